@@ -20,7 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// accountRun is one job. Its result is compared with the ledger.
+// accountRun is one job, whose result is compared with the ledger.
 type accountRun struct {
 	a      *accountant
 	tenant string
@@ -119,7 +119,7 @@ func (r *accountRun) waits() bool {
 		defer cancel()
 		value, err := r.a.client.QueryWorkflow(ctx, id, "", workflows.QueryProgress)
 		if err != nil {
-			return false // no answer; the caller asks again
+			return false // the run did not answer; the caller queries it again
 		}
 		var p struct {
 			Waiting string `json:"waiting"`

@@ -19,9 +19,9 @@ import (
 )
 
 // TestAccount compares the ledger, call by call, with the bill of an endpoint for captions,
-// vectors, speech and language models. Meanwhile answers fail in every way, workers are
-// killed and drained, and the Temporal server and the endpoint have outages.
-// TestAccountSoak repeats it 200 times.
+// vectors, speech and language models. Meanwhile calls fail in all ways that billtest knows,
+// workers are killed and drained, and the Temporal server and the endpoint have outages.
+// TestAccountSoak does the same with about 200 jobs.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	newAccountant(t, rand.Uint64()).rounds(5, 2, 4*time.Second)
@@ -43,7 +43,7 @@ const inFlight = 30
 
 const accountVideos = 3 // per library
 
-// accountant is a stack whose models are all served by one endpoint that keeps a bill.
+// accountant is a stack whose models are all served by one endpoint, which records its bill.
 type accountant struct {
 	*stack
 	endpoint *billtest.Server
@@ -59,7 +59,7 @@ type accountant struct {
 }
 
 // accountConfig has profiles with embeddings of captions, several or one per request, and of
-// pictures. Chat models are priced per token, other models per call.
+// pictures. Chat models have prices per token, other models have prices per call.
 const accountConfig = `{"cogflow": {
 	"endpoints": {
 		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "1500ms",

@@ -40,7 +40,7 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its subtests share a stack
 	} {
 		t.Run(c.activity, func(t *testing.T) {
 			s := s.within(t)
-			if c.activity != "EmbedChunk" { // that case starts the embedder itself
+			if c.activity != "EmbedChunk" { // hangStore starts the embedder
 				s.embedder()
 			}
 			in, job, release := s.hangs(c.activity, ingestStages[stage:], dir, c.hang)
@@ -48,7 +48,7 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its subtests share a stack
 
 			require.NoError(t, s.client.CancelWorkflow(t.Context(), tenant, ""))
 			s.noOrphans(5 * time.Second)
-			if release != nil { // the stage still hangs, so it has not ended by itself
+			if release != nil { // the stage still hangs, so only the cancellation can have ended it
 				require.True(t, s.begins(job, tenant+"/000000", "Abandon"))
 				release()
 			}
@@ -99,7 +99,7 @@ func (s *stack) within(t *testing.T) *stack {
 	return &part
 }
 
-// of selects the rows of a tenant.
+// of returns the rows that belong to a tenant.
 func (s *stack) of(rows []string, tenant string) (out []string) {
 	for _, row := range rows {
 		if strings.HasPrefix(row, tenant+" | ") {
@@ -167,8 +167,8 @@ func hangProgram(name string) func(*stack, *job, string) (release func()) {
 	}
 }
 
-// hangStore waits until only the embedder is missing, blocks all writes to the store, and
-// starts the embedder.
+// hangStore waits until EmbedChunk is scheduled, blocks all writes to the store, and then
+// starts the worker of the pool embed.
 func hangStore(s *stack, j *job, tenant string) (release func()) {
 	s.t.Helper()
 	s.poll(func() bool {

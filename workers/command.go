@@ -103,8 +103,8 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	return serve(ctx, c, getenv, pools, class, logger)
 }
 
-// newLogger makes a logger that writes to all of outs: lines for people to a terminal, JSON
-// to everything else.
+// newLogger makes a logger that writes to all outs: plain lines to a terminal, and JSON to
+// other outputs.
 func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	parsed, err := zapcore.ParseLevel(level)
 	if err == nil && level == "" {
@@ -120,9 +120,9 @@ func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
 	return zap.New(zapcore.NewTee(cores...)), nil
 }
 
-func newEncoder(forPeople bool) zapcore.Encoder {
+func newEncoder(plain bool) zapcore.Encoder {
 	c := zap.NewProductionEncoderConfig()
-	if !forPeople {
+	if !plain {
 		c.EncodeTime = zapcore.ISO8601TimeEncoder
 		return zapcore.NewJSONEncoder(c)
 	}

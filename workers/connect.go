@@ -17,9 +17,10 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Time and interval of the wait for a namespace that does not exist. A new namespace takes
-// seconds to become visible, and a deployment may create it together with the workers. If it
-// does not exist after that, the configuration is wrong, and restarts would not help.
+// A worker waits up to namespaceWait for a namespace that does not exist, and checks it every
+// namespacePause. A new namespace takes seconds to become visible, and a deployment may create
+// it together with the workers. After that time the configuration is wrong, and restarts would
+// not help.
 const (
 	namespaceWait  = 2 * time.Minute
 	namespacePause = 2 * time.Second
@@ -52,7 +53,7 @@ func checkAddress(hostPort string) error {
 	at := hostPort[strings.LastIndexByte(hostPort, '/')+1:] // also valid: "dns:///host:7233"
 	_, port, err := net.SplitHostPort(at)
 	if err != nil {
-		return nil //nolint:nilerr // without a port, or of a form that the client handles
+		return nil //nolint:nilerr // the address has no port, or a form that the client handles
 	}
 	if _, err := portNumber(port); err != nil {
 		return fault.New(fault.Input, "read TEMPORAL_ADDRESS", hostPort, "must be host:port with a port from 1 to 65535")

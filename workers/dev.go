@@ -25,8 +25,8 @@ import (
 // stateDir is the directory of the server's state with --dev.
 const stateDir = devstack.Dir
 
-// Pauses before a restart of a worker. The pause doubles while workers exit within
-// aliveAfter of their start.
+// The pause before a restart of the worker begins with restartAtFirst and doubles up to
+// restartAtMost. It is reset after a worker that ran for longer than aliveAfter.
 const (
 	restartAtFirst = time.Second
 	restartAtMost  = 30 * time.Second
@@ -64,8 +64,8 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	patience := supervisedTime(c)
-	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, patience, stderr) })
+	stopTime := supervisedTime(c)
+	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, stopTime, stderr) })
 }
 
 // restarting runs a worker and restarts it until ctx ends, or until its exit code says that a
@@ -120,7 +120,7 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 // runWorker runs this program without --dev until it exits. When ctx ends, the worker gets
 // SIGTERM and drains. It has its own process group, so that Ctrl-C on a terminal reaches it
 // only through this function.
-func runWorker(ctx context.Context, args, env []string, patience time.Duration, stderr io.Writer) error {
+func runWorker(ctx context.Context, args, env []string, stopTime time.Duration, stderr io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -130,10 +130,10 @@ func runWorker(ctx context.Context, args, env []string, patience time.Duration, 
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stderr, stderr
 	cmd.SysProcAttr = childAttributes()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = stopTime
 	err = onOneThread(cmd.Run)
 	if ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Success() {
-		return nil // it drained as requested
+		return nil // the worker drained as requested
 	}
 	return err
 }

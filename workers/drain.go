@@ -21,7 +21,7 @@ const (
 	closeGrace = 10 * time.Second
 )
 
-// graceOf is the time for which running activities of a pool may continue.
+// graceOf returns the time for which running activities of a pool may continue.
 func (p pool) graceOf(c config.Config) time.Duration {
 	switch {
 	case p.name == workflows.StemTrain:
@@ -48,7 +48,7 @@ func setGraces(pools []pool, c config.Config) error {
 			"raise stop_grace_period (or the equivalent of your supervisor) and COGFLOW_DRAIN_LIMIT_SECONDS", need, c.Drain.Limit))
 }
 
-// drainTime is the maximum time in which these pools stop; they drain concurrently.
+// drainTime returns the maximum time that these pools take to stop; they drain concurrently.
 func drainTime(pools []pool) time.Duration {
 	longest := time.Duration(0)
 	for _, p := range pools {
@@ -57,7 +57,7 @@ func drainTime(pools []pool) time.Duration {
 	return longest + reportGrace + closeGrace
 }
 
-// supervisedTime is the maximum time in which a worker of any pools stops.
+// supervisedTime returns the maximum time that a worker takes to stop, whatever its pools.
 func supervisedTime(c config.Config) time.Duration {
 	all := pools()
 	for i := range all {

@@ -16,8 +16,8 @@ type modelServers struct {
 	byCall map[string]string       // server by kind and model of a call
 }
 
-// serverOf identifies the server of an endpoint. Servers of OpenAI's protocol
-// have other protocols beside /v1.
+// serverOf identifies the server of an endpoint. It omits /v1, because a server can have
+// OpenAI's protocol at /v1 and other protocols at other paths.
 func serverOf(e config.Endpoint) string {
 	return strings.TrimSuffix(strings.TrimSuffix(e.URL, "/"), "/v1") + " " + e.KeyVariable
 }
@@ -39,7 +39,7 @@ func serversOf(c config.Config) modelServers {
 		options[id] = o
 	}
 	serves := func(kind, model string, e config.Endpoint) {
-		if _, taken := s.byCall[kind+" "+model]; !taken { // the first endpoint wins
+		if _, taken := s.byCall[kind+" "+model]; !taken { // the first endpoint takes precedence
 			s.byCall[kind+" "+model] = serverOf(e)
 		}
 	}
@@ -71,7 +71,7 @@ func serversOf(c config.Config) modelServers {
 	return s
 }
 
-// limit is the concurrency limit of the server of an endpoint.
+// limit returns the concurrency limit of the server of an endpoint.
 func (s modelServers) limit(e config.Endpoint) *limit.Limit { return s.limits[serverOf(e)] }
 
 // of returns the server of a call.

@@ -78,7 +78,7 @@ func (s *stack) evalDemo() map[video.Rank]eval.RankScores {
 	return figures
 }
 
-// useVespa configures the workers of a stack to use a fake for Vespa.
+// useVespa configures the workers of a stack to use a fake Vespa server.
 func (s *stack) useVespa() {
 	s.t.Helper()
 	server, at := vespatest.Start(s.t)

@@ -29,7 +29,7 @@ type services struct {
 	embed *embedtest.Server
 	asr   *asrtest.Server
 	vespa *vespatest.Server
-	at    string // its URL
+	at    string // URL of vespa
 }
 
 func startServices(t *testing.T) *services {
@@ -40,8 +40,8 @@ func startServices(t *testing.T) *services {
 	return s
 }
 
-// redirect writes a copy of a configuration in which every address is that of a fake. It
-// returns the file and the environment with the keys.
+// redirect writes a copy of a configuration in which every address is the address of a fake.
+// It returns the path of the copy and the environment variables with the API keys.
 func (s *services) redirect(t *testing.T, file, dir string) (path string, env []string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -56,7 +56,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 		backend["url"] = s.at
 		delete(backend, "port")
 		ours["vespa"] = map[string]any{"config_url": s.at}
-		env = append(env, "COGFLOW_INDEX=") // replaces that of the stack
+		env = append(env, "COGFLOW_INDEX=") // replaces the index of the stack
 	}
 	delete(ours, "store")
 	delete(ours, "sources")
@@ -82,7 +82,7 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 	return path, env
 }
 
-// deploy deploys the application package of a configuration with Vespa.
+// deploy deploys the application package, if the configuration uses Vespa.
 func (s *services) deploy(t testing.TB, path string) {
 	t.Helper()
 	c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
@@ -102,7 +102,7 @@ func colourClip(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	args := []string{"-v", "error"}
-	for _, colour := range []string{"red", "lime", "blue"} { // of different brightness, by which cuts are detected
+	for _, colour := range []string{"red", "lime", "blue"} { // cuts are detected by brightness, so it differs
 		args = append(args, "-f", "lavfi", "-i", "color="+colour+":s=192x108:r=10:d=4")
 	}
 	args = append(args, "-f", "lavfi", "-i", "sine=440:d=12", "-filter_complex", "[0][1][2]concat=n=3[v]",

@@ -22,14 +22,14 @@ import (
 
 const faultProfile = "video_colpali_smol500_mv_frame"
 
-// result is the outcome of an ingest: hits and objects.
+// result is the outcome of an ingest: hits, objects, and the number of answers per picture.
 type result struct {
 	hits    []video.Hit
 	objects []string
 	answers map[string]int
 }
 
-// ingestWith ingests the clip with captions, vectors and speech into the fake for Vespa.
+// ingestWith ingests the clip with captions, vectors and speech into a fake Vespa server.
 // setFaults sets up faults of the services; the function that it returns is called once the
 // run has started.
 func ingestWith(t *testing.T, dir string, setFaults func(s *stack, m *services) (onStart func())) result {
@@ -107,7 +107,7 @@ func (r result) equals(t *testing.T, want result) {
 	}
 	require.Equal(t, want.answers, r.answers)
 	for i := range want.hits {
-		want.hits[i].Score, r.hits[i].Score = 0, 0 // BM25 depends on the documents that were fed meanwhile
+		want.hits[i].Score, r.hits[i].Score = 0, 0 // BM25 depends on the documents that were fed before
 	}
 	require.Equal(t, want.hits, r.hits)
 	require.Equal(t, want.objects, r.objects)

@@ -80,7 +80,7 @@ type registrar struct {
 	inputs map[string]reflect.Type
 }
 
-// forgeries makes the starts: each field of each input is set to each value.
+// forgeries makes one start for each field of each input and each value of that field.
 func (a *tenantStack) forgeries(t *testing.T, f otherData) (out []forgery) {
 	t.Helper()
 	valid := a.valid()
@@ -175,8 +175,8 @@ func (g *generator) walk(t reflect.Type, path []string) {
 	}
 }
 
-// some are the values for a field. Settings of a method are numbers and enumerations, so they
-// get only a few values.
+// some returns the values for a field. Settings of a method are numbers and enumerations, so
+// they get only one value.
 func (g *generator) some(path []string) []string {
 	if strings.HasSuffix(path[0], "_config") || path[0] == "lora" {
 		return g.values[:1]
@@ -275,10 +275,11 @@ func states(f otherData) []string {
 	return []string{library, video, link, train, optimize}
 }
 
-// TestForgedContinuations: for the server, a run is also continued if it is the second
-// attempt of a retry policy or the next run of a cron schedule, both with the input of the
-// caller. A caller with a worker can also be a parent, or continue as a cogflow workflow: then
-// the state is accepted, but still gives no access to data of another tenant.
+// TestForgedContinuations: the server also marks a run as continued if it is the second
+// attempt of a retry policy or the next run of a cron schedule; both get the input of the
+// caller. A caller with its own worker can also start cogflow workflows as children, or
+// continue as a cogflow workflow. Then cogflow accepts the forged state, but the state gives
+// no access to data of another tenant.
 func TestForgedContinuations(t *testing.T) {
 	t.Parallel()
 	a := newTenantStack(t)
@@ -315,7 +316,8 @@ func (a *tenantStack) byLibraryID(f otherData) {
 	require.Equal(a.t, before, length())
 }
 
-// continuable are starts of the workflows with a continue-as-new state, with a forged state.
+// continuable returns a start with a forged continue-as-new state for each workflow type that
+// has such a state.
 func (a *tenantStack) continuable(f otherData) []forgery {
 	valid, all := a.valid(), states(f)
 	var out []forgery
@@ -326,11 +328,11 @@ func (a *tenantStack) continuable(f otherData) []forgery {
 	return out
 }
 
-// beforeWorkers starts runs whose first attempt no worker takes, so that the first attempt
-// that a worker takes is a continued run for the server.
+// beforeWorkers starts runs before any worker polls. Their first attempts time out, so the
+// first attempt that a worker takes is one that the server marks as continued.
 func (a *tenantStack) beforeWorkers(f otherData) (ids []string) {
 	a.t.Helper()
-	f.video, f.recipe = strings.Repeat("e", 64), strings.Repeat("f", 64) // unknown at this point and irrelevant
+	f.video, f.recipe = strings.Repeat("e", 64), strings.Repeat("f", 64) // not known yet, and not needed
 	for i, one := range a.continuable(f) {
 		for name, options := range map[string]client.StartWorkflowOptions{
 			"retry": {RetryPolicy: &temporal.RetryPolicy{InitialInterval: 100 * time.Millisecond, BackoffCoefficient: 1}},
@@ -352,7 +354,7 @@ func (a *tenantStack) beforeWorkers(f otherData) (ids []string) {
 	return ids
 }
 
-// withoutFirstAttempt waits until a worker has taken each of them.
+// withoutFirstAttempt waits until a worker has ended an attempt of each workflow.
 func (a *tenantStack) withoutFirstAttempt(ids []string) {
 	a.t.Helper()
 	for _, id := range ids {

@@ -75,7 +75,7 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 		out = append(out, verdict("vespa", "every schema is deployed", h.vespa.Check(ctx)))
 	}
 	out = append(out, h.endpoints(ctx)...)
-	for i, check := range out { // the checks become part of a history
+	for i, check := range out { // results of checks become part of a history
 		out[i].Detail = h.models.redactor.Line(check.Detail, safetext.MaxReason)
 	}
 	return out

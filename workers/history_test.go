@@ -29,7 +29,7 @@ func await[Out any](s *stack, run client.WorkflowRun, limit time.Duration) (out 
 	return out
 }
 
-// logLastEvent logs the last event of a run if the test fails.
+// logLastEvent logs the last 25 events of a run that failed.
 func (s *stack) logLastEvent(id string) {
 	s.t.Helper()
 	events := s.history(id, "")
@@ -38,7 +38,7 @@ func (s *stack) logLastEvent(id string) {
 	}
 }
 
-// history reads the events of one run; an empty run is the latest.
+// history reads the events of one run; an empty run selects the latest one.
 func (s *stack) history(id, run string) (events []*history.HistoryEvent) {
 	s.t.Helper()
 	at := s.client.GetWorkflowHistory(s.t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -61,7 +61,7 @@ func (s *stack) chain(id string) (runs [][]*history.HistoryEvent) {
 	return runs
 }
 
-// first is the first run of a chain.
+// first returns the run id of the first run of a chain.
 func (s *stack) first(id string) string {
 	s.t.Helper()
 	return s.history(id, "")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()

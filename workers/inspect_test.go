@@ -63,8 +63,8 @@ func (s *stack) hidden() int {
 			WHERE g.published IS NULL OR d.id > g.published)`)
 }
 
-// objects lists the store. It includes the content of objects that are equal in every run;
-// reports and publications contain times.
+// objects lists the objects of the store with their content. It omits reports, and lists
+// publications without content, because both contain times.
 func (s *stack) objects() (out []string) {
 	s.t.Helper()
 	root := filepath.Join(s.dir, "store")
@@ -103,8 +103,8 @@ func (s *stack) temporary() (out []string) {
 	return out
 }
 
-// children lists the child processes of this stack's workers. With workers, it omits the
-// descendants of these.
+// children lists the child processes of this stack's workers. It omits the descendants of the
+// given workers.
 func (s *stack) children(but ...*workerProcess) (out []string) {
 	s.t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")

@@ -134,14 +134,14 @@ func (k *killer) killWorker() {
 	k.workers[victim] = k.worker(k.pools[victim])
 }
 
-// killServer kills the server and starts it again from its file.
+// killServer kills the server and starts it again with the same database file.
 func (k *killer) killServer() {
 	k.t.Helper()
 	k.stack.killServer()
 	k.start()
 }
 
-// killAll simulates a power failure; files stay.
+// killAll simulates a power failure: all processes are killed, and all files are kept.
 func (k *killer) killAll() {
 	k.t.Helper()
 	k.stack.killServer()

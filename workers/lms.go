@@ -25,10 +25,10 @@ type completer struct {
 	missing error
 }
 
-// newLMs connects the endpoints of language models. A missing key is an error only at a
-// call, because Cogniverse's file also has models that this worker does not use.
+// newLMs connects the endpoints of language models. A missing key fails only the calls of its
+// endpoint, because Cogniverse's file also has models that this worker does not use.
 //
-// Workers that do not call language models (asks is false) require no key: they only plan.
+// Workers that do not call language models (asks is false) only plan, and require no key.
 func newLMs(c config.Config, getenv func(string) string, asks bool, servers modelServers) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
 	redactor := newRedactor(c, getenv)
@@ -59,11 +59,11 @@ func (c completer) check(ctx context.Context, models []string) error {
 	return c.Check(ctx, models)
 }
 
-// usable returns the reason why this worker cannot call a model; nil = it can, or no endpoint
-// serves the model, which the call reports.
+// usable returns the reason why this worker cannot call a model; nil = it can. If no endpoint
+// serves the model, usable returns nil, and the call reports the error.
 func (l *lms) usable(model string) error { return l.byModel[model].missing }
 
-// Limit is the known concurrency limit of a model.
+// Limit returns the known concurrency limit of a model.
 func (l *lms) Limit(model string) int {
 	if one, ok := l.byModel[model]; ok {
 		return one.Limit(model)
@@ -73,7 +73,7 @@ func (l *lms) Limit(model string) int {
 
 var _ optimize.CompletionReserver = (*lms)(nil)
 
-// Reserve is the maximum cost of a completion by this worker's prices.
+// Reserve returns the maximum cost of a completion by this worker's prices.
 func (l *lms) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	if one, ok := l.byModel[c.Model]; ok {
 		return one.Reserve(c)

@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 )
 
-var ( // implements the ports of the activities
+var ( // implementations of the activities' ports
 	_ optimize.LM     = (*lms)(nil)
 	_ optimize.Judges = (*scorer.Scorer)(nil)
 )
@@ -39,7 +39,7 @@ func lmsOf(t *testing.T, file map[string]any, pairs ...string) *lms {
 	return newLMs(c, getenv, true, serversOf(c))
 }
 
-// TestLMs: Cogniverse's file, with a student and a teacher on different servers.
+// TestLMs uses Cogniverse's configuration with a student and a teacher on different servers.
 func TestLMs(t *testing.T) {
 	t.Parallel()
 	student, teacher := lmtest.Start(t), lmtest.Start(t)
@@ -79,7 +79,7 @@ func TestLMs(t *testing.T) {
 	require.Equal(t, 1, l.Limit("unknown"))
 }
 
-// TestLMsOfAnEndpoint: an endpoint of the section cogflow also serves language models.
+// TestLMsOfAnEndpoint: an endpoint in the section cogflow can also serve language models.
 func TestLMsOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)

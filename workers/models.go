@@ -62,8 +62,8 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 	return m, nil
 }
 
-// open connects one endpoint. Only workers with a pool that calls it read its key; others
-// only plan with its limits. A missing key fails the start if a profile uses the endpoint. For
+// open connects one endpoint. Only workers with a pool that calls the endpoint read its key;
+// other workers only plan with its limits. A missing key fails the start if a profile uses the endpoint. For
 // other endpoints, such as those of language models, it fails the calls.
 func (m *models) open(c config.Config, e config.Endpoint, getenv func(string) string, asked bool) error {
 	key := ""
@@ -135,7 +135,7 @@ func (r refusing) Transcribe(context.Context, video.TranscribeRequest) (video.Tr
 	return video.Transcript{}, r.why
 }
 
-// of is the key of an embedder: a model can embed texts at one endpoint and pictures at
+// of returns the key of an embedder: a model can embed texts at one endpoint and pictures at
 // another.
 func of(model string, of video.Of) string {
 	if of == video.OfCaption {
@@ -149,7 +149,7 @@ func unserved(op, model string) error {
 		"; add one to cogflow.endpoints and start the worker again"))
 }
 
-// The ports of activities that models implements.
+// These types implement ports of activities by models.
 type (
 	describing   struct{ *models }
 	embedding    struct{ *models }
@@ -165,7 +165,7 @@ func (m describing) Limit(model string) int {
 	return 1
 }
 
-// Reserve is the maximum cost of a call of the stage by its tokens; priced is false if the
+// Reserve returns the maximum cost of a call of the stage by its tokens; priced is false if the
 // price is not per token.
 func (m describing) Reserve(s video.Stage) (microUSD int64, priced bool) {
 	if d, ok := m.describers[s.Model].(ingest.Reserver); ok {
@@ -191,7 +191,7 @@ func (m embedding) Limit(model string) int {
 	return 1
 }
 
-// TextsPerCall is the maximum number of texts in one request to the model's endpoint.
+// TextsPerCall returns the maximum number of texts in one request to the model's endpoint.
 func (m embedding) TextsPerCall(s video.Stage) int {
 	if e, ok := m.embedders[of(s.Model, s.Of)].(interface{ TextsPerCall(s video.Stage) int }); ok {
 		return e.TextsPerCall(s)
@@ -275,7 +275,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	return check, nil
 }
 
-// pricesOf are the known prices of the models of endpoints.
+// pricesOf returns the known prices of the models of endpoints.
 func pricesOf(c config.Config, endpoints []config.Endpoint) map[string]money.Price {
 	out := map[string]money.Price{}
 	for _, e := range endpoints {
@@ -288,7 +288,7 @@ func pricesOf(c config.Config, endpoints []config.Endpoint) map[string]money.Pri
 	return out
 }
 
-// serveBy sets by as the adapter of models; the first endpoint of a model wins.
+// serveBy sets by as the adapter of models. The first endpoint of a model takes precedence.
 func serveBy[T any](to map[string]T, names []string, by T) {
 	for _, name := range names {
 		if _, taken := to[name]; !taken {
@@ -331,7 +331,7 @@ func (m *models) checkStage(ctx context.Context, e config.Endpoint, s video.Stag
 		}
 		return err
 	}
-	// All requests may have been answered although the check failed.
+	// A check can fail although each of its requests was answered. Then err has no reason.
 	if last, ok := m.unproven.Load(stage); ok {
 		err = fmt.Errorf("%w; %w", err, last.(error)) //nolint:forcetypeassert // only errors are stored
 	}

@@ -80,7 +80,7 @@ func python(t *testing.T, args ...string) {
 
 // TestRealModels ingests clips, real ones if available, with tiny real models with random
 // weights: a Qwen2-VL behind `transformers serve`, and a ColIdefics3 behind the embedder. The
-// store is a real S3 server, the index a fake for Vespa.
+// store is a real S3 server, and the index is a fake Vespa server.
 func TestRealModels(t *testing.T) {
 	t.Parallel()
 	clips, videos := colourClip(t), 1

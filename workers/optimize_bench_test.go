@@ -22,7 +22,7 @@ import (
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// The model server in the benchmarks of cogflow and DSPy.
+// Properties of the model server in the benchmarks of cogflow and DSPy.
 const (
 	benchSlots   = 32
 	benchLatency = 200 * time.Millisecond
@@ -49,8 +49,8 @@ func serveBench(s *lmtest.Server) {
 }
 
 // similarAnswers answers like answerTopics, but all candidates are about equally good: with
-// each prompt the student answers 55 % of the questions correctly. So a race uses its whole
-// budget of rows.
+// each prompt, the student answers 55 % of the questions correctly. Therefore a race uses all
+// rows of its budget.
 func similarAnswers(c lmtest.Call) lmtest.Reply {
 	if c.Model == "student" && hashOf(c.Text())%100 >= 55 {
 		return lmtest.Reply{Text: "[[ ## answer ## ]]\nnone\n\n[[ ## completed ## ]]"}
@@ -60,27 +60,27 @@ func similarAnswers(c lmtest.Call) lmtest.Reply {
 }
 
 // BenchmarkOptimize optimizes a program with a worker process, a Temporal server and an HTTP
-// server with 32 slots and a latency of 200 ms; the worker has to discover the limit. Before,
-// DSPy's own MIPROv2 does the same job on the same server once. This part is skipped without
-// its environment (make test-conformance).
+// server with 32 slots and a latency of 200 ms; the worker has to discover the limit. First,
+// DSPy's own MIPROv2 runs the same job once on an equal server. This part is skipped if DSPy
+// is not installed (make test-conformance).
 //
 //	ratio     seconds of the search ÷ (its calls × 200 ms ÷ 32) (goal of improved 1.15)
 //	waves     seconds of the search ÷ (the sum of ⌈rows ÷ 32⌉ over the trials × 200 ms) (goal of compat 1.25)
 //	×dspy8    seconds of DSPy with its own 8 threads ÷ seconds of the whole job
 //	×dspy32   the same with 32 threads
 //
-// The time of the search comes from the workflow's history: from the schedule of its first
-// activity to the completion of the last. Its calls are those that the server received in
-// that time.
+// The time of the search comes from the workflow's history: it begins when the first activity
+// of the search is scheduled, and ends when the last one completes. The calls of the search
+// are the calls that the server received in that time.
 func BenchmarkOptimize(b *testing.B) {
 	for _, auto := range []string{"light", "medium"} {
-		theirs := map[int]dspyRun{}
+		dspyRuns := map[int]dspyRun{}
 		for _, threads := range []int{8, benchSlots} {
 			b.Run(fmt.Sprintf("%s/dspy%d", auto, threads), func(b *testing.B) {
-				run, ok := theirs[threads]
+				run, ok := dspyRuns[threads]
 				if !ok {
 					run = runDSPy(b, auto, threads)
-					theirs[threads] = run
+					dspyRuns[threads] = run
 				}
 				b.ReportMetric(run.seconds, "s")
 				b.ReportMetric(float64(run.calls), "calls")
@@ -90,19 +90,19 @@ func BenchmarkOptimize(b *testing.B) {
 		for _, mode := range []string{optimize.ModeImproved, optimize.ModeCompat} {
 			b.Run(auto+"/"+mode, func(b *testing.B) {
 				for b.Loop() {
-					runOptimize(b, benchInput(mode, auto), theirs)
+					runOptimize(b, benchInput(mode, auto), dspyRuns)
 				}
 			})
 		}
 	}
 }
 
-func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
+func runOptimize(b *testing.B, in optimizeflow.Input, dspyRuns map[int]dspyRun) {
 	b.Helper()
 	c := newLMStack(b)
 	serveBench(c.lm)
 	c.worker(nil)
-	// The pools are ready when a first workflow has ended; here an invalid one.
+	// The pools are ready when a first workflow has ended. This one has an invalid input.
 	_, err := execute[optimizeflow.Result](c.stack, "refused", "OptimizePrompts", optimizeflow.Input{})
 	require.Error(b, err)
 	start := time.Now()
@@ -131,7 +131,7 @@ func runOptimize(b *testing.B, in optimizeflow.Input, theirs map[int]dspyRun) {
 		}
 		b.ReportMetric(search/(float64(waves)*slot), "waves")
 	}
-	for threads, run := range theirs {
+	for threads, run := range dspyRuns {
 		b.ReportMetric(run.seconds/whole, fmt.Sprintf("×dspy%d", threads))
 	}
 }

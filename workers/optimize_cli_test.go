@@ -39,8 +39,8 @@ func routes(rows int) string {
 	return b.String()
 }
 
-// route answers for the router like answerTopics: the teacher is always correct, and a rule
-// with a higher number helps the student more.
+// route answers calls of the router like answerTopics: the teacher is always correct, and a
+// rule with a higher number improves the student more.
 func route(c lmtest.Call) lmtest.Reply {
 	last := c.Question()
 	if !strings.Contains(last[max(0, strings.LastIndex(last, "Respond with")):], "routing_decision") {

@@ -14,9 +14,9 @@ import (
 )
 
 // TestOptimizeRealModel optimizes prompts for a tiny real model: a Qwen3 behind
-// `transformers serve`, trained as a router by cogflow. It follows the routing rules only if
-// the prompt has demos (examples/routing/chats.go), which the optimizer has to find out. The
-// model was not trained on queries of the dataset.
+// `transformers serve`, which cogflow has trained as a router. The model follows the routing
+// rules only if the prompt has demos (examples/routing/chats.go), and the optimizer has to
+// discover this. The model was not trained on queries of the dataset.
 func TestOptimizeRealModel(t *testing.T) {
 	t.Parallel()
 	s, models := newTrainStack(t)
@@ -30,14 +30,14 @@ func TestOptimizeRealModel(t *testing.T) {
 	out, err = tiny.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	teacher := s.worker(nil)
+	trainer := s.worker(nil)
 	p := cogflow(append([]string{"train", "sft", "--dataset", chats, "--base-model", "tiny/router", "--name", "router"}, setting(
 		"use_lora=false", "assistant_only_loss=true", "epochs=1", "batch_size=32", "gradient_accumulation_steps=1",
 		"learning_rate=4e-3", "warmup_steps=20", "validation_split=0.02")...)...)
 	require.Zero(t, p.code)
 	model := filepath.Join(s.dir, "router")
 	require.Zero(t, cogflow("adapters", "download", "router", "--to", model).code)
-	teacher.drain()
+	trainer.drain()
 
 	url := pythonServer(t, "transformers", "/health", "serve", "--device", "cpu", model)
 	config := filepath.Join(s.dir, "config.json")

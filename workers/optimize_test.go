@@ -31,8 +31,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// lmStack is a stack with fakes for language models: a teacher that is always correct,
-// and a student that a better instruction improves.
+// lmStack is a stack with two fake language models: a teacher that is always correct, and a
+// student that a better instruction improves.
 type lmStack struct {
 	*stack
 	lm *lmtest.Server
@@ -96,7 +96,7 @@ func answerTopics(c lmtest.Call) lmtest.Reply {
 	return lmtest.Reply{Text: b.String()}
 }
 
-// topicInput is an input with 20 or more rows.
+// topicInput is an input with 120 rows.
 func topicInput(mode string) optimize.Input {
 	var rows []string
 	for i := range 120 {
@@ -113,7 +113,7 @@ func topicInput(mode string) optimize.Input {
 	return in
 }
 
-// published is every file of the program's first version except for the manifest, which
+// published returns the files of the program's first version, except for the manifest, which
 // depends on the run.
 func (c *lmStack) published() map[string]string {
 	c.t.Helper()
@@ -137,7 +137,7 @@ func (c *lmStack) optimize(in optimize.Input) client.WorkflowRun {
 }
 
 // TestOptimizeKill kills workers and the server at random moments. The published program is
-// byte for byte the same, and no stored answer is paid for again.
+// byte for byte equal to that of a run without kills, and no stored answer is paid for again.
 func TestOptimizeKill(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"compat", "improved", "gepa"} {
@@ -204,8 +204,8 @@ func TestOptimizeKill(t *testing.T) {
 	}
 }
 
-// TestOptimizeFaults makes servers fail in many ways: bursts of 429 and 5xx, invalid and cut
-// answers, errors with status 200. No failure becomes a score.
+// TestOptimizeFaults makes servers fail in many ways: bursts of 429 and 5xx, invalid and
+// truncated answers, errors with status 200. No failure becomes a score.
 func TestOptimizeFaults(t *testing.T) {
 	t.Parallel()
 	in := topicInput("compat")
@@ -214,15 +214,15 @@ func TestOptimizeFaults(t *testing.T) {
 	want := await[optimize.Result](reference.stack, reference.optimize(in), 5*time.Minute)
 
 	c := newLMStack(t)
-	var passing []lmtest.Fault
+	var transient []lmtest.Fault
 	for _, f := range lmtest.Faults() {
 		if f.Class == fault.Overload || f.Class == fault.Transport {
-			passing = append(passing, f)
+			transient = append(transient, f)
 		}
 	}
 	c.lm.Decide = func(call int) lmtest.Answer {
 		if call%11 == 0 || call/40%4 == 1 && call%3 == 0 { // sporadically and in bursts
-			return passing[call%len(passing)].Answer
+			return transient[call%len(transient)].Answer
 		}
 		return nil
 	}
@@ -265,7 +265,7 @@ func TestOptimizeEmptyAnswers(t *testing.T) {
 	require.Positive(t, empty)
 }
 
-// TestOptimizeRefusedByTheTeacher: a permanent rejection ends the run with advice.
+// TestOptimizeRefusedByTheTeacher: a permanent rejection by the server fails the run.
 func TestOptimizeRefusedByTheTeacher(t *testing.T) {
 	t.Parallel()
 	c := newLMStack(t)
@@ -305,14 +305,14 @@ func moments(kills, calls int) []int {
 	return out
 }
 
-// finished waits for the result and calls tend meanwhile.
+// finished waits for the result and calls restartExited meanwhile.
 func (c *lmStack) finished(run client.WorkflowRun, restartExited func()) (out optimize.Result) {
 	c.t.Helper()
 	for range 120 {
 		restartExited()
 		ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Second)
 		err := run.Get(ctx, &out)
-		// Any other error is of the connection or the time limit.
+		// Any other error comes from the connection or from the timeout of this attempt.
 		if _, failed := errors.AsType[*temporal.WorkflowExecutionError](err); err == nil || failed {
 			cancel()
 			require.NoError(c.t, err)
@@ -325,7 +325,7 @@ func (c *lmStack) finished(run client.WorkflowRun, restartExited func()) (out op
 	return out
 }
 
-// asked waits for a number of calls and calls tend meanwhile.
+// asked waits for a number of model calls and calls restartExited meanwhile.
 func (c *lmStack) asked(calls int, restartExited func()) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

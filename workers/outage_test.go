@@ -15,8 +15,8 @@ import (
 )
 
 // TestOutage stops the server for longer than the heartbeat timeout, with calls in flight
-// that take even longer. The server assumes that the activities of live workers are lost and
-// schedules them again before any of the calls is answered. Nothing is paid for twice.
+// that take even longer. The server times out the activities, although their workers live, and
+// schedules them again before any of the calls is answered. No call is paid for twice.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	const frames = 64 // one chunk
@@ -59,7 +59,8 @@ func (s *stack) logs(texts ...string) (n int) {
 	return n
 }
 
-// attempt is the current attempt of an activity of an open run; 0 = it is not pending.
+// attempt returns the highest attempt of the pending activities with this name in all open
+// runs; 0 = none is pending.
 func (s *stack) attempt(activity string) (most int32) {
 	s.t.Helper()
 	open, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"})

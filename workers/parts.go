@@ -15,20 +15,20 @@ import (
 type part int
 
 const (
-	partLedger       part = iota // of the paid calls
+	partLedger       part = iota // the ledger of paid calls
 	partIndex                    // the search index
 	partScratch                  // a directory for temporary files
 	partMedia                    // ffmpeg in its sandbox, and the sources of videos
 	partPreview                  // the built-in describer; profiles contain its revision
-	partDescribers               // model servers, with their keys
-	partEmbedders                // likewise
-	partTranscribers             // likewise
-	partLMs                      // language models that optimize prompts, likewise
-	partServing                  // servers that load adapters, likewise
+	partDescribers               // servers that describe frames, with their keys
+	partEmbedders                // embedding servers, with their keys
+	partTranscribers             // transcription servers, with their keys
+	partLMs                      // language models that optimize prompts, with their keys
+	partServing                  // servers that load adapters, with their keys
 	partTrainer                  // the training process and the GPUs of this host
 )
 
-// parts are what the pools of a worker use.
+// parts are the dependencies that the pools of a worker use.
 type parts []part
 
 func partsOf(pools []pool) (out parts) {
@@ -40,7 +40,7 @@ func partsOf(pools []pool) (out parts) {
 
 func (p parts) have(one part) bool { return slices.Contains(p, one) }
 
-// askedBy is the part to which an endpoint of a kind belongs.
+// askedBy returns the part to which an endpoint of a kind belongs.
 func askedBy(k config.Kind) part {
 	switch k {
 	case config.Transcriptions:
@@ -62,7 +62,7 @@ func missingKey(what, name, variable string) error {
 // conditions, such as a full disk, have the class capacity.
 func unusable(op, path, setting string, err error) error {
 	class := fault.Input
-	if passing, _ := fault.DiskClass(err); passing == fault.Capacity && !errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+	if diskClass, _ := fault.DiskClass(err); diskClass == fault.Capacity && !errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
 		class = fault.Capacity
 	}
 	return &fault.Error{

@@ -53,7 +53,7 @@ func (p pool) queue(class string) string {
 	return p.name
 }
 
-// pools are all pools of this build.
+// pools returns all pools of this build.
 func pools() []pool {
 	return []pool{
 		{name: workflows.QueueMain, slots: 64, needs: []part{partLedger, partPreview, partServing}, register: registerMain},
@@ -65,7 +65,7 @@ func pools() []pool {
 		{name: workflows.StemTranscribe, class: true, slots: 4, pays: true, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, needs: []part{partIndex}, register: registerIndex},
 		{name: workflows.QueueLM, slots: 16, pays: true, needs: []part{partLedger, partLMs}, register: registerLM},
-		// One for each device of the host; see serve.
+		// training in train.go sets one slot for each device of this host.
 		{name: workflows.StemTrain, class: true, slots: 1, needs: []part{partLedger, partScratch, partTrainer}, register: registerTrain},
 	}
 }
@@ -164,7 +164,8 @@ func poolNames() []string {
 	return names
 }
 
-// choosePools selects pools by name. An empty list is an error, such as an unset variable.
+// choosePools selects pools by name. An empty list, for example from an empty variable, is an
+// error.
 func choosePools(names []string) ([]pool, error) {
 	if len(names) == 0 {
 		return nil, fault.New(fault.Input, "choose pools", "", "--pools is empty; list pools, or omit it to serve all")
@@ -187,8 +188,8 @@ func choosePools(names []string) ([]pool, error) {
 	return chosen, nil
 }
 
-// gpuClass is the GPU class of this host's model queues. auto asks the NVIDIA driver, and is
-// cpu without one.
+// gpuClass returns the GPU class of this host's model queues. With auto, the NVIDIA driver
+// reports the GPU; without a driver, the class is cpu.
 func gpuClass(ctx context.Context, asked string) (string, error) {
 	switch {
 	case asked == "none":
@@ -201,13 +202,13 @@ func gpuClass(ctx context.Context, asked string) (string, error) {
 	}
 	tool, err := exec.LookPath("nvidia-smi")
 	if err != nil {
-		return "cpu", nil //nolint:nilerr // no driver, no GPU
+		return "cpu", nil //nolint:nilerr // without the driver's tool there is no usable GPU
 	}
 	out, err := sandbox.Tool(ctx, sandbox.Command{
 		Path: tool, Args: []string{"--query-gpu=name,memory.total", "--format=csv,noheader,nounits"}, Env: os.Environ(),
 	})
 	if err != nil {
-		return "cpu", ctx.Err() // without a driver the tool fails
+		return "cpu", ctx.Err() // the tool fails if no driver is loaded
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	class := video.GPUClassOf(first)

@@ -23,12 +23,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// keyOf is the variable that a pool requires with the configuration keyed.
+// keyOf names the variable that a pool requires with the configuration keyed.
 var keyOf = map[string]string{
 	workflows.StemDescribe: "DESCRIBE_KEY", workflows.StemEmbed: "EMBED_KEY", workflows.StemTranscribe: "TRANSCRIBE_KEY",
 }
 
-// subsets lists each pool alone, each alone missing, and each pair.
+// subsets lists each pool alone, all pools except one, each pair of pools, and all pools.
 func subsets() (out [][]string) {
 	all := poolNames()
 	for i, one := range all {
@@ -167,7 +167,7 @@ func TestEachPoolAlone(t *testing.T) {
 	require.NotZero(t, await[optimize.Result](s, run, 4*time.Minute).Calls)
 }
 
-// addOptimize adds language models with their own key to a configuration.
+// addOptimize adds an endpoint for language models, which has its own key, to a configuration.
 func addOptimize(t *testing.T, path, url string) {
 	t.Helper()
 	data, err := os.ReadFile(path)

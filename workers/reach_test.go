@@ -45,7 +45,7 @@ func TestCancelReachesInherited(t *testing.T) {
 	require.Len(t, s.visible(), videos*frames)
 }
 
-// run is the current run of a workflow.
+// run returns the run id of the current run of a workflow.
 func (s *stack) run(id string) string {
 	s.t.Helper()
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
@@ -53,7 +53,7 @@ func (s *stack) run(id string) string {
 	return d.WorkflowExecution.RunID
 }
 
-// stage queries the stage of a video; empty = it has not started.
+// stage queries the stage of a video; empty = the video has not started.
 func (s *stack) stage(id string) string {
 	s.t.Helper()
 	answer, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)

@@ -90,7 +90,7 @@ func recordWhole(t *testing.T) {
 	s.record("video-steered-cancelled", s.history("steered/000000", ""))
 }
 
-// recordContinued records chains of runs.
+// recordContinued records chains of runs that continued as new.
 func recordContinued(t *testing.T) {
 	dir := filepath.Join(recordSource, "many")
 	_, err := clips.Tiny(t.Context(), "ffmpeg", dir, 600)
@@ -111,8 +111,8 @@ func recordContinued(t *testing.T) {
 	}
 }
 
-// record writes a history without information about the machine. CheckHealth is not recorded,
-// because its result contains host names and it runs for seconds only.
+// record writes a history without information about the machine. CheckHealth is not recorded:
+// its result contains host names, and its runs are too short to span an upgrade.
 func (s *stack) record(name string, events []*history.HistoryEvent) {
 	s.t.Helper()
 	h := &history.History{Events: events}

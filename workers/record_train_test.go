@@ -89,7 +89,7 @@ func recordSteered(t *testing.T) {
 func (s *stack) progress(id string) (p train.Progress) {
 	value, err := s.client.QueryWorkflow(s.t.Context(), id, "", workflows.QueryProgress)
 	if err == nil {
-		_ = value.Get(&p) // not yet
+		_ = value.Get(&p) // after an error, p is empty and the caller polls again
 	}
 	return p
 }

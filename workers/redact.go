@@ -12,7 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 )
 
-// keyVariables are secrets that libraries read from the environment of a worker.
+// keyVariables names the variables with secrets that libraries read from the environment.
 func keyVariables() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TEMPORAL_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN",
@@ -20,8 +20,8 @@ func keyVariables() []string {
 	}
 }
 
-// newRedactor redacts all keys of this worker and the addresses of all services of its
-// configuration.
+// newRedactor makes a redactor for all keys of this worker and for the addresses of all
+// services of its configuration.
 func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor {
 	var keys, services []string
 	add := func(variable, service string) {
@@ -39,8 +39,8 @@ func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor
 	if c.Vespa != nil {
 		services = append(services, c.Vespa.URL, c.Vespa.ConfigURL)
 	}
-	for _, place := range []string{c.Store, "?" + c.FetchS3} {
-		if u, err := url.Parse(place); err == nil {
+	for _, location := range []string{c.Store, "?" + c.FetchS3} {
+		if u, err := url.Parse(location); err == nil {
 			services = append(services, u.Query().Get("endpoint"))
 		}
 	}

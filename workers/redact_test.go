@@ -60,13 +60,13 @@ func echoes() map[string]echo {
 		"refusal": {200, func(key string) string {
 			return `{"choices":[{"message":{"refusal":` + jsonText(key) + `},"finish_reason":"stop"}]}`
 		}},
-		"error of 200": {200, func(key string) string { return `{"error":{"message":` + jsonText("bad key "+key) + `}}` }},
-		"models":       {200, func(key string) string { return `{"data":[{"id":` + jsonText(key) + `}]}` }},
-		"wrong shape":  {200, func(key string) string { return `{"choices":` + jsonText(key) + `,"data":` + jsonText(key) + `}` }},
-		"not JSON":     {200, func(key string) string { return "<html>" + key }},
-		"cut by us":    {200, func(key string) string { return strings.Repeat("y", 290) + key }},
+		"error with status 200": {200, func(key string) string { return `{"error":{"message":` + jsonText("bad key "+key) + `}}` }},
+		"models":                {200, func(key string) string { return `{"data":[{"id":` + jsonText(key) + `}]}` }},
+		"wrong shape":           {200, func(key string) string { return `{"choices":` + jsonText(key) + `,"data":` + jsonText(key) + `}` }},
+		"not JSON":              {200, func(key string) string { return "<html>" + key }},
+		"truncated":             {200, func(key string) string { return strings.Repeat("y", 290) + key }},
 	}
-	for status, name := range map[int]string{400: "refused", 401: "unauthorized", 422: "detail", 429: "overload", 500: "broken", 503: "away"} {
+	for status, name := range map[int]string{400: "refused", 401: "unauthorized", 422: "detail", 429: "overload", 500: "server error", 503: "unavailable"} {
 		for i, shape := range []string{`{"error":{"message":%s,"code":"x"}}`, `{"error":%s}`, `{"detail":%s}`, `{"message":%s}`, `%s`} {
 			out[fmt.Sprint(name, " ", i)] = echo{status, func(key string) string { return fmt.Sprintf(shape, jsonText(long[:270]+key+long)) }}
 		}
@@ -172,7 +172,7 @@ func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	return out
 }
 
-// allPools are the pools of a worker that serves all.
+// allPools returns all pools of a worker.
 func allPools(t *testing.T) []pool {
 	t.Helper()
 	all, err := choosePools([]string{"all"})
@@ -188,7 +188,7 @@ func TestFailures(t *testing.T) {
 	for name, err := range map[string]error{
 		"plain":   errors.New("a\xffb \x1b[31m" + ownKey + " at http://vlm.example.com:8000/v1"),
 		"long":    errors.New(strings.Repeat("é", 5000)),
-		"ours":    fault.New(fault.Input, "describe", "x", "\xc3 "+ownKey),
+		"fault":   fault.New(fault.Input, "describe", "x", "\xc3 "+ownKey),
 		"app":     temporal.NewNonRetryableApplicationError("no \xed\xa0\x80", "input", inner, "detail"),
 		"wrapped": fmt.Errorf("outer: %w", inner),
 	} {
@@ -225,7 +225,7 @@ func TestLogIsClean(t *testing.T) {
 	require.Equal(t, "a\u202eb\x1b[31m", line["name"], "escaped, not lost")
 }
 
-// TestLogOnATerminal: a person sees one line an event, whatever the values contain.
+// TestLogOnATerminal: on a terminal each event is one line, whatever the values contain.
 func TestLogOnATerminal(t *testing.T) {
 	t.Parallel()
 	entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Date(2026, 11, 28, 9, 5, 7, 0, time.UTC), Message: "restarting"}

@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// watchOpen reports whether a file is opened from now on.
+// watchOpen returns a function that reports whether the file was opened since its last report.
 func watchOpen(t *testing.T, path string) (opened func() bool) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
@@ -63,7 +63,7 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 	_, err := execute[map[string]any](s, "health", "CheckHealth", map[string]any{})
 	require.NoError(t, err)
 	ballast := fill(t, disk)
-	require.NoError(t, os.Truncate(ballast, size(t, ballast)-256<<10)) // room for some of the frames
+	require.NoError(t, os.Truncate(ballast, size(t, ballast)-256<<10)) // space for some of the frames
 
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
@@ -97,8 +97,8 @@ func fill(t *testing.T, dir string) (path string) {
 	return path
 }
 
-// waitsFor reports whether an activity waits for a retry after an error of a class that
-// contains text.
+// waitsFor reports whether an activity waits for a retry, and its last error has the class and
+// contains the text.
 func (s *stack) waitsFor(id, activity string, class fault.Class, text string) bool {
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {

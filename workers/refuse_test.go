@@ -21,8 +21,8 @@ import (
 // noText turns tesseract off, which costs seconds of CPU.
 const noText = "COGFLOW_TESSERACT=none"
 
-// unprivilegedUID is the user of workers in tests of permissions, because root can read
-// everything.
+// unprivilegedUID is the user of workers in tests of permissions. These workers cannot run as
+// root, because root can read every file.
 const unprivilegedUID = 65534
 
 // dropRoot runs worker processes as an unprivileged user with its own directories. It does
@@ -42,7 +42,7 @@ func (s *stack) dropRoot() {
 	s.user = &syscall.Credential{Uid: unprivilegedUID, Gid: unprivilegedUID}
 }
 
-// makeClip runs ffmpeg.
+// makeClip makes a clip with ffmpeg; args are its inputs and options.
 func makeClip(t *testing.T, path string, args ...string) {
 	t.Helper()
 	args = append([]string{"-v", "error", "-y"}, append(args, "file:"+path)...)
@@ -50,7 +50,7 @@ func makeClip(t *testing.T, path string, args ...string) {
 	require.NoError(t, err, string(out))
 }
 
-// tiny writes a video of n frames under any name.
+// tiny writes a video of n frames to path.
 func tiny(t *testing.T, path string, n int) {
 	t.Helper()
 	made, err := clips.Tiny(t.Context(), "ffmpeg", t.TempDir(), n)
@@ -60,7 +60,7 @@ func tiny(t *testing.T, path string, n int) {
 	require.NoError(t, os.WriteFile(path, content, 0o644))
 }
 
-// videos is a directory that every user can read.
+// videos makes a directory that every user can read.
 func videos(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -164,7 +164,7 @@ func (s *stack) requireOneAttempt(library string, videos int) {
 	}
 }
 
-// failedWith returns Temporal's view of why a workflow failed.
+// failedWith returns the class and the details of the error with which a workflow failed.
 func failedWith(t testing.TB, err error) (class string, f video.Failure) {
 	t.Helper()
 	var app *temporal.ApplicationError
@@ -244,15 +244,15 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	require.NoError(t, err)
 
 	// The directory of this tenant becomes read-only.
-	place := filepath.Join(s.dir, "store", "default", "recipes")
-	require.DirExists(t, place)
-	s.makeReadOnly(place)
+	recipes := filepath.Join(s.dir, "store", "default", "recipes")
+	require.DirExists(t, recipes)
+	s.makeReadOnly(recipes)
 	in.Force = true
 	_, err = execute[ingest.LibraryResult](s, "second", "IngestLibrary", in)
 	class, f := failedWith(t, err)
 	require.Equal(t, string(fault.Auth), class)
 	require.Equal(t, "list", f.Stage)
-	require.ErrorContains(t, err, place)
+	require.ErrorContains(t, err, recipes)
 	require.ErrorContains(t, err, "no permission; let the user of this process")
 
 	// A worker that cannot write anything fails at its start.

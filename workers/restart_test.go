@@ -11,8 +11,8 @@ import (
 )
 
 // TestModelServersRestart: the model servers stop, one of them with calls in flight, and
-// start again after the run has noticed. Nothing is lost or paid twice, and waiting uses no
-// attempts of activities.
+// start again after the activities have reported that they wait. No result is lost, no call is
+// paid for twice, and the wait uses up no attempts of activities.
 func TestModelServersRestart(t *testing.T) {
 	t.Parallel()
 	dir := colourClip(t)

@@ -16,8 +16,8 @@ import (
 	ingestflow "github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestRestore: a store is copied without extended attributes. No object is lost before the
-// check. After the repair, work continues from the store without model calls.
+// TestRestore restores a store from a copy without extended attributes, and repairs it with
+// `cogflow store check`. Then work continues from the stored results without model calls.
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	const frames = 20
@@ -59,8 +59,8 @@ func TestRestore(t *testing.T) {
 	require.Len(t, s.visible(), frames)
 }
 
-// TestBackup follows docs/how-to/backup.md: the state of a stack with a run in flight is
-// copied, lost and restored. The run continues without repeated model calls.
+// TestBackup follows docs/how-to/backup.md: the state of a stack with an open run is backed
+// up, lost and restored. The run continues without repeated model calls.
 func TestBackup(t *testing.T) {
 	t.Parallel()
 	const frames = 12

@@ -17,7 +17,7 @@ import (
 // runs implements the activities' port for workflow executions.
 type runs struct{ client client.Client }
 
-// Running reports whether a run is still open; "" = the current one.
+// Running reports whether a run is still open; an empty runID selects the current run.
 func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, error) {
 	d, err := r.describe(ctx, workflowID, runID)
 	if err != nil || d == nil {
@@ -26,10 +26,10 @@ func (r runs) Running(ctx context.Context, workflowID, runID string) (bool, erro
 	return runID == "" && isOpen(d.Status) || !workflows.Closed(d.Status), nil
 }
 
-// ChainRunning reports whether a run is open, or the newest run of the same chain is. The
-// server may have deleted the run after its retention: then the chain is known only if it
-// began with that run. If the server does not return the first run of a chain,
-// chains cannot be distinguished, so every open run of the workflow counts.
+// ChainRunning reports whether a run, or the newest run of the same chain, is open. The server
+// may have deleted the run after its retention period. Then its chain is known only if that run
+// was the first of the chain. If the server does not return the first run of a chain, chains
+// cannot be distinguished, and every open run of the workflow counts.
 func (r runs) ChainRunning(ctx context.Context, workflowID, runID string) (bool, error) {
 	held, err := r.describe(ctx, workflowID, runID)
 	if err != nil || held != nil && !workflows.Closed(held.Status) {
@@ -51,7 +51,7 @@ func (r runs) ChainRunning(ctx context.Context, workflowID, runID string) (bool,
 func (r runs) describe(ctx context.Context, workflowID, runID string) (*client.WorkflowExecutionDescription, error) {
 	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
-		return nil, nil //nolint:nilnil // not known
+		return nil, nil //nolint:nilnil // the server does not know the run
 	}
 	return d, fault.Wrap(fault.Transport, "describe workflow", workflowID, err)
 }

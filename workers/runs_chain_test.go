@@ -23,14 +23,14 @@ import (
 	"github.com/cogniverse/cogflow/video"
 )
 
-// shownRun is a run as the server shows it; nil = deleted.
+// shownRun is the server's description of a run; nil = the run is deleted.
 type shownRun struct {
 	status enums.WorkflowExecutionStatus
 	first  string
 }
 
-// TestChainRunning: a run continues in the newest run of its id only if both belong to one
-// chain.
+// TestChainRunning: the newest run with the workflow id of a run counts as its continuation
+// only if both belong to one chain.
 func TestChainRunning(t *testing.T) {
 	t.Parallel()
 	const (

@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// TestOpenRunsKeepTheirClaims: only a closed run is not running. A paused run, or a run in
-// a state that this build does not know, counts as running.
+// TestOpenRunsKeepTheirClaims: a run counts as running until it is closed. This includes a
+// paused run, and a run in a state that this build does not know.
 func TestOpenRunsKeepTheirClaims(t *testing.T) {
 	t.Parallel()
 	running := func(status enums.WorkflowExecutionStatus, runID string, failure error) bool {
@@ -46,8 +46,8 @@ func TestOpenRunsKeepTheirClaims(t *testing.T) {
 	require.False(t, running(0, "", serviceerror.NewNotFound("gone")))
 }
 
-// TestVideoTenant: a workflow with the id of a library's video counts as such only if the
-// server says that the library started it.
+// TestVideoTenant: a workflow with the id of a library's video counts as a video of that
+// library only if the library is its parent on the server.
 func TestVideoTenant(t *testing.T) {
 	t.Parallel()
 	owner := func(kind, parent string) tenant.ID {

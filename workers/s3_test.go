@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// TestS3 ingests from one prefix of a real S3 server into another. A worker is killed
-// meanwhile; the next run reuses the stored results.
+// TestS3 ingests from one prefix of a real S3 server into another prefix. A worker is killed
+// meanwhile. The next run reuses the stored results.
 func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that the SDK reads
 	store := s3test.Serve(t)
 	library, err := url.Parse(store)
@@ -45,7 +45,7 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 	s := newSmallStack(t, nil)
 	own, err := url.Parse(through)
 	require.NoError(t, err)
-	own.Path = "/store" // the store is not a source
+	own.Path = "/store" // outside of the source, because sources must not contain the store
 	s.env = append(s.env, "COGFLOW_STORE="+own.String())
 	w := s.worker(nil)
 	in := ingest.LibraryInput{Source: "s3://" + library.Host + "/library/clips/"}

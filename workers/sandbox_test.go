@@ -25,8 +25,9 @@ func withoutBubblewrap(t *testing.T) string {
 	return "PATH=" + dir
 }
 
-// TestSandboxIsRequired: without bubblewrap, a worker decodes nothing and says what to do.
-// Pools that run nothing untrusted start. --no-sandbox is shown in log, health and report.
+// TestSandboxIsRequired: without bubblewrap, a worker that decodes media does not start and
+// reports the fix. Pools without untrusted input start. The log, the health check and the
+// report mention --no-sandbox.
 func TestSandboxIsRequired(t *testing.T) {
 	t.Parallel()
 	dir := small(t, 1, 2)

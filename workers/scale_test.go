@@ -22,8 +22,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// mostEvents is the number of events at which the server suggests continue-as-new. Runs
-// should continue before they reach it.
+// mostEvents is the number of events at which the server suggests continue-as-new. Runs must
+// continue as new before they reach this number.
 const mostEvents = 4096
 
 // TestScaleManyFrames ingests one long video: 4,000 frames, or 10,000 with COGFLOW_SOAK=1.
@@ -94,7 +94,7 @@ func (s *stack) cost(id string) (c historyCost) {
 	return c
 }
 
-// payload is the size in bytes of inputs, results and details of an event.
+// payload returns the size in bytes of the inputs, results and details of an event.
 func payload(t testing.TB, event *history.HistoryEvent) (bytes int) {
 	t.Helper()
 	err := proxy.VisitPayloads(context.Background(), event, proxy.VisitPayloadsOptions{
@@ -117,7 +117,7 @@ type meter struct {
 	started time.Time
 	stop    context.CancelFunc
 	done    sync.WaitGroup
-	rss     []int // MiB, as the kernel counts
+	rss     []int // resident memory in MiB, from the kernel
 	answers int
 	slowest time.Duration
 	err     error
@@ -157,7 +157,7 @@ func (w *workerProcess) rss() int {
 	if found == nil {
 		return 0
 	}
-	kib, _ := strconv.Atoi(string(found[1])) // digits
+	kib, _ := strconv.Atoi(string(found[1])) // the pattern matches digits only
 	return kib >> 10
 }
 
@@ -227,7 +227,7 @@ func (m *meter) heap() (live []int) {
 	return live
 }
 
-// window is the mean over a part of a series.
+// window returns the mean of a part of a series; from and to are fractions of its length.
 func window(series []int, from, to float64) float64 {
 	n := float64(len(series))
 	part := series[int(n*from):max(int(n*to), int(n*from)+1)]

@@ -56,11 +56,11 @@ const (
 	scratchSetting = "cogflow.scratch or COGFLOW_SCRATCH"
 )
 
-// lockDir locks a directory that exists; nil if another process has locked it.
+// lockDir locks a directory. It returns nil if another process has locked or removed it.
 func lockDir(dir string) (*os.File, error) {
 	lock, err := os.Open(dir)
 	if os.IsNotExist(err) {
-		return nil, nil //nolint:nilnil // locked by another process
+		return nil, nil //nolint:nilnil // removed by another process
 	}
 	if err != nil {
 		return nil, err

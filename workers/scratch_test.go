@@ -14,7 +14,8 @@ func TestScratch(t *testing.T) {
 	root := t.TempDir()
 	otherData := filepath.Join(root, "somebody's.txt")
 	require.NoError(t, os.WriteFile(otherData, nil, 0o600))
-	// A worker that died right after it had made its directory, and one that died later.
+	// Directories of two dead workers: the first died right after it had made its directory, the
+	// second died later.
 	require.NoError(t, os.Mkdir(filepath.Join(root, "worker-1-1"), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "worker-2-2", "extract-1"), 0o700))
 

@@ -25,13 +25,13 @@ func small(t *testing.T, n, frames int) string {
 	return dir
 }
 
-// smallProfile ingests in chunks of a few frames, so that a short video goes
-// through all stages at once.
+// smallProfile ingests in chunks of a few frames, so that a short video is in several stages
+// at the same time.
 const smallProfile = `{"cogflow": {"active_profile": "small", "profiles": {"small": {
 	"sampling": {"strategy": "fps", "fps": 1}, "chunk_frames": 8}}}}`
 
 // newSmallStack is a stack whose workers use smallProfile. The command lines of its child
-// processes identify the stack.
+// processes contain its directory, by which children finds them.
 func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 	t.Helper()
 	s := newStack(t, dynamic)
@@ -53,19 +53,19 @@ func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 // heldCalls blocks calls of the preview describer until they are released.
 type heldCalls struct {
 	t    *testing.T
-	env  string // environment of a worker whose calls can be held
+	env  string // environment variable of a worker whose calls can be held
 	file string
 }
 
 // heldCalls makes a describer whose calls can be held.
 func (s *stack) heldCalls(t *testing.T) heldCalls {
 	t.Helper()
-	dir := filepath.Join(s.dir, "held") // the directory that the sandbox shows
+	dir := filepath.Join(s.dir, "held") // the sandbox can read the directory of the program
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	h := heldCalls{t: t, file: filepath.Join(dir, "hold")}
 	script := filepath.Join(dir, "held-tesseract")
 	text := "#!/bin/sh\nwhile [ -e '" + h.file + "' ]; do sleep 0.05; done\nexec tesseract \"$@\"\n"
-	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a program
+	require.NoError(t, os.WriteFile(script, []byte(text), 0o700)) //nolint:gosec // a worker executes it
 	h.env = "COGFLOW_TESSERACT=" + script
 	return h
 }

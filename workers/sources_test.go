@@ -13,8 +13,8 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// TestServerStateIsNoSource: files of the dev server are not sources, although their folder
-// has sources such as the demo's clips.
+// TestServerStateIsNoSource: files of the dev server are not sources, although the same folder
+// contains sources, for example the clips of the demo.
 func TestServerStateIsNoSource(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{devserver.StatePrefix(stateDir) + "-1.29.1.db", filepath.Join(stateDir, "demo", "a.mp4")} {

@@ -23,8 +23,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// asWorker makes the test binary run as the worker. So tests start, drain and kill real
-// worker processes, which include the race detector.
+// asWorker is the environment variable that makes the test binary run as the worker. Tests use
+// it to start, drain and kill real worker processes, which include the race detector.
 const asWorker = "COGFLOW_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
@@ -87,7 +87,7 @@ func newStack(t testing.TB, dynamic map[string]string) *stack {
 	return s
 }
 
-// start starts the server; later starts use the same file and port.
+// start starts the server; later starts use the same database file and port.
 func (s *stack) start() {
 	s.t.Helper()
 	server, err := devserver.Start(s.t.Context(), s.options)
@@ -97,13 +97,13 @@ func (s *stack) start() {
 	s.options.Port = atoi(s.t, port)
 }
 
-// killServer kills the server.
+// killServer kills the server; start starts it again with the same state.
 func (s *stack) killServer() {
 	s.t.Helper()
 	require.NoError(s.t, s.server.Kill())
 }
 
-// workerProcess is one worker.
+// workerProcess is a worker in a process of its own.
 type workerProcess struct {
 	t    testing.TB
 	cmd  *exec.Cmd

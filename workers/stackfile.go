@@ -8,14 +8,14 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// writeStackFile writes the server's address and the configuration of the worker for
-// cogflow, which searches the file in its working directory and above. ui is empty if the
-// configuration has the address of the Web UI.
+// writeStackFile writes a file with the server's address and the worker's configuration. The
+// command line searches for this file in its working directory and the directories above. ui is
+// empty if the configuration has the address of the Web UI.
 func writeStackFile(c config.Config, getenv func(string) string, address, ui string) (remove func() error, err error) {
-	note := devstack.Stack{PID: os.Getpid(), Environment: map[string]string{}}
+	stack := devstack.Stack{PID: os.Getpid(), Environment: map[string]string{}}
 	set := func(name, value string) {
 		if value != "" {
-			note.Environment[name] = value
+			stack.Environment[name] = value
 		}
 	}
 	for _, name := range config.Variables() {
@@ -39,5 +39,5 @@ func writeStackFile(c config.Config, getenv func(string) string, address, ui str
 		}
 		set(config.EnvFile, file)
 	}
-	return devstack.Write(".", note)
+	return devstack.Write(".", stack)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/devstack"
 )
 
-// TestStackFile: cogflow uses the server, the store and the configuration of a stack when it
-// is called below the folder of that stack.
+// TestStackFile: the command line uses the server, the store and the configuration of a stack
+// if its working directory is below the folder of that stack.
 func TestStackFile(t *testing.T) { //nolint:paralleltest // changes the working directory
 	root := t.TempDir()
 	below := filepath.Join(root, "below")

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile"
 )
 
-// testEnv is the environment of a worker below a directory; tests call wire with it.
+// testEnv is the environment of a worker whose files are all below one directory.
 type testEnv struct {
 	dir string
 	env map[string]string
@@ -84,12 +84,12 @@ func TestFailingStart(t *testing.T) {
 		"no tesseract": {
 			prepare: set("COGFLOW_TESSERACT", "no-such-tesseract"), says: []string{"no-such-tesseract"},
 		},
-		"store is no URL":    {prepare: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "must be file:///"}},
+		"store is not a URL": {prepare: set("COGFLOW_STORE", "ftp://x"), says: []string{"ftp://x", "must be file:///"}},
 		"store in a file":    {prepare: inAFile("COGFLOW_STORE", "file://"), says: []string{"a-file/x"}},
 		"index in a file":    {prepare: inAFile("COGFLOW_INDEX", ""), says: []string{"a-file/x", "COGFLOW_INDEX"}},
 		"index is damaged":   {prepare: damaged("COGFLOW_INDEX"), says: []string{"index.db", "damaged", "move it away"}},
 		"index is newer":     {prepare: newer("COGFLOW_INDEX"), says: []string{"index.db", "newer cogflow"}},
-		"index is other":     {prepare: other("COGFLOW_INDEX", "COGFLOW_LEDGER"), says: []string{"ledger.db", "not a cogflow search index"}},
+		"index is a ledger":  {prepare: other("COGFLOW_INDEX", "COGFLOW_LEDGER"), says: []string{"ledger.db", "not a cogflow search index"}},
 		"ledger in a file":   {prepare: inAFile("COGFLOW_LEDGER", ""), says: []string{"a-file/x", "COGFLOW_LEDGER"}},
 		"ledger is damaged":  {prepare: damaged("COGFLOW_LEDGER"), says: []string{"ledger.db", "damaged", "move it away"}},
 		"ledger is newer":    {prepare: newer("COGFLOW_LEDGER"), says: []string{"ledger.db", "newer cogflow"}},
@@ -155,7 +155,7 @@ func damaged(name string) func(*testing.T, testEnv) {
 	}
 }
 
-// newer sets the schema version of a later build.
+// newer makes a database with the schema version of a later build.
 func newer(name string) func(*testing.T, testEnv) {
 	return func(t *testing.T, w testEnv) {
 		t.Helper()
@@ -189,7 +189,7 @@ func other(name, is string) func(*testing.T, testEnv) {
 	}
 }
 
-// keys sets some of the key variables of the configuration keyed.
+// keys writes the configuration keyed and sets some of its key variables.
 func keys(names ...string) func(*testing.T, testEnv) {
 	return func(t *testing.T, w testEnv) {
 		t.Helper()

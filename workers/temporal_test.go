@@ -14,7 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// temporalCLI runs the stock temporal command and returns what it prints.
+// temporalCLI runs the official temporal CLI and returns its standard output.
 func (s *stack) temporalCLI(args ...string) string {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), s.options.Binary, append(args, "--address", s.server.Address())...)
@@ -26,7 +26,7 @@ func (s *stack) temporalCLI(args ...string) string {
 	return string(out)
 }
 
-// inputFile writes the input of a start to a file.
+// inputFile writes the input of a workflow to a file and returns its path.
 func inputFile(t *testing.T, in any) string {
 	t.Helper()
 	content, err := json.Marshal(in)
@@ -42,7 +42,7 @@ func decode[T any](t testing.TB, text string) (out T) {
 	return out
 }
 
-// listed are the ids that a visibility query finds.
+// listed returns the workflow ids that a visibility query finds.
 func (s *stack) listed(query string) (ids []string) {
 	type found struct {
 		Execution struct {
@@ -135,7 +135,7 @@ func TestTemporalCLIControls(t *testing.T) {
 	require.Empty(t, search(s, "frame").Hits, "nothing of a cancelled run is visible")
 }
 
-// waitsOn reports whether an activity of a run is running.
+// waitsOn reports whether an activity of a run is pending.
 func (s *stack) waitsOn(id, activity string) bool {
 	d, err := s.client.DescribeWorkflow(s.t.Context(), id, "")
 	if err != nil {

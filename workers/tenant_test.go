@@ -40,8 +40,8 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// tenantStack is a worker in this process that serves two tenants. It records every access to
-// the second tenant, which starts nothing itself.
+// tenantStack is a worker in this process that serves two tenants. While it watches, it records
+// every access to data of the second tenant; only the setup of a test starts its workflows.
 type tenantStack struct {
 	*stack
 	store activities.Store
@@ -86,7 +86,8 @@ func newTenantStack(t *testing.T) *tenantStack {
 	return a
 }
 
-// serve serves every pool, as cogflow-worker does, with models that reject all calls.
+// serve serves every pool, as cogflow-worker does. Its trainer and its language models reject
+// all calls.
 func (a *tenantStack) serve() {
 	a.t.Helper()
 	sources, err := json.Marshal(map[string][]string{ownTenant: {a.dirs[ownTenant]}, otherTenant: {a.dirs[otherTenant]}})
@@ -271,7 +272,7 @@ func (noLM) Complete(context.Context, prompt.Completion) (prompt.CompletionAnswe
 	return prompt.CompletionAnswer{}, fault.New(fault.Input, "ask", "m", "this test does not ask")
 }
 
-// otherData are the names of data of the second tenant that an input could contain.
+// otherData are names of data of the second tenant that a forged input can contain.
 type otherData struct {
 	video, dataset, listing, job, recipe string
 	library                              string // id of its workflow, which has a child
@@ -341,7 +342,7 @@ func (a *tenantStack) ingest(f *otherData) {
 	a.quiet(f.library)
 }
 
-// quiet waits until a run has no running activities.
+// quiet waits until a run has no pending tasks and its history does not grow.
 func (a *tenantStack) quiet(id string) {
 	a.t.Helper()
 	before := int64(-1)
@@ -420,8 +421,8 @@ func outcomeOf(err error) string {
 	return err.Error()
 }
 
-// untouched fails if anything of the second tenant was read, changed, started,
-// cancelled or signalled.
+// untouched fails if data of the second tenant were read or changed, or if its workflows were
+// started, cancelled or signalled.
 func (a *tenantStack) untouched(f otherData, before []string) {
 	a.t.Helper()
 	a.mu.Lock()
@@ -438,8 +439,8 @@ func (a *tenantStack) untouched(f otherData, before []string) {
 }
 
 // TestTenantFields sets every field of every workflow input to references to another tenant,
-// and to values that only cogflow may set. Nothing of the other tenant is read, changed,
-// started, cancelled or signalled.
+// and to values that only cogflow may set. No data of the other tenant are read or changed, and
+// none of its workflows is started, cancelled or signalled.
 func TestTenantFields(t *testing.T) {
 	t.Parallel()
 	a := newTenantStack(t)
@@ -460,8 +461,8 @@ func TestTenantFields(t *testing.T) {
 		require.Contains(t, []string{"completed", string(fault.Input), string(fault.Budget)}, outcome, "a start that the server rejected shows nothing")
 	}
 	var running []string
-	for _, kind := range []string{ownTenant, otherTenant} {
-		running = append(running, a.listed(`CogTenant = "`+kind+`" AND ExecutionStatus = "Running"`)...)
+	for _, owner := range []string{ownTenant, otherTenant} {
+		running = append(running, a.listed(`CogTenant = "`+owner+`" AND ExecutionStatus = "Running"`)...)
 	}
 	require.ElementsMatch(t, []string{f.library, f.library + "/000000"}, running)
 }

@@ -53,8 +53,8 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	return t, nil
 }
 
-// leases makes the lease table of this host: the configured devices, else all devices of
-// the driver. Without GPUs it has one slot.
+// leases makes the lease table of this host. It has the configured devices, or else all devices
+// that the driver reports. For class cpu it has one slot.
 func leases(ctx context.Context, configured []string, class string) (*lease.Table, error) {
 	if class == "cpu" {
 		return lease.Slots(1), nil
@@ -85,7 +85,7 @@ func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
 	return l.Devices, release, err
 }
 
-// servers are the model servers that load adapters, by base model.
+// servers maps each base model to the model server that loads its adapters.
 type servers map[string]servingServer
 
 type servingServer struct {

@@ -70,10 +70,10 @@ func TestTrainCLI(t *testing.T) {
 	s.worker(nil)
 	cogflow := s.commandLine()
 	sft, dpo, embedding := writeDatasets(t, s.dir)
-	few := []string{"--set", "epochs=2", "--set", "min_rows=10", "--set", "max_seq_length=96", "--set", "batch_size=4", "--set", "gradient_accumulation_steps=1"}
+	settings := []string{"--set", "epochs=2", "--set", "min_rows=10", "--set", "max_seq_length=96", "--set", "batch_size=4", "--set", "gradient_accumulation_steps=1"}
 	train := func(method, dataset, model string, more ...string) cliResult {
 		t.Helper()
-		args := append([]string{"train", method, "--dataset", dataset, "--base-model", model, "--name", "support-" + method}, few...)
+		args := append([]string{"train", method, "--dataset", dataset, "--base-model", model, "--name", "support-" + method}, settings...)
 		return cogflow(append(args, more...)...)
 	}
 
@@ -95,7 +95,7 @@ func TestTrainCLI(t *testing.T) {
 	require.Contains(t, p.stdout, "cpu")
 	require.Empty(t, s.matchingFiles("store/default/training"), "nothing was started")
 
-	// A detached start; an equal start attaches to the same job.
+	// After a detached start, an equal start attaches to the same job.
 	p = train("sft", sft, "tiny/llama", "--detach", "--json")
 	require.Zero(t, p.code)
 	id := decode[struct {
@@ -140,21 +140,21 @@ func TestTrainCLI(t *testing.T) {
 	require.Contains(t, string(page), "<svg", "curves")
 	require.Contains(t, string(page), "support-sft")
 
-	home := filepath.Join(s.dir, "home")
-	p = cogflow("adapters", "download", "support-sft@1", "--to", home)
+	folder := filepath.Join(s.dir, "home")
+	p = cogflow("adapters", "download", "support-sft@1", "--to", folder)
 	require.Zero(t, p.code)
 	require.Contains(t, p.stdout, "every SHA-256 matches the manifest")
-	require.FileExists(t, filepath.Join(home, "adapter_model.safetensors"))
-	require.FileExists(t, filepath.Join(home, "adapter_config.json"))
+	require.FileExists(t, filepath.Join(folder, "adapter_model.safetensors"))
+	require.FileExists(t, filepath.Join(folder, "adapter_config.json"))
 
-	// The weights in the store were changed.
+	// A download fails if the weights in the store have changed.
 	weights := filepath.Join(s.dir, "store", "default", "adapters", "support-sft", "1", "adapter_model.safetensors")
 	content, err := os.ReadFile(weights)
 	require.NoError(t, err)
 	content[len(content)/2] ^= 1
 	require.NoError(t, os.WriteFile(weights, content, 0o600))
-	p = cogflow("adapters", "download", "support-sft@1", "--to", home+"-again")
+	p = cogflow("adapters", "download", "support-sft@1", "--to", folder+"-again")
 	require.Equal(t, 1, p.code)
 	require.Contains(t, p.stderr, "adapter_model.safetensors")
-	require.NoDirExists(t, home+"-again")
+	require.NoDirExists(t, folder+"-again")
 }

@@ -25,10 +25,10 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// gpuPrice is the price of an hour of class cpu in these tests, in USD.
+// gpuPrice is the price in USD of an hour of class cpu in these tests.
 const gpuPrice = 36
 
-// priced is the environment variable with this price.
+// priced is the environment variable that sets this price.
 var priced = fmt.Sprintf(`COGFLOW_TRAINING_PRICES={"cpu":%d}`, gpuPrice)
 
 // trainerLog is a file with the output of all trainer processes; each line starts with the
@@ -56,8 +56,8 @@ exec %[1]q "$@" 3> >(tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3; echo "$$ $began
 	return c
 }
 
-// events are the events of all processes, in order, by process id.
-func (c trainerLog) events() (all map[string][]training.Event, last []string) {
+// events returns the events of each process, and the process ids in the order of their start.
+func (c trainerLog) events() (all map[string][]training.Event, order []string) {
 	c.t.Helper()
 	all = map[string][]training.Event{}
 	file, err := os.Open(c.path)
@@ -70,18 +70,19 @@ func (c trainerLog) events() (all map[string][]training.Event, last []string) {
 		pid, line, _ := strings.Cut(lines.Text(), " ")
 		var e training.Event
 		if json.Unmarshal([]byte(line), &e) != nil {
-			continue // cut off by a kill
+			continue // truncated by a kill
 		}
 		if len(all[pid]) == 0 {
-			last = append(last, pid)
+			order = append(order, pid)
 		}
 		all[pid] = append(all[pid], e)
 	}
-	return all, last
+	return all, order
 }
 
-// seconds is the total time of the processes, and their number: of each from its start to
-// its end, or to its last event if the script that started it was killed with it.
+// seconds returns the total run time of the processes, and their number. The run time of a
+// process ends with the process. If the script that started it was killed too, it ends with
+// the last event of the process.
 func (c trainerLog) seconds() (sum float64, processes int) {
 	c.t.Helper()
 	times := map[string]float64{}
@@ -118,7 +119,7 @@ func (c trainerLog) until(is func(e training.Event) bool) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// steps is the number of executed steps of all processes.
+// steps returns the number of steps that all processes executed.
 func (c trainerLog) steps() (n int) {
 	c.t.Helper()
 	all, _ := c.events()
@@ -132,7 +133,7 @@ func (c trainerLog) steps() (n int) {
 	return n
 }
 
-// lost is the number of steps of the first process after its last checkpoint.
+// lost returns the number of steps of the first process after its last checkpoint.
 func (c trainerLog) lost() (steps int) {
 	c.t.Helper()
 	all, order := c.events()
@@ -151,6 +152,7 @@ func atStep(n int) func(training.Event) bool {
 	return func(e training.Event) bool { return e.Event == training.EventStep && e.Step >= n }
 }
 
+// terminating reports whether the trainer has received SIGTERM.
 func terminating(e training.Event) bool { return e.Phase == "save" }
 
 // heartbeat is the maximum time between the last heartbeat on the server and the death of a
@@ -187,7 +189,7 @@ type plan struct {
 	SIGTERM     string  `json:"sigterm"`
 }
 
-// scripted is a stack whose trainers follow a plan, on a class with a price.
+// scripted is a stack whose trainers follow a plan, on a GPU class with a price.
 type scripted struct {
 	*stack
 	trainerLog
@@ -214,7 +216,7 @@ func (s scripted) plan(p plan) {
 	require.NoError(s.stack.t, os.Rename(draft, filepath.Join(s.dir, "plan.json")))
 }
 
-// smooth is a plan of 8 seconds.
+// smooth is a plan without failures that trains for 8 seconds.
 func smooth() plan {
 	return plan{Steps: 40, StepSeconds: 0.2, SaveEvery: 5, Evaluate: "ok", SIGTERM: "checkpoint"}
 }
@@ -279,7 +281,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.until(atStep(7))
 		return s, w, run
 	}
-	// again starts a new worker whose trainers end normally.
+	// again starts another worker, whose trainers end normally.
 	again := func(s scripted) {
 		s.plan(smooth())
 		s.worker(nil)
@@ -314,7 +316,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.LessOrEqual(t, out.Redone, s.lost(), "at most the steps of the last heartbeat")
 		s.bookedAs(s.trainerLog, run, out, 1)
 	})
-	t.Run("pause, and the trainer ends with an odd code", func(t *testing.T) {
+	t.Run("pause, and the trainer ends with an unexpected exit code", func(t *testing.T) {
 		t.Parallel()
 		s, _, run := start(t, "exit")
 		s.signal(workflows.SignalPause)
@@ -430,7 +432,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s, w, run := start(t, "checkpoint")
 		s.says(func(p train.Progress) bool { return p.Step > 0 })
 		w.kill()
-		// Without the pool train: the attempt waits for a worker when it is cancelled.
+		// No worker serves the pool train, so the attempt is cancelled while it waits for one.
 		other := s.worker([]string{"--pools", "cogflow,media"})
 		s.waiting()
 		s.signal(workflows.SignalPause)

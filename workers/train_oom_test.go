@@ -19,9 +19,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// confined is a script in place of Python. It runs the trainer with a limit of address space,
-// if one is set, and records its peak. One arena of the allocator makes the sizes of two runs
-// comparable.
+// confined is a script that workers run instead of Python. It runs the trainer under watch.py,
+// with a limit of address space if one is set. The allocator uses only one arena, so that the
+// sizes of two runs are comparable.
 const confined = `#!/bin/sh
 test "$2" = trainer || exec %[1]q "$@"
 export MALLOC_ARENA_MAX=1
@@ -29,8 +29,8 @@ if test -f %[2]q/limit; then ulimit -v "$(cat %[2]q/limit)"; fi
 exec %[1]q %[2]q/watch.py %[2]q/attempts "$3"
 `
 
-// watching runs the unchanged trainer and records, beside its job, the peak address space
-// after each step and at the end.
+// watching is watch.py. It runs the unchanged trainer, and records the peak address space after
+// each step and at the end.
 const watching = `import json, os, runpy, sys
 
 def peak():
@@ -67,7 +67,7 @@ finally:
     end(1 if code is None else code)
 `
 
-// memoryLimit is the directory of such a script.
+// memoryLimit is a directory with the scripts, the limit and the records of attempts.
 type memoryLimit struct {
 	t   testing.TB
 	dir string
@@ -83,30 +83,30 @@ type attempt struct {
 		Peak int64 `json:"peak"`
 	} `json:"steps"`
 	Peak    int64   `json:"peak"`
-	Seconds float64 `json:"seconds"` // by its own events
+	Seconds float64 `json:"seconds"` // run time by the clock of the trainer
 }
 
-// confine makes workers that start later run their trainers with the script.
+// confine makes workers that start later run their trainers with the script confined.
 func (s *stack) confine() memoryLimit {
 	s.t.Helper()
 	python, err := filepath.Abs(trainerPython)
 	require.NoError(s.t, err)
 	c := memoryLimit{t: s.t, dir: filepath.Join(s.dir, "confined")}
 	require.NoError(s.t, os.Mkdir(c.dir, 0o700))
-	stand := filepath.Join(c.dir, "python")
-	require.NoError(s.t, os.WriteFile(stand, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // a worker executes it
+	script := filepath.Join(c.dir, "python")
+	require.NoError(s.t, os.WriteFile(script, fmt.Appendf(nil, confined, python, c.dir), 0o700)) //nolint:gosec // a worker executes it
 	require.NoError(s.t, os.WriteFile(filepath.Join(c.dir, "watch.py"), []byte(watching), 0o600))
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+stand, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
+	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
 	return c
 }
 
-// limit sets the limit of trainers that start later.
+// limit sets the limit for trainers that start later.
 func (c memoryLimit) limit(kib int64) {
 	c.t.Helper()
 	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, "limit"), []byte(strconv.FormatInt(kib, 10)), 0o600))
 }
 
-// attempts are the records of processes that have ended since the last call.
+// attempts returns the records of processes that have ended since the last call.
 func (c memoryLimit) attempts() (all []attempt) {
 	c.t.Helper()
 	log, err := os.Open(filepath.Join(c.dir, "attempts"))
@@ -121,18 +121,18 @@ func (c memoryLimit) attempts() (all []attempt) {
 	return all
 }
 
-// writeUnevenDataset has 35 short rows and then 5 rows of about 1,800 tokens. The seed puts
-// one of the long rows into the first two steps, and the other four into one micro-batch of
-// the third step. So memory runs out in the middle of a run.
+// writeUnevenDataset writes 35 short rows and then 5 rows of about 1,800 tokens. unevenSeed
+// puts one of the long rows into the first two steps, and the other four into one micro-batch
+// of the third step. Therefore memory runs out in the middle of a run.
 func writeUnevenDataset(t *testing.T, dir string) string {
 	t.Helper()
 	var lines strings.Builder
 	for i := range 40 {
-		trainedVersion := 1
+		lamps := 1
 		if i >= 35 {
-			trainedVersion = 200
+			lamps = 200
 		}
-		writeRow(&lines, i, trainedVersion)
+		writeRow(&lines, i, lamps)
 	}
 	path := filepath.Join(dir, "uneven.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte(lines.String()), 0o600))
@@ -141,9 +141,9 @@ func writeUnevenDataset(t *testing.T, dir string) string {
 
 const unevenSeed = 102692
 
-func writeRow(to *strings.Builder, hall, trainedVersion int) {
+func writeRow(to *strings.Builder, hall, lamps int) {
 	var said strings.Builder
-	for lamp := range trainedVersion {
+	for lamp := range lamps {
 		fmt.Fprintf(&said, " Lamp %d is lit.", hall*lamp%97)
 	}
 	fmt.Fprintf(to, "{\"prompt\":\"Which lamps of hall %d are lit?\",\"completion\":\"I look.%s\"}\n", hall, said.String())
@@ -161,8 +161,8 @@ func unevenJob(t *testing.T, tenant, dataset, settings string) train.Input {
 }
 
 // TestTrainOutOfMemory: torch's allocator fails in the middle of a run. The run continues
-// from its last checkpoint with half the micro-batch, and half of that. If not even one row
-// fits, the run moves to the next class.
+// from its last checkpoint, and halves the micro-batch at each failure. If even one row does
+// not fit, the run moves to the next class.
 func TestTrainOutOfMemory(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)
@@ -174,8 +174,8 @@ func TestTrainOutOfMemory(t *testing.T) {
 		"max_seq_length":4096,"min_rows":10,"validation_split":0,"early_stopping_patience":0}`
 	dataset := writeUnevenDataset(t, s.dir)
 
-	// Without a limit, to measure the peak: one long row per micro-batch in the first two
-	// steps, four in the third.
+	// A run without a limit measures the peaks. A micro-batch has at most one long row in the
+	// first two steps, and four in the third step.
 	unlimited, err := execute[train.Result](s, "roomy", "TrainSFT", unevenJob(t, "roomy", dataset, settings))
 	require.NoError(t, err)
 	want := s.versionOf("roomy", unlimited)
@@ -185,7 +185,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	one, four := all[0].Steps[1].Peak, all[0].Peak
 	require.Greater(t, four-one, int64(300<<10), "four long rows must take much more memory than one: does the seed still put them together?")
 
-	// With too little memory for two long rows.
+	// This limit is too low for two long rows.
 	c.limit(one + (four-one)/6)
 	limited, err := execute[train.Result](s, "narrow", "TrainSFT", unevenJob(t, "narrow", dataset, settings))
 	require.NoError(t, err)
@@ -208,8 +208,8 @@ func TestTrainOutOfMemory(t *testing.T) {
 	require.InDelta(t, limited.Seconds*gpuPrice/3600, limited.CostUSD, 1e-4, "failed attempts are paid for as well")
 	require.Equal(t, []string{"train-cpu"}, s.queues("narrow"), "one activity handles all attempts")
 
-	// Not bit for bit: other micro-batches round sums differently, and rounding errors
-	// accumulate over steps.
+	// The losses are not equal bit for bit: other micro-batches round sums differently, and
+	// rounding errors accumulate over steps.
 	got := s.versionOf("narrow", limited)
 	require.InDeltaSlice(t, want.losses, got.losses, 1e-4)
 	require.Equal(t, 4, want.manifest.Outcome.MicroBatch)
@@ -217,7 +217,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	require.Equal(t, 3, got.manifest.Outcome.Attempts)
 	require.Equal(t, want.manifest.Outcome.Tokens, got.manifest.Outcome.Tokens)
 
-	// With too little memory for one row that is as long as four.
+	// The same limit is too low for one row that is as long as four long rows.
 	var lines strings.Builder
 	for i := range 4 {
 		writeRow(&lines, i, 800)
@@ -257,7 +257,7 @@ func (s *stack) versionOf(tenant string, r train.Result) (l trainedVersion) {
 	return l
 }
 
-// losses are the losses of all steps of a job; each step must be recorded once.
+// losses returns the losses of all steps of a job; each step must be recorded once.
 func (s *stack) losses(job string) (out []float64) {
 	s.t.Helper()
 	events := s.matchingFiles(filepath.Join("store", job, "output", "*", "events.jsonl"))
@@ -276,7 +276,7 @@ func (s *stack) losses(job string) (out []float64) {
 	return out
 }
 
-// queues are the GPU queues that a run has used, in order.
+// queues returns the GPU queues that a run has used, in order.
 func (s *stack) queues(id string) (queues []string) {
 	s.t.Helper()
 	for _, event := range s.history(id, "") {

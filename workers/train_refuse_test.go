@@ -19,10 +19,10 @@ import (
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
-// badStart is an invalid start of training. Its empty fields are those of a valid start.
+// badStart is an invalid start of training. Its empty fields keep the values of a valid start.
 type badStart struct {
 	name   string
-	kind   string // of workflow; "" = TrainSFT
+	kind   string // workflow type; "" = TrainSFT
 	file   string // content of the dataset; "" = valid rows
 	change input  // changes of the input; nil = remove the key
 	want   string // part of the error
@@ -70,7 +70,7 @@ func badDatasets() []badStart {
 			want: "2 of 11 rows have errors, 1 may be left out; correct them, or allow more",
 		},
 		{
-			name: "held out is trained on", file: validRow, change: input{"eval_dataset": input{"rows": []raw{raw(validRow)}}},
+			name: "held-out row in the training set", file: validRow, change: input{"eval_dataset": input{"rows": []raw{raw(validRow)}}},
 			want: "the same row is trained on (line 1 of",
 		},
 	}
@@ -134,7 +134,7 @@ func badInputs() []badStart {
 		{name: "unknown field", change: input{"datasets": "x"}, want: `unknown field "datasets"`},
 		{name: "unknown class", change: input{"gpu": []string{"h1000"}}, want: "unknown class h1000; use one of cpu, t4"},
 		{name: "class twice", change: input{"gpu": []string{"cpu", "l4", "cpu"}}, want: "cpu is listed twice"},
-		{name: "wait for ever", change: input{"gpu_wait": "a while"}, want: `must be a time such as "90s", "10m" or "8h"`},
+		{name: "invalid wait", change: input{"gpu_wait": "a while"}, want: `must be a time such as "90s", "10m" or "8h"`},
 		{name: "negative timeout", change: input{"timeout": "-1h"}, want: `must be a time such as "90s", "10m" or "8h"`},
 		{name: "name that is a path", change: input{"name": "../../escape"}, want: "must be 1 to 100 letters, digits"},
 		{name: "role that is a path", change: input{"role": "a/b"}, want: "must be 1 to 100 letters, digits"},

@@ -57,7 +57,7 @@ func newTrainStack(t *testing.T) (s *stack, models string) {
 // writeDataset writes a dataset of questions and answers.
 func writeDataset(t *testing.T, dir string) string {
 	t.Helper()
-	const rows = 44 // 4 are held out: 10 steps an epoch
+	const rows = 44 // 4 rows are held out, so an epoch has 10 steps
 	var lines strings.Builder
 	for i := range rows {
 		fmt.Fprintf(&lines, "{\"prompt\":\"How many lamps are in hall %d?\",\"completion\":\"There are %d lamps in hall %d, and %d of them are lit.\"}\n",
@@ -82,7 +82,7 @@ func complexJob(dataset string) train.Input {
 }
 
 // adapter is the content of a published version that must not depend on the run: the hashes
-// of all files except for the model card, and the metrics.
+// of all files except for the model card, the metrics, and the losses of all steps.
 type adapter struct {
 	files   map[string]string
 	metrics map[string]float64
@@ -173,33 +173,33 @@ func (s *stack) startTraining(in train.Input) client.WorkflowRun {
 	return run
 }
 
-// TestTrainKill kills the worker and its trainer in every phase, or replaces it by another
-// worker, and compares the result with an undisturbed run bit for bit.
+// TestTrainKill kills the worker and its trainer in every phase, or replaces the worker by
+// another one. The result must be equal bit for bit to that of an undisturbed run.
 func TestTrainKill(t *testing.T) {
 	t.Parallel()
 	reference, _ := newTrainStack(t)
 	reference.worker(nil)
-	in := complexJob(writeDataset(t, reference.dir)) // 10 steps an epoch
+	in := complexJob(writeDataset(t, reference.dir)) // 10 steps per epoch
 	undisturbed := await[train.Result](reference, reference.startTraining(in), 5*time.Minute)
 	require.Equal(t, 30, undisturbed.Steps)
 	require.Zero(t, undisturbed.Redone)
 	want := reference.adapter(undisturbed.Job, undisturbed.Version)
 	require.Len(t, want.losses, 30)
 
-	t.Run("elsewhere", func(t *testing.T) {
+	t.Run("on another host", func(t *testing.T) {
 		t.Parallel()
 		trainOnOtherHost(t, want)
 	})
 	for name, moments := range map[string][]func(s *stack){
-		// Between two checkpoints: in the first epoch, at the end of an epoch, and later.
-		"between": {
+		// In the first epoch, at the end of an epoch, and later.
+		"between two checkpoints": {
 			func(s *stack) { s.stored(4) },
 			func(s *stack) { s.stored(10) },
 			func(s *stack) { s.stored(16) },
 		},
-		// While a checkpoint is written; while it is uploaded; after the last step, before any
-		// result is stored.
-		"writing": {
+		// While a checkpoint is written, while it is uploaded, and after the last step but before
+		// any result is stored.
+		"during writes": {
 			func(s *stack) { s.stored(12); s.awaitFile("tmp/*/train-*/work-*/checkpoints/.*") },
 			func(s *stack) { s.stored(18); s.awaitFile("tmp/kept-*/*") },
 			func(s *stack) { s.awaitFile("tmp/*/train-*/work-*/output/last") },
@@ -257,7 +257,7 @@ func trainOnOtherHost(t *testing.T, want adapter) {
 }
 
 // TestTrainCancel: a cancelled run leaves no process, no claim and no temporary file, and
-// keeps the best so far.
+// publishes its best adapter so far.
 func TestTrainCancel(t *testing.T) {
 	t.Parallel()
 	s, _ := newTrainStack(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// heldAnswers makes a language model answer only the calls that a gate lets through.
+// heldAnswers makes a language model answer only the calls that a gate admits.
 func heldAnswers(g *gate) func(int) lmtest.Answer {
 	return func(int) lmtest.Answer {
 		if g.pass() {
@@ -54,7 +54,7 @@ const (
 	upgradeCalls  = upgradeVideos * upgradeFrames
 )
 
-// ingested is the outcome and the cost of a library.
+// ingested is the visible documents and the answered calls of a library.
 type ingested struct {
 	visible []string
 	answers map[string]int
@@ -70,7 +70,7 @@ func (d *describeStack) ended(t *testing.T, j *job, calls int) ingested {
 	return out
 }
 
-// answered is the number of answered describe calls in the ledger.
+// answered returns the number of answered describe calls in the ledger.
 func (d *describeStack) answered() int {
 	d.t.Helper()
 	return d.number("ledger.db", "SELECT count(*) FROM call WHERE answered AND kind='describe'")
@@ -82,7 +82,7 @@ func (d *describeStack) found(t *testing.T, j *job, calls int) (ingested, ingest
 	result := j.wait(t)
 	require.Empty(t, result.Failures)
 	require.Zero(t, result.Failed)
-	require.GreaterOrEqual(t, result.DescribeCalls, calls) // 5f04396 also counts rejected calls
+	require.GreaterOrEqual(t, result.DescribeCalls, calls) // the build 5f04396 also counts rejected calls
 	require.Equal(t, calls, d.answered(), "the ledger has the answered calls of the endpoint")
 	require.Zero(t, d.hidden())
 	out := ingested{d.visible(), d.vlm.Answered()}
@@ -181,8 +181,8 @@ func (d *describeStack) workflowWorkers(videos int) map[string]bool {
 }
 
 // TestUpgradeExtraction: a worker dies during an extraction, and a build with another
-// extractor replaces it. Extracted frames are kept; the new build extracts the rest, which the
-// record of the extraction says.
+// extractor replaces it. Extracted frames are kept. The new build extracts the other frames,
+// and the manifest of the extraction contains its version.
 func TestUpgradeExtraction(t *testing.T) {
 	t.Parallel()
 	const frames = 40
@@ -212,7 +212,7 @@ func TestUpgradeExtraction(t *testing.T) {
 	}
 }
 
-// stuckFFmpeg is an ffmpeg that writes a part of its output and then hangs.
+// stuckFFmpeg makes an ffmpeg command that writes a part of its output and then hangs.
 func stuckFFmpeg(t *testing.T, dir string) string {
 	t.Helper()
 	ffmpeg, err := exec.LookPath("ffmpeg")

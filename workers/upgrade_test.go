@@ -26,7 +26,7 @@ const (
 	nextBuild = build("next") // like this, but with another extractor and document schema only
 )
 
-// formerBuilds lists the builds of earlier commits; it skips the test without any.
+// formerBuilds lists the builds of earlier commits. It skips the test if none are configured.
 func formerBuilds(t *testing.T) (found []build) {
 	t.Helper()
 	dir := os.Getenv(upgradeBuilds)
@@ -62,8 +62,8 @@ func (s *stack) workerOf(t *testing.T, b build, env ...string) *workerProcess {
 	return s.worker(nil, append([]string{"COGFLOW_TRAINING_TRAINER_DIR=" + trainer, "COGFLOW_TRAINING_PYTHON=" + python}, env...)...)
 }
 
-// gate lets a number of calls of a model through and makes the others retry, so that work
-// stops at a known point without calls in flight.
+// gate admits a number of calls of a model and makes the other calls retry, so that work stops
+// at a known point without calls in flight.
 type gate struct {
 	mu           sync.Mutex
 	open, passed int
@@ -117,8 +117,8 @@ func shortJob(t *testing.T, dataset string) train.Input {
 	return in
 }
 
-// TestUpgradeTraining: a job that starts on a former build, continues on this one and ends
-// on the former has the same weights as an undisturbed job.
+// TestUpgradeTraining: a job starts on a former build, continues on this build and ends on the
+// former build. It has the same weights as a job on the former build only.
 func TestUpgradeTraining(t *testing.T) {
 	t.Parallel()
 	for _, former := range formerBuilds(t) {
@@ -155,8 +155,8 @@ func TestUpgradeTraining(t *testing.T) {
 	}
 }
 
-// TestUpgradeOptimization: the same for both modes of a prompt optimization. Each question
-// is answered once, whichever build asked it.
+// TestUpgradeOptimization: a prompt optimization changes builds like the job of
+// TestUpgradeTraining, in two modes. Each question is answered once, whichever build asked it.
 func TestUpgradeOptimization(t *testing.T) {
 	t.Parallel()
 	for _, former := range formerBuilds(t) {

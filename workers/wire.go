@@ -48,7 +48,7 @@ func wire(ctx context.Context, c config.Config, getenv func(string) string, pool
 // spread is broker.Options.Spread. Tests with faulty endpoints shorten it.
 var spread time.Duration //nolint:gochecknoglobals // see above
 
-// closers close parts; they are in the order of opening.
+// closers are the functions that close parts, in the order of opening.
 type closers []func() error
 
 func (c *closers) add(f func() error) { *c = append(*c, f) }
@@ -99,7 +99,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
-		h.opened.add(b.Close) // closed before the ledger, which books open calls as lost
+		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book = calls, b, b.Payer
 	}
 	if h.parts.have(partIndex) {
@@ -169,7 +169,7 @@ func (h *health) openIndex() (ingest.Index, error) {
 	return x, nil
 }
 
-// indexName is the name of the index in reports, without an address.
+// indexName returns the name of the index in reports, which has no address.
 func indexName(c config.Config) string {
 	if c.Vespa != nil {
 		return "Vespa"
@@ -239,7 +239,7 @@ func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 	return h.sandbox, err
 }
 
-// private are paths that are hidden from sandboxes.
+// private lists the paths that are hidden from sandboxes.
 func private(c config.Config) []string {
 	own := append(ownFiles(c), serverState())
 	if home, err := os.UserHomeDir(); err == nil {
@@ -248,7 +248,7 @@ func private(c config.Config) []string {
 	return own
 }
 
-// serverState is the path prefix of the files of the Temporal dev server.
+// serverState returns the path prefix of the files of the Temporal dev server.
 func serverState() string {
 	path := devserver.StatePrefix(stateDir)
 	if abs, err := filepath.Abs(path); err == nil {
@@ -257,8 +257,8 @@ func serverState() string {
 	return path
 }
 
-// tesseract is empty unless a path is configured. If it is empty, tesseract is used if it is
-// installed, and its absence is not an error.
+// tesseract returns the configured path, or "" for the default. With the default, tesseract is
+// used if it is installed, and its absence is not an error.
 func tesseract(c config.Config) string {
 	if c.Tesseract == "tesseract" {
 		return ""
@@ -266,8 +266,8 @@ func tesseract(c config.Config) string {
 	return c.Tesseract
 }
 
-// profiles completes the revision of the preview describer, which depends on
-// the installed tesseract.
+// profiles sets the revision of the preview describer, which depends on the installed
+// tesseract.
 func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile, error) {
 	return func(name string) (video.Profile, error) {
 		p, err := c.Profile(name)
@@ -295,7 +295,7 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 	return out
 }
 
-// ownFiles are cogflow's own files and folders on this host.
+// ownFiles lists cogflow's own files and folders on this host.
 func ownFiles(c config.Config) []string {
 	own := []string{c.Ledger, c.Scratch}
 	if c.Index != "" {
@@ -310,7 +310,7 @@ func ownFiles(c config.Config) []string {
 	return own
 }
 
-// loopback reports whether an address is on this machine.
+// loopback reports whether an address is a loopback address.
 func loopback(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
 
-// TestOptimizeZoo optimizes on rows of which each makes the endpoint behave as another real
-// server, towards the student or towards the judge. The run ends, each row counts once and as its behaviour says, and the ledger has
-// what the server bills.
+// TestOptimizeZoo optimizes on rows that make the endpoint behave like different real servers,
+// in calls of the student or of the judge. The run ends, each row counts once with the score
+// that its behaviour implies, and the ledger equals the bill of the server.
 func TestOptimizeZoo(t *testing.T) {
 	t.Parallel()
 	s, endpoint := newStack(t, nil), zootest.Start(t)
@@ -36,10 +36,10 @@ func TestOptimizeZoo(t *testing.T) {
 	best := 0.0 // score of a student that knows everything
 	for i, b := range zootest.All() {
 		if b.Wait > time.Second || b.Finish == "length" || !b.Outcome.OfRequest() && !b.Outcome.Passes() {
-			continue // it would only take time, or ends every run
+			continue // the behaviour is slow, or it ends every run
 		}
 		if best += 0.5; b.Outcome == zootest.Answered || b.Outcome.Passes() {
-			best += 1.5 // both halves of the student's row, and that of the judge's row
+			best += 1.5 // both parts of the student's row, and the judged part of the judge's row
 		}
 		row := func(student, judge string) map[string]string {
 			return map[string]string{"query": fmt.Sprintf("%s topic %d", student, i), "note": judge, "answer": strconv.Itoa(i % 7)}
@@ -67,7 +67,7 @@ func TestOptimizeZoo(t *testing.T) {
 	for _, e := range entries {
 		spent += e.Cost
 	}
-	billed := map[string]zootest.Request{} // by entry: a parameter that is refused costs nothing, and the request is made again
+	billed := map[string]zootest.Request{} // by entry; a request with a refused parameter costs nothing and is repeated
 	for _, r := range endpoint.Requests() {
 		require.Contains(t, entries, r.Entry, "the ledger does not know %+v", r)
 		met[r.Model+" "+r.Behaviour.Name] = true
@@ -91,7 +91,7 @@ func TestOptimizeZoo(t *testing.T) {
 	t.Logf("%d rows, %d calls, %d behaviours met", len(rows), out.Calls, len(met))
 }
 
-// allKnowing answers each topic as a DSPy program reads it.
+// allKnowing answers each topic correctly, in the format of DSPy's chat adapter.
 func allKnowing(body []byte) string {
 	var c struct {
 		Messages []struct {

@@ -1,9 +1,9 @@
-"""A trainer that trains nothing, speaks the protocol, and behaves as plan.json beside the
-package says. Its model is a running hash, so that a step that is lost or repeated shows.
+"""A fake trainer that implements the protocol and behaves as plan.json, beside the package,
+defines. Its model is a running hash, which reveals steps that are lost or repeated.
 
 plan.json: {"steps", "step_seconds", "save_every", "evaluate": "ok" | "exit" | "hang",
-"sigterm": "checkpoint" | "slow" | "hang" | "exit"}. It is read by each process at its start,
-except sigterm, which is read when the signal has come.
+"sigterm": "checkpoint" | "slow" | "hang" | "exit"}. Each process reads the file at its start,
+and reads sigterm again when it receives the signal.
 """
 
 import hashlib
@@ -64,14 +64,14 @@ def save(step, state):
 
 def asked(step, state):
     say("phase", phase="save")
-    way = json.loads(PLAN.read_text())["sigterm"]
-    if way == "hang":
+    reaction = json.loads(PLAN.read_text())["sigterm"]
+    if reaction == "hang":
         while True:
             time.sleep(0.2)
             say("phase", phase="save")
-    if way == "exit":
+    if reaction == "exit":
         sys.exit(3)
-    if way == "slow":
+    if reaction == "slow":
         until = time.monotonic() + SLOW
         while time.monotonic() < until:
             time.sleep(0.2)

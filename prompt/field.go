@@ -5,20 +5,20 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/cogniverse/cogflow/prompt/types"
+	"github.com/cogniverse/cogflow/prompt/annotation"
 )
 
 // Type says what values a field takes.
-type Type = types.Type
+type Type = annotation.Type
 
 // Property is one member of an object; all are required.
-type Property = types.Property
+type Property = annotation.Property
 
 // The kinds that other packages name.
 const (
-	Int  = types.Int
-	List = types.List
-	Dict = types.Dict
+	Int  = annotation.Int
+	List = annotation.List
+	Dict = annotation.Dict
 )
 
 // Field is an input or an output of a predictor.

@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/cogniverse/cogflow/prompt/annotation"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/prompt/repair"
-	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 // ParseError says why an answer has no outputs. It is a failure of the model, and scores zero; the
@@ -133,11 +133,11 @@ func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 // parseText converts text to the type.
 func parseText(t *Type, text string) (any, error) {
 	switch t.Base() {
-	case types.Str:
+	case annotation.Str:
 		return text, nil
-	case types.Literal:
+	case annotation.Literal:
 		return parseOption(t, text)
-	case types.Enum:
+	case annotation.Enum:
 		return t.FindMember(text)
 	default:
 	}
@@ -223,11 +223,11 @@ func parseJSON(s Signature, answer string) (*Object, error) {
 
 func parseMember(t *Type, v any) (any, error) {
 	switch t.Base() {
-	case types.Str:
+	case annotation.Str:
 		return python.Str(v), nil
-	case types.Literal:
+	case annotation.Literal:
 		return parseOption(t, v)
-	case types.Enum:
+	case annotation.Enum:
 		return t.FindMember(v)
 	default:
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/annotation"
 	"github.com/cogniverse/cogflow/prompt/python"
-	"github.com/cogniverse/cogflow/prompt/types"
 	"github.com/cogniverse/cogflow/strictjson"
 )
 
@@ -147,7 +147,7 @@ func (p *Predictor) checkFields() error {
 		for i := range fields {
 			f := &fields[i]
 			switch {
-			case !types.Name.MatchString(f.Name):
+			case !annotation.Name.MatchString(f.Name):
 				return fmt.Errorf("field %q: a name is letters, digits and underscores, a letter first", f.Name)
 			case seen[f.Name]:
 				return fmt.Errorf("it has two fields named %q", f.Name)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cogniverse/cogflow/prompt/annotation"
 	"github.com/cogniverse/cogflow/prompt/python"
-	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 // Adapter is the form of a prompt and its answer.
@@ -119,18 +119,18 @@ func section(name, text string) string { return "[[ ## " + name + " ## ]]\n" + t
 func placeholder(f *Field, output bool) string {
 	note := ""
 	switch kind := f.Base(); {
-	case !output || kind == types.Str:
-	case kind == types.Bool:
+	case !output || kind == annotation.Str:
+	case kind == annotation.Bool:
 		note = "must be True or False"
-	case kind == types.Int || kind == types.Float:
+	case kind == annotation.Int || kind == annotation.Float:
 		note = "must be a single " + string(kind) + " value"
-	case kind == types.Literal || kind == types.Enum:
+	case kind == annotation.Literal || kind == annotation.Enum:
 		options := make([]string, len(f.Options))
 		for i, o := range f.Options {
 			options[i] = python.Str(o)
 		}
 		note = "must exactly match (no extra characters) one of: " + strings.Join(options, "; ")
-		if kind == types.Enum {
+		if kind == annotation.Enum {
 			note = "must be one of: " + strings.Join(options, "; ")
 		}
 	default:
@@ -167,7 +167,7 @@ func reminder(a Adapter, s Signature) string {
 		if a == JSON {
 			names[i] = "`" + f.Name + "`"
 		}
-		if f.Base() != types.Str {
+		if f.Base() != annotation.Str {
 			names[i] += " (must be formatted as a valid Python " + f.Annotation() + ")"
 		}
 	}
@@ -212,7 +212,7 @@ func assistantMessage(a Adapter, s Signature, demo *Object) (string, error) {
 func formatValue(f *Field, v any) (string, error) {
 	switch x := v.(type) {
 	case []any:
-		if f.Base() != types.Str {
+		if f.Base() != annotation.Str {
 			return python.Dumps(x), nil
 		}
 		return quotations(f.Name, x)

@@ -1,6 +1,6 @@
 package prompt
 
-import "github.com/cogniverse/cogflow/prompt/types"
+import "github.com/cogniverse/cogflow/prompt/annotation"
 
 // AnswerSchema is the schema of a JSON answer with these outputs, for providers that can
 // enforce one. ok is false when an output takes any keys, which they do not support.
@@ -12,7 +12,7 @@ func AnswerSchema(outputs []Field) (schema *Object, ok bool) {
 		}
 		members = append(members, Property{Name: f.Name, Type: f.Type})
 	}
-	schema = types.RecordSchema("DSPyProgramOutputs", members)
+	schema = annotation.RecordSchema("DSPyProgramOutputs", members)
 	closeObjects(schema)
 	return schema, true
 }

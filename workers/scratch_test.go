@@ -12,7 +12,7 @@ import (
 func TestScratch(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	otherData := filepath.Join(root, "somebody's.txt")
+	otherData := filepath.Join(root, "other.txt")
 	require.NoError(t, os.WriteFile(otherData, nil, 0o600))
 	// Directories of two dead workers: the first died right after it had made its directory, the
 	// second died later.

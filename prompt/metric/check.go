@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
-	"github.com/cogniverse/cogflow/prompt/types"
+	"github.com/cogniverse/cogflow/prompt/annotation"
 )
 
 // Columns lists the columns of the examples that the metric needs. A command may read any.
@@ -56,16 +56,16 @@ func (m *Metric) CheckScores() error {
 
 func checkScore(f prompt.Field) error {
 	switch f.Kind {
-	case types.Literal:
+	case annotation.Literal:
 		for _, o := range f.Options {
 			if n, ok := number(o); !ok || n < 0 || n > 1 {
 				return fmt.Errorf("the judge's score may be %v, which is not a number from 0 to 1", o)
 			}
 		}
 		return nil
-	case types.Str, "":
+	case annotation.Str, "":
 		return fmt.Errorf("the judge's score must have the type float, int or bool; the type of %q is str", scoreField)
-	case types.List, types.Dict:
+	case annotation.List, annotation.Dict:
 		return fmt.Errorf("the judge's score must have the type float, int or bool; it has %s", f.Kind)
 	default:
 		return nil

@@ -1,4 +1,4 @@
-package types_test
+package annotation_test
 
 import (
 	"encoding/json"
@@ -6,20 +6,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/prompt/annotation"
 	"github.com/cogniverse/cogflow/prompt/python"
-	"github.com/cogniverse/cogflow/prompt/types"
 )
 
 const color = `{"type": "enum", "class": "Color", "options": ["red", "blue"], "members": ["RED", "BLUE"]}`
 
 // read reads and checks a type.
-func read(text string) (*types.Type, error) {
-	t := &types.Type{}
+func read(text string) (*annotation.Type, error) {
+	t := &annotation.Type{}
 	if err := json.Unmarshal([]byte(text), t); err != nil {
 		return nil, err
 	}
 	t.Normalize()
-	return t, t.Check(map[string]*types.Type{})
+	return t, t.Check(map[string]*annotation.Type{})
 }
 
 // TestShow: the proposer receives values as Python prints them.
@@ -78,7 +78,7 @@ func FuzzType(f *testing.F) {
 		k.Show(made)
 		again, err := k.Coerce(made)
 		require.NoError(t, err)
-		if k.Base() == types.Date || k.Base() == types.Datetime {
+		if k.Base() == annotation.Date || k.Base() == annotation.Datetime {
 			require.Equal(t, made, again)
 		}
 	})

@@ -1,7 +1,7 @@
-// Package types holds the types of a predictor's fields: their names in Python, their JSON
-// schemas, and how a value is converted to them. The results equal those of DSPy 3.4 and
-// pydantic. The package does not depend on predictors, prompts or answers.
-package types
+// Package annotation has the types of a predictor's fields, which Python calls their
+// annotations: names, JSON schemas, and the conversion of values. The results equal those of
+// DSPy 3.4 and pydantic. The package does not depend on predictors, prompts or answers.
+package annotation
 
 import (
 	"regexp"

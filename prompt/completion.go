@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -33,10 +34,10 @@ type Completion struct {
 
 // Why a model ended its answer; servers may send other values.
 const (
-	FinishStop    = "stop"           // complete
-	FinishLength  = "length"         // max_tokens cut it off
-	FinishFilter  = "content_filter" // the server refuses, also when it is asked again
-	FinishRefusal = "refusal"        // the model refuses
+	FinishStop    = outcome.FinishStop
+	FinishLength  = outcome.FinishLength
+	FinishFilter  = outcome.FinishFilter
+	FinishRefusal = outcome.FinishRefusal
 )
 
 // CompletionAnswer is what a model answered. A text that cannot be read, was cut off or

@@ -27,6 +27,13 @@ func (o *optimizing) whole() *optimizing {
 	return w
 }
 
+// endsAs fails if the trials or the verdict differ from those of another run.
+func (o *optimizing) endsAs(w *optimizing) {
+	o.t.Helper()
+	require.Equal(o.t, w.trials(), o.trials())
+	require.Equal(o.t, w.last.Verdict, o.last.Verdict)
+}
+
 // TestStoreFails: at each failure of the store the activity reports it, the next attempt has
 // the result of a run without faults, and every call is in the ledger.
 func TestStoreFails(t *testing.T) {
@@ -57,9 +64,7 @@ func TestStoreFails(t *testing.T) {
 			require.NoError(o.t, err, part.name)
 		}
 		require.Greater(o.t, failures, len(o.parts()))
-		w := o.whole()
-		require.Equal(o.t, w.trials(), o.trials())
-		require.Equal(o.t, w.last.Verdict, o.last.Verdict)
+		o.endsAs(o.whole())
 		asked, repeated := o.lm.calls()
 		require.LessOrEqual(o.t, repeated, failures, "only an answer that could not be stored is requested again")
 		spend, err := o.a.Ledger.Job(o.t.Context(), "default", "run")

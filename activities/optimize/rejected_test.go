@@ -129,9 +129,7 @@ func TestEveryRequestIsRejected(t *testing.T) {
 					_, err = part.run(o)
 					require.NoError(o.t, err, part.name)
 				}
-				w := o.whole()
-				require.Equal(o.t, w.trials(), o.trials())
-				require.Equal(o.t, w.last.Verdict, o.last.Verdict)
+				o.endsAs(o.whole())
 			})
 		})
 	}
@@ -162,9 +160,7 @@ func TestAccountIsUsedUp(t *testing.T) {
 			_, err = part.run(o)
 			require.NoError(o.t, err, part.name)
 		}
-		w := o.whole()
-		require.Equal(o.t, w.trials(), o.trials())
-		require.Equal(o.t, w.last.Verdict, o.last.Verdict)
+		o.endsAs(o.whole())
 	})
 }
 

@@ -296,10 +296,10 @@ func (c *Client) status(r reply) *fault.Error {
 	f.RetryAfter = wait(r.header, r.body, said, time.Now())
 	explain(f, r.status, said)
 	switch code := r.status; {
-	case errors.Is(f.Err, ErrFiltered), f.Class == fault.Auth && says(said, abroad()):
+	case errors.Is(f.Err, ErrFiltered), f.Class == fault.Auth && Says(said, abroad()):
 	case code == http.StatusForbidden && page(r.body):
 		f.Class = fault.Input // a firewall refuses this request because of its text
-	case code == http.StatusUnauthorized, code == http.StatusForbidden, f.Class == fault.Auth && says(said, []string{"api key", "api_key"}):
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, f.Class == fault.Auth && Says(said, []string{"api key", "api_key"}):
 		f.Reason = fmt.Sprintf("status %d: the key is refused or missing", r.status) // the message may repeat the key
 		if c.options.KeyVariable != "" {
 			f.Reason += "; check " + c.options.KeyVariable

@@ -146,7 +146,7 @@ func (b billing) charge(err error) error {
 	status := cmp.Or(b.said, b.status)
 	switch {
 	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status), b.taken,
-		status == http.StatusInternalServerError && says(message(b.body), unread()):
+		status == http.StatusInternalServerError && Says(message(b.body), unread()):
 		return money.ChargeUnknown(err)
 	}
 	return err

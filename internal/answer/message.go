@@ -36,7 +36,7 @@ func (c *Client) reported(data []byte) (text string, status int) {
 		}
 	}
 	switch {
-	case says(said, busy()) && !tooLargeForever(said):
+	case Says(said, busy()) && !tooLargeForever(said):
 		return text, http.StatusTooManyRequests
 	case refused(said):
 		return text, http.StatusBadRequest

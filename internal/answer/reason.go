@@ -54,7 +54,7 @@ func isTooLong(text string) bool {
 	if strings.Contains(text, "string_above_max_length") && !strings.Contains(text, "messages") {
 		return false // of another parameter
 	}
-	return says(text, tooLong()) || overflowOf.MatchString(text) && overflowIs.MatchString(text)
+	return Says(text, tooLong()) || overflowOf.MatchString(text) && overflowIs.MatchString(text)
 }
 
 // filters lists phrases for a request that a content filter refuses.
@@ -109,7 +109,7 @@ var suspended = regexp.MustCompile(`account\b.{0,80}\bsuspended`)
 func isAccount(text string) bool {
 	text = strings.ToLower(text)
 	quota := strings.Contains(text, "exceeded your current quota, please check your plan and billing details")
-	return says(text, noAccount()) || suspended.MatchString(text) || quota && !says(text, []string{"ai.google.dev", "metric", "retry in", "try again in"})
+	return Says(text, noAccount()) || suspended.MatchString(text) || quota && !Says(text, []string{"ai.google.dev", "metric", "retry in", "try again in"})
 }
 
 // unread lists messages of LiteLLM, with status 500, about an answer of a provider that it cannot
@@ -121,14 +121,15 @@ func unread() []string {
 	}
 }
 
-func says(text string, all []string) bool {
+// Says reports whether a message contains one of the phrases, in any case.
+func Says(text string, all []string) bool {
 	text = strings.ToLower(text)
 	return slices.ContainsFunc(all, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // refused reports whether a message says that the request was not answered at all.
 func refused(text string) bool {
-	return isTooLong(text) || says(text, filters()) || isAccount(text)
+	return isTooLong(text) || Says(text, filters()) || isAccount(text)
 }
 
 // explain corrects the class of a status by the message. A problem of the account or of the
@@ -136,15 +137,15 @@ func refused(text string) bool {
 func explain(f *fault.Error, code int, text string) {
 	switch {
 	case code == http.StatusUnauthorized:
-	case says(text, filters()):
+	case Says(text, filters()):
 		f.Class, f.Err = fault.Input, ErrFiltered
 	case isAccount(text):
 		f.Class = fault.Auth // waiting does not help
 	case isTooLong(text) && (code != http.StatusTooManyRequests || tooLargeForever(text)):
 		f.Class, f.Err = fault.Input, ErrTooLong
-	case says(text, noModel()) && code < 500:
+	case Says(text, noModel()) && code < 500:
 		f.Class, f.Err = fault.Input, fault.ErrNotServed
-	case code == http.StatusBadRequest && says(text, []string{"throttlingexception"}): // AWS
+	case code == http.StatusBadRequest && Says(text, []string{"throttlingexception"}): // AWS
 		f.Class = fault.Overload
 	case wrongPlace(code):
 		f.Err = fault.ErrNotServed
@@ -154,7 +155,7 @@ func explain(f *fault.Error, code int, text string) {
 // tooLargeForever reports whether a rate limit is smaller than the request, which waiting does
 // not change.
 func tooLargeForever(text string) bool {
-	return says(text, []string{"request too large", "must be reduced in order to run"})
+	return Says(text, []string{"request too large", "must be reduced in order to run"})
 }
 
 // wrongPlace reports whether a status means a wrong address or method, independent of the

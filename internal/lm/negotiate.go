@@ -62,10 +62,10 @@ func (w without) more(sent request, err error) (without, bool) {
 		return w, false
 	}
 	text := strings.ToLower(f.Reason)
-	refused := says(text, unknown())
+	refused := answer.Says(text, unknown())
 	before := w
 	switch {
-	case sent.Format != nil && says(text, formats()):
+	case sent.Format != nil && answer.Says(text, formats()):
 		w.format++
 		if kind, _ := sent.Format.Get("type"); kind != "json_schema" {
 			w.format = 2
@@ -73,7 +73,7 @@ func (w without) more(sent request, err error) (without, bool) {
 	case !w.otherName && sent.MaxTokens > 0 && strings.Contains(text, "max_completion_tokens"),
 		!w.otherName && sent.MaxCompletionTokens > 0 && refused && strings.Contains(text, "max_completion_tokens"):
 		w.otherName = true
-	case sent.Temperature != nil && strings.Contains(text, "temperature") && (refused || says(text, onlyOne())):
+	case sent.Temperature != nil && strings.Contains(text, "temperature") && (refused || answer.Says(text, onlyOne())):
 		w.temperature = true
 	case sent.Seed != nil && refused && seed.MatchString(text):
 		w.seed = true
@@ -112,7 +112,7 @@ func formats() []string {
 // ofTheSchema reports whether a server has refused this schema or these messages, not the
 // response format in general. The next request may be valid, and of another tenant.
 func ofTheSchema(err error) bool {
-	return says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context="})
+	return answer.Says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context="})
 }
 
 // leaveOut removes the refused parameters from a request.

@@ -2,7 +2,6 @@ package lm
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
@@ -60,14 +59,4 @@ func filtered(err error) (prompt.CompletionAnswer, bool) {
 		return prompt.CompletionAnswer{}, false
 	}
 	return prompt.CompletionAnswer{Finish: prompt.FinishFilter, Reason: f.Reason}, true
-}
-
-func says(text string, all []string) bool {
-	text = strings.ToLower(text)
-	for _, words := range all {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return false
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Reason says why an answer could not be used.
@@ -25,23 +24,6 @@ const (
 	Score      Reason = "score_range"      // a judge's score is not a number from 0 to 1
 	GivenUp    Reason = "given_up"         // several calls were billed and none had a usable answer
 )
-
-// Of is the reason in a finish_reason, by the names of OpenAI, Anthropic, Gemini, Mistral,
-// Cohere, Bedrock, TGI and Ollama; "" = the answer is complete, or the server does not say.
-func Of(finish string) Reason {
-	switch strings.ToLower(strings.TrimSpace(finish)) {
-	case "", "stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "stop_token", "complete", "completed", "finish_reason_unspecified", "null", "none", "unknown":
-		return ""
-	case "length", "max_tokens", "max_output_tokens", "max_new_tokens", "model_length", "token_limit", "model_context_window_exceeded", "max_length":
-		return Truncated
-	case "content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii", "guardrail_intervened", "sensitive",
-		"error_toxic", "language", "image_safety":
-		return Filter
-	case "refusal":
-		return Refusal
-	}
-	return Other
-}
 
 // Group counts the answers to one role with one reason.
 type Group struct {

@@ -11,7 +11,7 @@ import (
 func TestOf(t *testing.T) {
 	t.Parallel()
 	for finish, want := range map[string]outcome.Reason{
-		"": "", "stop": "", "STOP": "", "eos_token": "", "end_turn": "", "stop_sequence": "", "length": outcome.Truncated, "MAX_TOKENS": outcome.Truncated,
+		"": "", " ": "", "null": "", "stop": "", "STOP": "", "eos_token": "", "end_turn": "", "stop_sequence": "", "length": outcome.Truncated, "MAX_TOKENS": outcome.Truncated,
 		"model_length": outcome.Truncated, "content_filter": outcome.Filter, "SAFETY": outcome.Filter, "refusal": outcome.Refusal,
 		"tool_calls": outcome.Other, "error": outcome.Other, "insufficient_system_resource": outcome.Other,
 	} {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -46,7 +47,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var choices []choice
 	if json.Unmarshal(said.Choices, &choices) != nil || len(choices) == 0 {
 		if blocked(said.Prompt) {
-			return Answer{Finish: finishFilter, Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage)}, nil
+			return Answer{Finish: outcome.FinishFilter, Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage)}, nil
 		}
 		return Answer{}, errors.New("the answer has no choice")
 	}
@@ -62,7 +63,7 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 		return Answer{}, errors.New("the server broke the answer off: finish_reason " + r.Reply(finish, longestReason))
 	}
 	out := Answer{
-		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(finished(finish)), Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage),
+		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(outcome.Finish(finish)), Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage),
 	}
 	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning)), thoughts(m.Content)) + size(m.Tools) + size(m.Function)
 	return out, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
@@ -38,6 +39,7 @@ type Transcriber struct {
 	url    string
 	client *answer.Client
 	limit  *limit.Limit
+	params params.Endpoint
 }
 
 // New makes a Transcriber.
@@ -55,35 +57,41 @@ func New(o Options) *Transcriber {
 // Limit is the concurrency that the endpoint takes, as far as is known.
 func (t *Transcriber) Limit(string) int { return t.limit.Limit() }
 
-// Transcribe transcribes one piece of sound. A piece without speech has no segments.
+// Transcribe transcribes one piece of sound. A piece without speech has no segments. A model
+// that has no times of segments gives the whole text.
 func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error) {
 	length, err := length(r.FLAC)
 	if err != nil {
 		return video.Transcript{}, money.NeverSent(err)
 	}
-	call, err := t.call(r)
-	if err != nil {
-		return video.Transcript{}, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
-	}
-	said, err := answer.Measure(t.limit, func() ([]byte, error) { return t.client.Ask(ctx, call) })
+	said, err := params.Ask(ctx, &t.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
+		call, err := t.call(r, without)
+		if err != nil {
+			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
+		}
+		said, err := answer.Measure(t.limit, func() ([]byte, error) { return t.client.Ask(ctx, call) })
+		return said, params.Verbose &^ without, err
+	})
 	if err != nil {
 		return video.Transcript{}, answer.About(op, r.Stage.Model, fault.Wrap(fault.Transport, op, r.Stage.Model, err))
 	}
 	out, err := read(t.client.Redactor(), r.Stage, said, length)
-	return out, call.Bill.Charge(said, err) // the price is per call
+	return out, answer.Bill(nil).Charge(said, err) // the price is per call
 }
 
 // call is the request: a form with the sound as a file.
-func (t *Transcriber) call(r video.TranscribeRequest) (answer.Call, error) {
+func (t *Transcriber) call(r video.TranscribeRequest, without params.Set) (answer.Call, error) {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	file, err := form.CreateFormFile("file", "audio.flac")
 	if err == nil {
 		_, err = file.Write(r.FLAC)
 	}
-	for _, field := range [][2]string{
-		{"model", r.Stage.Model}, {"language", r.Stage.Language}, {"response_format", "verbose_json"}, {"timestamp_granularities[]", "segment"},
-	} {
+	fields := [][2]string{{"model", r.Stage.Model}, {"language", r.Stage.Language}, {"response_format", "verbose_json"}, {"timestamp_granularities[]", "segment"}}
+	if without.Has(params.Verbose) {
+		fields = [][2]string{fields[0], fields[1], {"response_format", "json"}}
+	}
+	for _, field := range fields {
 		if err == nil && field[1] != "" {
 			err = form.WriteField(field[0], field[1])
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
@@ -24,6 +25,7 @@ type Texts struct {
 	client *answer.Client
 	limit  *limit.Limit
 	probes canaries
+	params params.Endpoint
 }
 
 // NewTexts makes a Texts.
@@ -51,12 +53,16 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 	if len(r.Texts) == 0 {
 		return []video.Embedding{}, nil
 	}
-	request := openai.EmbeddingRequestStrings{
-		Input: r.Texts, Model: openai.EmbeddingModel(s.Model), EncodingFormat: openai.EmbeddingEncodingFormatFloat,
-	}
-	said, err := answer.Measure(t.limit, func() (out embeddings, err error) {
-		err = t.client.PostUpTo(ctx, bytesOf(s, len(r.Texts)), t.url+"/embeddings", request, &out)
-		return out, err
+	said, err := params.Ask(ctx, &t.params, s.Model, func(without params.Set) (embeddings, params.Set, error) {
+		request := openai.EmbeddingRequestStrings{Input: r.Texts, Model: openai.EmbeddingModel(s.Model)}
+		if !without.Has(params.Encoding) { // without it, servers write numbers too
+			request.EncodingFormat = openai.EmbeddingEncodingFormatFloat
+		}
+		said, err := answer.Measure(t.limit, func() (out embeddings, err error) {
+			err = t.client.PostUpTo(ctx, bytesOf(s, len(r.Texts)), t.url+"/embeddings", request, &out)
+			return out, err
+		})
+		return said, params.Encoding &^ without, err
 	})
 	if err != nil {
 		return nil, answer.About(op, s.Model, fault.Wrap(fault.Transport, op, s.Model, err))

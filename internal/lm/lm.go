@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/answer/chat"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
@@ -57,7 +58,7 @@ type LM struct {
 	options Options
 	client  *answer.Client
 	limit   *limit.Limit
-	refused refusals
+	params  params.Endpoint
 }
 
 const (
@@ -91,65 +92,34 @@ func (l *LM) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	return c.Reserved(*price), true
 }
 
-// Complete makes one call without retries; see fault.Class for who retries.
+// Complete makes one call without retries; see fault.Class for who retries. Parameters that
+// the model refuses are omitted.
 func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.CompletionAnswer, error) {
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
-	var here without // for this completion only
-	for {
-		out, err := l.ask(ctx, c, here)
-		// A billed refusal is one call in the ledger, and the next attempt is another.
-		if err == nil || money.IsCharged(err) || ctx.Err() != nil {
-			return out.CompletionAnswer, err
+	full, bill := l.request(c), answer.Bill(chat.Bill(l.price(c.Model), c.Bounds()))
+	said, err := params.Ask(ctx, &l.params, c.Model, func(without params.Set) ([]byte, params.Set, error) {
+		sent := full.Without(without)
+		body, err := json.Marshal(sent)
+		if err != nil {
+			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
 		}
-		now, learned := out.without.more(out.sent, err)
-		if !learned {
-			return out.CompletionAnswer, err
+		key := string(c.Fingerprint())
+		if without != 0 { // a server with idempotency keys has stored the refusal of the first request
+			key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
 		}
-		here = here.and(now)
-		if !ofTheSchema(err) {
-			l.refused.remember(c.Model, now)
+		call := answer.Call{
+			URL: l.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble, Header: idempotency(key),
 		}
-	}
-}
-
-// asked is a response and the request for it.
-type asked struct {
-	prompt.CompletionAnswer
-	sent    request
-	without without
-}
-
-// ask makes one call, without the parameters that the model has refused.
-func (l *LM) ask(ctx context.Context, c prompt.Completion, here without) (asked, error) {
-	out := asked{sent: l.request(c), without: l.refused.of(c.Model).and(here)}
-	out.sent.leaveOut(out.without)
-	body, err := json.Marshal(out.sent)
-	if err != nil {
-		return out, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
-	}
-	key := string(c.Fingerprint())
-	if out.without != (without{}) { // a server with idempotency keys has stored the refusal of the first request
-		key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
-	}
-	call := answer.Call{
-		URL: l.options.URL + "/chat/completions", Body: body, Bill: chat.Bill(l.price(c.Model), c.Bounds()), Assemble: chat.Assemble,
-		Header: idempotency(key),
-	}
-	said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
+		said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
+		return said, sent.Parameters(), err
+	})
 	if err = explain(c.Model, err); err != nil {
-		if filter, refused := filtered(err); refused {
-			out.CompletionAnswer = filter
-			if reserved, priced := l.Reserve(c); priced {
-				out.CostMicroUSD = money.ChargeOf(err, reserved)
-			}
-			return out, nil
-		}
-		return out, err
+		return l.filtered(c, err)
 	}
-	out.CompletionAnswer, err = l.read(c, said)
-	return out, call.Bill.Charge(said, err)
+	out, err := l.read(c, said)
+	return out, bill.Charge(said, err)
 }
 
 // idempotency is the header with which a gateway that supports it bills a repeated call only

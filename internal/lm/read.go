@@ -51,12 +51,16 @@ func explain(model string, err error) error {
 	return answer.About(op, model, err)
 }
 
-// filtered finds a refusal of a content filter that is sent as an error: the same text
-// would be refused again.
-func filtered(err error) (prompt.CompletionAnswer, bool) {
+// filtered returns a refusal of a content filter that is sent as an error as an answer: the
+// same text would be refused again. Other errors are returned unchanged.
+func (l *LM) filtered(c prompt.Completion, err error) (prompt.CompletionAnswer, error) {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(err, answer.ErrFiltered) {
-		return prompt.CompletionAnswer{}, false
+		return prompt.CompletionAnswer{}, err
 	}
-	return prompt.CompletionAnswer{Finish: prompt.FinishFilter, Reason: f.Reason}, true
+	out := prompt.CompletionAnswer{Finish: prompt.FinishFilter, Reason: f.Reason}
+	if reserved, priced := l.Reserve(c); priced {
+		out.CostMicroUSD = money.ChargeOf(err, reserved)
+	}
+	return out, nil
 }

@@ -2,28 +2,15 @@ package lm
 
 import (
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/prompt"
 )
-
-// request is the body of a request. The library's own type cannot encode a temperature of 0,
-// which is the most common one, and would reorder a response format.
-type request struct {
-	Model               string           `json:"model"`
-	Messages            []prompt.Message `json:"messages"`
-	Temperature         *float64         `json:"temperature,omitempty"`
-	MaxTokens           int              `json:"max_tokens,omitempty"`
-	MaxCompletionTokens int              `json:"max_completion_tokens,omitempty"`
-	Stop                []string         `json:"stop,omitempty"`
-	Seed                *int64           `json:"seed,omitempty"`
-	Format              *prompt.Object   `json:"response_format,omitempty"`
-	Template            map[string]any   `json:"chat_template_kwargs,omitempty"`
-}
 
 // request omits the rollout: like DSPy's rollout_id it only distinguishes equal requests,
 // and servers do not support it. If equal rollouts should have equal samples, the
 // completion has a seed.
-func (l *LM) request(c prompt.Completion) request {
-	r := request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: c.Format}
+func (l *LM) request(c prompt.Completion) chat.Request {
+	r := chat.Request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: c.Format}
 	if l.options.MaxCompletionTokens {
 		r.MaxCompletionTokens = c.MaxTokens
 	} else {

@@ -1,10 +1,8 @@
 package vlm
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 
@@ -13,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/answer/chat"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
-	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/safetext"
@@ -28,6 +26,7 @@ type OpenAI struct {
 	options Options
 	client  *answer.Client
 	limit   *limit.Limit
+	params  params.Endpoint
 }
 
 // NewOpenAI makes an OpenAI.
@@ -49,59 +48,29 @@ func (d *OpenAI) Reserve(s video.Stage) (microUSD int64, priced bool) {
 	return s.DescribeBounds().Reserved(*price), true
 }
 
-// Describe writes the caption of one frame.
+// Describe writes the caption of one frame. Parameters that the model refuses are omitted.
 func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
-	request, err := d.request(r)
+	full, err := d.request(r)
 	if err != nil {
 		return video.Caption{}, money.NeverSent(err)
 	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return video.Caption{}, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
-	}
-	call := answer.Call{
-		URL: d.options.URL + "/chat/completions", Body: body,
-		Bill: chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()), Assemble: chat.Assemble,
-	}
-	said, err := answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
+	bill := answer.Bill(chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()))
+	said, err := params.Ask(ctx, &d.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
+		sent := full.without(without)
+		body, err := json.Marshal(sent.Request)
+		if err != nil {
+			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
+		}
+		call := answer.Call{URL: d.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble}
+		said, err := answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
+		return said, sent.Parameters(), err
+	})
 	if err != nil {
 		return video.Caption{}, explain(r.Stage.Model, err)
 	}
 	out, err := d.read(r.Stage, said)
-	return out, call.Bill.Charge(said, err)
+	return out, bill.Charge(said, err)
 }
-
-func (d *OpenAI) request(r video.DescribeRequest) (openai.ChatCompletionRequest, error) {
-	s := r.Stage
-	jpeg, err := picture.Fit(r.JPEG, cmp.Or(s.MaxPixels, video.DescribeMaxPixels))
-	if err != nil {
-		return openai.ChatCompletionRequest{}, err
-	}
-	request := openai.ChatCompletionRequest{
-		Model: s.Model, MaxTokens: cmp.Or(s.MaxTokens, video.DescribeMaxTokens), //nolint:staticcheck // the name that vLLM, SGLang and Ollama support
-		// 0 would be omitted, and servers then use a default that is not 0.
-		Temperature: float32(max(s.Temperature, math.SmallestNonzeroFloat32)),
-		Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, MultiContent: []openai.ChatMessagePart{
-			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
-			{Type: openai.ChatMessagePartTypeText, Text: cmp.Or(s.Prompt, video.DescribePrompt)},
-		}}},
-	}
-	if s.Structured {
-		request.ResponseFormat = &openai.ChatCompletionResponseFormat{
-			Type: openai.ChatCompletionResponseFormatTypeJSONSchema,
-			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{
-				Name: "frame", Strict: true, Schema: json.RawMessage(schema),
-			},
-		}
-	}
-	return request, nil
-}
-
-// schema is the JSON Schema of a structured answer.
-const schema = `{"type":"object","additionalProperties":false,
-"required":["caption","on_screen_text","objects","actions"],
-"properties":{"caption":{"type":"string"},"on_screen_text":{"type":"string"},
-"objects":{"type":"array","items":{"type":"string"}},"actions":{"type":"array","items":{"type":"string"}}}}`
 
 type structured struct {
 	Caption  string   `json:"caption"`
@@ -158,7 +127,7 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	out := caption(s, text)
 	if s.Structured {
 		var parts structured
-		if err := json.Unmarshal([]byte(text), &parts); err != nil {
+		if err := json.Unmarshal([]byte(object(text)), &parts); err != nil {
 			return bad(fault.Transport, "the answer is not the JSON that was asked for: "+err.Error())
 		}
 		parts.redact(d.client.Redactor())

@@ -1,4 +1,4 @@
-// Package chat reads answers of OpenAI's chat protocol. It decodes only the fields that are
+// Package chat writes requests and reads answers of OpenAI's chat protocol. It decodes only the fields that are
 // used: servers deviate in the others (a fraction in `created`, a number in `id`, null for a
 // list), and a paid answer must not be lost because of them. It sends nothing and decides no
 // retry.

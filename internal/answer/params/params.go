@@ -1,0 +1,123 @@
+// Package params negotiates the parameters of requests to model servers. Models differ in what
+// they support: some have a fixed temperature, use another name for max_tokens, or have no JSON
+// schema. Servers report this with a refusal that costs nothing. The request is then sent again
+// without the refused parameter, and so are all later requests to that model. The package sends
+// nothing itself and knows no protocol but the names of parameters.
+package params
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// Set is a set of parameters.
+type Set uint16
+
+// The parameters that a request can omit.
+const (
+	Temperature         Set = 1 << iota
+	Seed                    // of the sampling
+	Stop                    // stop sequences
+	Template                // chat_template_kwargs
+	MaxTokens               // sent as max_completion_tokens instead
+	MaxCompletionTokens     // sent as max_tokens instead
+	JSONSchema              // response_format json_schema; json_object instead
+	JSONObject              // response_format json_object
+	Verbose                 // of a transcription: response_format verbose_json with the times of segments; json instead
+	Encoding                // encoding_format of an embedding
+)
+
+// names are the names of the parameters, as people know them and as they are stored.
+func names() []string {
+	return []string{
+		"temperature", "seed", "stop", "chat_template_kwargs", "max_tokens", "max_completion_tokens", "json_schema", "json_object", "verbose_json", "encoding_format",
+	}
+}
+
+// Has reports whether all parameters of part are in the set.
+func (s Set) Has(part Set) bool { return s&part == part }
+
+// Names lists the names of the parameters.
+func (s Set) Names() (out []string) {
+	for i, name := range names() {
+		if s.Has(1 << i) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Named returns the parameter with a name; ok is false for an unknown name.
+func Named(name string) (s Set, ok bool) {
+	at := slices.Index(names(), name)
+	return 1 << max(at, 0), at >= 0
+}
+
+// Endpoint has the parameters that the models of an endpoint have refused so far. Its zero
+// value has none.
+type Endpoint struct {
+	mu      sync.Mutex
+	refused map[string]Set // by model
+}
+
+// Of returns the parameters that requests to a model omit.
+func (e *Endpoint) Of(model string) Set {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.refused[model]
+}
+
+func (e *Endpoint) learn(model string, more Set) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.refused == nil {
+		e.refused = map[string]Set{}
+	}
+	e.refused[model] |= more
+}
+
+// Ask sends a request until the model refuses none of its parameters. send makes one attempt
+// without the given parameters, and returns the ones that this attempt had. It ends at the
+// first answer, at any other failure, and at a refusal that was billed: that is one call in
+// the ledger, and the next attempt is another.
+func Ask[T any](ctx context.Context, e *Endpoint, model string, send func(without Set) (T, Set, error)) (T, error) {
+	var here Set // omitted for this request only
+	for {
+		without := e.Of(model) | here
+		out, sent, err := send(without)
+		if err == nil || money.IsCharged(err) || ctx.Err() != nil {
+			return out, err
+		}
+		more := refused(err, sent, without)
+		if more == 0 {
+			return out, err
+		}
+		here |= more
+		if !ofTheRequest(err) {
+			e.learn(model, more)
+		}
+	}
+}
+
+// refused returns the parameter that a server does not support. A value that is out of range
+// is not an unsupported parameter: to omit it would hide a mistake.
+func refused(err error, sent, without Set) Set {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Class != fault.Input || errors.Is(err, answer.ErrTooLong) || errors.Is(err, answer.ErrFiltered) {
+		return 0
+	}
+	text := strings.ToLower(f.Reason)
+	for _, p := range table() {
+		if sent.Has(p.of) && without&p.unless == 0 && p.refused(text) {
+			return p.of
+		}
+	}
+	return 0
+}

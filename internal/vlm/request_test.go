@@ -1,0 +1,114 @@
+package vlm_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/vlm"
+	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// body has the parameters of a request that a model can refuse.
+type body struct {
+	Temperature         *float64 `json:"temperature"`
+	MaxTokens           *int     `json:"max_tokens"`
+	MaxCompletionTokens *int     `json:"max_completion_tokens"`
+	Format              *struct {
+		Type string `json:"type"`
+	} `json:"response_format"`
+	Messages []struct {
+		Content []struct {
+			Text string `json:"text"`
+		} `json:"content"`
+	} `json:"messages"`
+}
+
+// picky starts a model that refuses what refuse says, and otherwise gives the answer. It
+// returns the requests.
+func picky(t *testing.T, answer string, refuse func(body) string) (url string, requests func() []body) {
+	t.Helper()
+	var all []body
+	said, err := json.Marshal(answer)
+	require.NoError(t, err)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in body
+		if !assert.NoError(t, json.NewDecoder(r.Body).Decode(&in)) {
+			return
+		}
+		all = append(all, in) // one request at a time
+		if text := refuse(in); text != "" {
+			answertest.Status(http.StatusBadRequest, `{"error":{"message":"`+text+`"}}`)(w)
+			return
+		}
+		answertest.Status(http.StatusOK, `{"choices":[{"message":{"content":`+string(said)+`},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4}}`)(w)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, func() []body { return all }
+}
+
+// TestRefusedParameters: captions come from models with a fixed temperature, with another name
+// of max_tokens and without response formats; the second frame costs no refusal.
+func TestRefusedParameters(t *testing.T) {
+	t.Parallel()
+	s := stage()
+	s.Structured = true
+	url, requests := picky(t, "Here it is:\n```json\n{\"caption\":\"A {cat}.\",\"on_screen_text\":\"\",\"objects\":[\"cat\"],\"actions\":[]}\n```", func(b body) string {
+		switch {
+		case b.Temperature != nil:
+			return "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
+		case b.MaxTokens != nil:
+			return "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+		case b.Format != nil:
+			return "response_format is not supported"
+		}
+		return ""
+	})
+	d := vlm.NewOpenAI(vlm.Options{URL: url})
+	for _, calls := range []int{5, 6} {
+		c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: s, JPEG: vlmtest.Picture(t, 1)})
+		require.NoError(t, err)
+		require.Equal(t, "A {cat}.", c.Text)
+		require.Equal(t, []string{"cat"}, c.Objects)
+		require.Len(t, requests(), calls)
+	}
+	var formats []string
+	for _, b := range requests()[2:5] {
+		if b.Format == nil {
+			formats = append(formats, "")
+			continue
+		}
+		formats = append(formats, b.Format.Type)
+	}
+	require.Equal(t, []string{"json_schema", "json_object", ""}, formats)
+	last := requests()[5]
+	require.Equal(t, 256, *last.MaxCompletionTokens)
+	require.Len(t, requests()[0].Messages[0].Content, 2, "the schema names the fields")
+	require.Len(t, last.Messages[0].Content, 3)
+	require.Contains(t, last.Messages[0].Content[2].Text, `"on_screen_text"`)
+}
+
+// TestMistakesAreNotOmitted: a refused value is an error of the profile.
+func TestMistakesAreNotOmitted(t *testing.T) {
+	t.Parallel()
+	url, requests := picky(t, "A cat.", func(body) string { return "max_tokens is too large: 256. This model supports at most 64 tokens" })
+	_, err := vlm.NewOpenAI(vlm.Options{URL: url}).Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+	require.Equal(t, fault.Input, fault.ClassOf(err))
+	require.Len(t, requests(), 1)
+}
+
+// TestTemperatureZero: 0 is sent as 0.
+func TestTemperatureZero(t *testing.T) {
+	t.Parallel()
+	url, requests := picky(t, "A cat.", func(body) string { return "" })
+	_, err := vlm.NewOpenAI(vlm.Options{URL: url}).Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+	require.NoError(t, err)
+	require.Zero(t, *requests()[0].Temperature)
+}

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -30,7 +31,7 @@ type asking struct {
 	cost     int64 // maximum of a call, in micro-USD; reserved
 	unpriced bool
 	refused  string                                  // key of the list of refused frames
-	only     func(ctx context.Context) (bool, error) // see refusals
+	only     func(ctx context.Context) (bool, error) // see refusal.List
 
 	fingerprint func(f video.Frame) video.Fingerprint                                           // of the answer
 	key         func(t tenant.ID, f video.Fingerprint) string                                   // where it is stored
@@ -56,11 +57,11 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if q.kind == video.KindTranscribe {
 		noun = "sound"
 	}
-	refused := refusals{key: q.refused, only: q.only}
+	refused := refusal.List{Key: q.refused, Only: q.only}
 	err := each(frames, func(f video.Frame) error {
 		paid, err := m.Answered(ctx, a.question(in.Tenant, f, q))
 		if err != nil {
-			err = refused.take(noun, f, err)
+			err = refused.Take(noun, f, err)
 		}
 		if err != nil {
 			return fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
@@ -83,14 +84,14 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 
 // finish adds the refused frames to a result, and what the run has spent by the ledger,
 // including calls of former attempts and failed ones.
-func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusals) (ChunkResult, error) {
+func (a *Activities) finish(ctx context.Context, in ChunkInput, out ChunkResult, refused *refusal.List) (ChunkResult, error) {
 	micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, activity.GetInfo(ctx).WorkflowExecution.ID)
 	out.SpentMicroUSD = &micro
 	if err != nil {
 		return out, err
 	}
-	out.Refused = len(refused.reasons)
-	return out, refused.settle(ctx, a.Store, out.Frames)
+	out.Refused = refused.Len()
+	return out, refused.Settle(ctx, a.Store, out.Frames)
 }
 
 func (a *Activities) question(t tenant.ID, f video.Frame, q asking) activities.Question {

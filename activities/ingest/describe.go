@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
@@ -42,7 +43,7 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	return a.askAll(ctx, in, chunk.Frames, asking{
 		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
 		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
-		only:        func(ctx context.Context) (bool, error) { return a.onlyFrame(ctx, p, prefix, chunk) },
+		only:        refusal.Only(a.Store, p, prefix, chunk),
 		fingerprint: p.CaptionFingerprint,
 		key:         video.CaptionKey,
 		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
@@ -30,10 +30,9 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	extracted := chunk
-	only := func(ctx context.Context) (bool, error) { return a.onlyFrame(ctx, p, prefix, extracted) }
+	only := refusal.Only(a.Store, p, prefix, chunk)
 	if p.Embed.Of == video.OfCaption {
-		if chunk, err = a.without(ctx, p.RefusedKey(prefix, video.KindDescribe, chunk.Index), chunk); err != nil {
+		if chunk, err = refusal.Without(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, chunk.Index), chunk); err != nil {
 			return ChunkResult{}, err
 		}
 		return a.embedCaptions(ctx, in, p, prefix, chunk, only)
@@ -92,16 +91,16 @@ func (a *Activities) embedCaptions(ctx context.Context, in ChunkInput, p video.P
 			return ChunkResult{}, err
 		}
 	}
-	e := &textEmbedding{a: a, in: in, p: p, most: refusable(len(texts)), bad: map[string]error{}}
+	e := &textEmbedding{a: a, in: in, p: p, most: refusal.Most(len(texts)), bad: map[string]error{}}
 	err = e.all(ctx, missing)
 	out := ChunkResult{Frames: len(texts), Calls: e.calls, CostMicroUSD: e.cost, BusyMS: time.Since(start).Milliseconds()}
 	if err != nil {
 		return out, err
 	}
-	refused := refusals{key: p.RefusedKey(prefix, video.OfTexts, in.Chunk), only: only}
+	refused := refusal.List{Key: p.RefusedKey(prefix, video.OfTexts, in.Chunk), Only: only}
 	for i, text := range texts {
 		if bad := e.bad[text]; bad != nil {
-			_ = refused.take("frame", chunk.Frames[i], bad) // it takes every refusal
+			_ = refused.Take("frame", chunk.Frames[i], bad) // it takes every refusal
 		}
 	}
 	return a.finish(ctx, in, out, &refused)
@@ -289,14 +288,14 @@ func (a *Activities) captions(ctx context.Context, t tenant.ID, p video.Profile,
 	if p.Describe.Model == "" {
 		return out, nil
 	}
-	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindDescribe, chunk.Index))
+	refused, err := refusal.Read(ctx, a.Store, p.RefusedKey(prefix, video.KindDescribe, chunk.Index))
 	if err != nil {
 		return nil, err
 	}
 	group, ctx := panics.WithContext(ctx)
 	group.SetLimit(reads)
 	for i, f := range chunk.Frames {
-		if _, none := refused[strconv.FormatInt(f.PTSMS, 10)]; none {
+		if refused.Has(f) {
 			continue
 		}
 		group.Go(func() error {

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
@@ -102,14 +103,14 @@ func TestOneBadText(t *testing.T) {
 			if c.fails {
 				return
 			}
-			kept, err := a.kept(t.Context(), p, prefix, chunk)
+			kept, err := refusal.Kept(t.Context(), store, p, prefix, chunk)
 			require.NoError(t, err)
 			require.Len(t, kept.Frames, frames-c.refused)
 			for _, f := range kept.Frames {
 				_, err := a.embedding(t.Context(), "default", p.EmbedFingerprint(fmt.Sprint("caption ", f.PTSMS)))
 				require.NoError(t, err)
 			}
-			lost, err := a.lost(t.Context(), p, prefix)
+			lost, err := refusal.Lost(t.Context(), store, p, prefix, "v", frames)
 			require.NoError(t, err)
 			require.Equal(t, c.refused, lost)
 		})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -67,7 +68,7 @@ func (a *Activities) documents(ctx context.Context, ref VideoRef, source video.S
 	if err != nil {
 		return nil, err
 	}
-	if chunk, err = a.kept(ctx, p, prefix, chunk); err != nil {
+	if chunk, err = refusal.Kept(ctx, a.Store, p, prefix, chunk); err != nil {
 		return nil, err
 	}
 	captions, err := a.captions(ctx, ref.Tenant, p, prefix, chunk)
@@ -150,10 +151,7 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	if err := activities.ReadJSON(ctx, a.Store, video.SourceKey(in.Tenant, in.Video), &record.Source); err != nil {
 		return PublishResult{}, err
 	}
-	lost, err := a.lost(ctx, p, prefix)
-	if err == nil {
-		err = a.judge(ctx, in.VideoRef, p, prefix, record.Extraction.Frames)
-	}
+	lost, err := refusal.Lost(ctx, a.Store, p, prefix, in.Video, record.Extraction.Frames)
 	if err != nil {
 		return PublishResult{}, err
 	}

@@ -3,10 +3,10 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -56,13 +56,13 @@ func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v
 	var out []video.Segment
 	long := x.PieceMS()
 	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
-	refused, err := a.refused(ctx, p.RefusedKey(prefix, video.KindTranscribe, 0))
+	refused, err := refusal.Read(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0))
 	if err != nil {
 		return nil, err
 	}
 	first, last := int(startMS/long), int(max(endMS-1, startMS)/long)
 	for piece := first; piece <= last && piece < x.AudioPieces; piece++ {
-		if _, silent := refused[strconv.FormatInt(int64(piece)*long, 10)]; silent {
+		if refused.Has(video.Frame{PTSMS: int64(piece) * long}) {
 			continue
 		}
 		var said video.Transcript

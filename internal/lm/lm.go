@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -99,6 +100,7 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
 	full, bill := l.request(c), answer.Bill(chat.Bill(l.price(c.Model), c.Bounds()))
+	strict := python.Dumps(full.Format) != python.Dumps(c.Format)
 	said, err := params.Ask(ctx, &l.params, c.Model, func(without params.Set) ([]byte, params.Set, error) {
 		sent := full.Without(without)
 		body, err := json.Marshal(sent)
@@ -106,7 +108,7 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
 		}
 		key := string(c.Fingerprint())
-		if without != 0 { // a server with idempotency keys has stored the refusal of the first request
+		if without != 0 || strict { // a server with idempotency keys has stored the refusal of the first request
 			key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
 		}
 		call := answer.Call{

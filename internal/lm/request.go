@@ -10,7 +10,7 @@ import (
 // and servers do not support it. If equal rollouts should have equal samples, the
 // completion has a seed.
 func (l *LM) request(c prompt.Completion) chat.Request {
-	r := chat.Request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: c.Format}
+	r := chat.Request{Model: l.name(c.Model), Messages: c.Messages, Temperature: c.Temperature, Stop: c.Stop, Seed: c.Seed, Format: chat.Strict(c.Format)}
 	if l.options.MaxCompletionTokens {
 		r.MaxCompletionTokens = c.MaxTokens
 	} else {

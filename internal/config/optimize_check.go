@@ -7,15 +7,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/config/provider"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
 // How servers enforce the form of an answer, as the file names it.
 const (
-	formatNone   = "none"   // not at all
-	formatJSON   = "json"   // response_format json_object
-	formatSchema = "schema" // and json_schema
+	formatNone   = "none"          // not at all
+	formatJSON   = "json"          // response_format json_object
+	formatSchema = provider.Schema // and json_schema
 )
+
+// DialectAnthropic is Endpoint.Dialect of Anthropic's compatible endpoint.
+const DialectAnthropic = provider.Anthropic
 
 // forces says what a server with this format can enforce.
 func forces(format string) prompt.Server {

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/config/provider"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/strictjson"
 )
@@ -37,7 +37,7 @@ type llm struct {
 // over applies l over another, key by key, as Cogniverse does.
 func (l llm) over(base llm) llm {
 	prefix, _, _ := strings.Cut(l.Model, "/")
-	if _, known := findProvider(prefix); known {
+	if provider.Known(prefix) {
 		base.Provider = "" // it is part of the name
 	}
 	base.Provider, base.Model = cmp.Or(l.Provider, base.Provider), cmp.Or(l.Model, base.Model)
@@ -108,22 +108,13 @@ func literalKeys(place string, raw json.RawMessage) (problems Problems) {
 			continue
 		}
 		var key string
-		if json.Unmarshal(object[name], &key) == nil && keyVariable(key) == "" && !placeholder(key) {
+		if json.Unmarshal(object[name], &key) == nil && provider.KeyVariable(key) == "" && !placeholder(key) {
 			problems = append(problems, Problem{
 				Place: at, Text: "a key is written into the file", Fix: `take it out, put it into an environment variable of the worker and name that: "api_key_env": "LM_API_KEY"`,
 			})
 		}
 	}
 	return problems
-}
-
-// keyVariable reads litellm's "os.environ/NAME".
-func keyVariable(key string) string {
-	name, ok := strings.CutPrefix(key, "os.environ/")
-	if !ok || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-		return ""
-	}
-	return name
 }
 
 // placeholder reports values that people write for servers without a key.
@@ -188,13 +179,13 @@ func (s *cogniverseLMs) lm(place string, l llm, missing string) LM {
 	if missing != "" {
 		return out
 	}
-	at, err := s.resolve(l)
+	at, err := provider.Resolve(provider.Model{Provider: l.Provider, Name: l.Model, APIBase: l.APIBase, Key: l.Key, KeyVariable: l.KeyVariable}, s.inference.Modal)
 	if err == nil {
-		out.Name, out.Server = at.name, forces(at.format)
-		out.complete(at.served)
+		out.Name, out.Server = at.Name, forces(at.Format)
+		out.complete(at.Served)
 		out.Endpoint, err = s.config.addChat(place, at)
 	}
-	if problems := checkLM(place, Endpoint{Dialect: at.dialect}, out, ""); err == nil && len(problems) > 0 {
+	if problems := checkLM(place, Endpoint{Dialect: at.Dialect}, out, ""); err == nil && len(problems) > 0 {
 		err = fmt.Errorf("%s", problems[0])
 	}
 	if err != nil {
@@ -205,34 +196,24 @@ func (s *cogniverseLMs) lm(place string, l llm, missing string) LM {
 
 // addChat finds or adds the endpoint of a model; models at the same address with the same
 // key share its limit.
-func (c *Config) addChat(place string, at address) (string, error) {
-	if e, ok := c.chat(at.name); ok {
-		if e.URL != at.url || e.KeyVariable != at.key {
-			return "", fmt.Errorf("%s has the model %s at another address or with another key; name the one that is meant in cogflow.optimize", e.Name, at.name)
+func (c *Config) addChat(place string, at provider.Address) (string, error) {
+	if e, ok := c.chat(at.Name); ok {
+		if e.URL != at.URL || e.KeyVariable != at.KeyVariable {
+			return "", fmt.Errorf("%s has the model %s at another address or with another key; name the one that is meant in cogflow.optimize", e.Name, at.Name)
 		}
 		return e.Name, nil
 	}
 	o := &c.Optimize
 	for i, e := range o.Endpoints {
-		if e.URL == at.url && e.KeyVariable == at.key && e.Dialect == at.dialect {
-			o.Endpoints[i].Models = append(e.Models, at.name)
-			o.Endpoints[i].Names[at.name] = at.served
+		if e.URL == at.URL && e.KeyVariable == at.KeyVariable && e.Dialect == at.Dialect {
+			o.Endpoints[i].Models = append(e.Models, at.Name)
+			o.Endpoints[i].Names[at.Name] = at.Served
 			return e.Name, nil
 		}
 	}
 	o.Endpoints = append(o.Endpoints, Endpoint{
-		Name: place, Kind: OpenAI, URL: at.url, KeyVariable: at.key, Models: []string{at.name}, Names: map[string]string{at.name: at.served},
-		Dialect: at.dialect, MaxCompletionTokens: at.official, Format: at.format,
+		Name: place, Kind: OpenAI, URL: at.URL, KeyVariable: at.KeyVariable, Models: []string{at.Name}, Names: map[string]string{at.Name: at.Served},
+		Dialect: at.Dialect, MaxCompletionTokens: at.Official, Format: at.Format,
 	})
 	return place, nil
-}
-
-func checkAddress(text string) error {
-	switch u, err := url.Parse(text); {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return fmt.Errorf("invalid server URL; write it like http://127.0.0.1:8000/v1")
-	case u.User != nil || u.RawQuery != "":
-		return fmt.Errorf("its address holds credentials or a query; name the variable that holds the key in api_key_env")
-	}
-	return nil
 }

@@ -152,11 +152,16 @@ func kinds(options any) []any {
 // resolve returns the definition that a reference names.
 func (s *strict) resolve(ref string) (*python.Object, bool) {
 	at := s.root
-	path, ok := strings.CutPrefix(ref, "#/")
-	for _, key := range strings.Split(path, "/") {
-		if at, ok = member(at, key); !ok {
+	path, local := strings.CutPrefix(ref, "#/")
+	if !local {
+		return nil, false
+	}
+	for key := range strings.SplitSeq(path, "/") {
+		inner, ok := member(at, key)
+		if !ok {
 			return nil, false
 		}
+		at = inner
 	}
 	return at, true
 }

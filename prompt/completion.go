@@ -148,11 +148,16 @@ func (m Model) Completion(r Request, temperature *float64, rollout int64) Comple
 
 // Tokens is an upper bound of the tokens of messages: no tokenizer in use makes more tokens
 // than bytes, and chat templates add few per message. For plain English it is about four
-// times the real number.
+// times the real number. For an image see image.Image.MaxTokens.
 func Tokens(messages []Message) int {
 	n := 16
 	for _, m := range messages {
 		n += len(m.Content) + 16
+		for _, p := range m.Parts {
+			if n += len(p.Text); p.Image != nil {
+				n += p.Image.MaxTokens()
+			}
+		}
 	}
 	return n
 }

@@ -14,7 +14,7 @@ import (
 
 func question() Completion {
 	return Completion{
-		Model: "m", Messages: []Message{{System, "Be <brief> & “exact”."}, {User, "2+2?"}}, MaxTokens: 1000, Temperature: new(0.7),
+		Model: "m", Messages: []Message{{Role: System, Content: "Be <brief> & “exact”."}, {Role: User, Content: "2+2?"}}, MaxTokens: 1000, Temperature: new(0.7),
 	}
 }
 
@@ -57,7 +57,7 @@ func TestCompletionFingerprint(t *testing.T) {
 		assert.Equal(t, fingerprint, string(again.Fingerprint()), "%s, through JSON", name)
 	}
 	for want, c := range map[string]Completion{ // stored answers are found by them: they never change
-		"417e02825f126069b8e615509a537240f886dcf5a7eb02ad1df6c3a03dfd17aa": {Model: "m", Messages: []Message{{User, "q"}}},
+		"417e02825f126069b8e615509a537240f886dcf5a7eb02ad1df6c3a03dfd17aa": {Model: "m", Messages: []Message{{Role: User, Content: "q"}}},
 		"047cf6d66c8baed906896836f4cac52180bd40d2d2f3448b7937351f529a7929": {
 			Model: "m", Revision: "r", Messages: question().Messages, Format: python.NewObject("type", "json_object"), MaxTokens: 1000,
 			Temperature: new(0.7), Seed: &seed, Thinking: &yes, Stop: []string{"\n"}, Rollout: 7,

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -86,4 +87,26 @@ func capitalize(word string) string {
 		runes[0] = unicode.ToTitle(runes[0])
 	}
 	return string(runes)
+}
+
+// WithImages returns the record with the images of its fields as checked images. A record
+// without images is returned unchanged.
+func WithImages(fields []Field, record *Object) (*Object, error) {
+	typed := record
+	for i := range fields {
+		f := &fields[i]
+		v, ok := record.Get(f.Name)
+		if !ok || v == nil || !f.HoldsImages() {
+			continue
+		}
+		made, err := f.Coerce(v)
+		if err != nil {
+			return nil, fmt.Errorf("field %q: %w", f.Name, err)
+		}
+		if typed == record {
+			typed = record.Copy()
+		}
+		typed.Set(f.Name, made)
+	}
+	return typed, nil
 }

@@ -13,22 +13,6 @@ import (
 // Object is an ordered record: an example, a demo, an answer.
 type Object = python.Object
 
-// Role of a message.
-type Role string
-
-// The roles.
-const (
-	System    Role = "system"
-	User      Role = "user"
-	Assistant Role = "assistant"
-)
-
-// Message is one message of a request to a model.
-type Message struct {
-	Role    Role   `json:"role"`
-	Content string `json:"content"`
-}
-
 // Signature is a predictor's task: instructions and fields.
 type Signature struct {
 	Instructions string // as written, "" = DSPy's sentence; read it with Objective

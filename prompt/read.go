@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/annotation"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/strictjson"
 )
@@ -15,19 +16,19 @@ import (
 // Limits of a program file: a prompt is paid for thousands of times before a person sees the
 // result.
 const (
-	MaxProgramBytes     = 4 << 20
-	MaxInstructionBytes = 100_000
-	MaxPredictors       = 64
-	MaxFields           = 128 // of one predictor
-	readProgram         = "read program"
-	maxDescriptionBytes = 20_000
+	MaxProgramBytes      = 4 << 20 // without the images of demos
+	MaxProgramImageBytes = 64 << 20
+	MaxInstructionBytes  = 100_000
+	MaxPredictors        = 64
+	MaxFields            = 128 // of one predictor
+	readProgram          = "read program"
+	maxDescriptionBytes  = 20_000
 )
 
 // Read reads and checks a program file. An error names the predictor and field.
 func Read(text []byte) (*Program, error) {
-	if len(text) > MaxProgramBytes {
-		return nil, fault.New(fault.Input, readProgram, "", fmt.Sprintf(
-			"the file has %d bytes; at most %d are taken", len(text), MaxProgramBytes))
+	if err := checkSize(text); err != nil {
+		return nil, err
 	}
 	p := &Program{}
 	if err := strictjson.Unmarshal(text, p); err != nil {
@@ -37,6 +38,21 @@ func Read(text []byte) (*Program, error) {
 		return nil, fault.Wrap(fault.Input, readProgram, p.Name, err)
 	}
 	return p, nil
+}
+
+func checkSize(text []byte) error {
+	images := 0
+	if len(text) > MaxProgramBytes {
+		images = image.EncodedBytes(text)
+	}
+	switch {
+	case len(text)-images > MaxProgramBytes:
+		return fault.New(fault.Input, readProgram, "", fmt.Sprintf("the file has %d bytes; at most %d are taken", len(text)-images, MaxProgramBytes))
+	case images > MaxProgramImageBytes:
+		return fault.New(fault.Input, readProgram, "", fmt.Sprintf(
+			"the images in its demos have %d bytes; at most %d are taken; make them smaller, or leave out demos", images, MaxProgramImageBytes))
+	}
+	return nil
 }
 
 var predictorName = regexp.MustCompile(`^[A-Za-z_]\w*(\[\d+\]|\['[^'\]]+'\]|\.[A-Za-z_]\w*)*$`)
@@ -87,6 +103,8 @@ func (p *Program) checkOrder() error {
 			source := predictor.source(f.Name)
 			maker, ok := later[source]
 			switch {
+			case made[source] && f.HoldsImages():
+				return fmt.Errorf("predictor %q reads the image %q from an output; images are values of the rows", predictor.Name, source)
 			case made[source]:
 			case ok && maker == predictor.Name:
 				return fmt.Errorf("predictor %q reads its own output %q: a program cannot be recursive", predictor.Name, source)
@@ -143,7 +161,7 @@ func (p *Predictor) check() error {
 func (p *Predictor) checkFields() error {
 	seen := map[string]bool{}
 	classes := map[string]*Type{}
-	for _, fields := range [][]Field{p.Inputs, p.Outputs} {
+	for side, fields := range [][]Field{p.Inputs, p.Outputs} {
 		for i := range fields {
 			f := &fields[i]
 			switch {
@@ -158,6 +176,9 @@ func (p *Predictor) checkFields() error {
 			f.Normalize()
 			if err := f.Check(classes); err != nil {
 				return fmt.Errorf("field %q: %w", f.Name, err)
+			}
+			if side == 1 && f.HoldsImages() {
+				return fmt.Errorf("field %q: an image is an input; models answer with text", f.Name)
 			}
 		}
 	}
@@ -179,6 +200,11 @@ func (p *Predictor) checkDemos() error {
 		if known == 0 {
 			return fmt.Errorf("demo %d has none of the predictor's fields: %s", i+1, python.Dumps(demo))
 		}
+		typed, err := WithImages(p.Inputs, demo)
+		if err != nil {
+			return fmt.Errorf("demo %d: %w", i+1, err)
+		}
+		p.Demos[i] = typed
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt/annotation"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -26,7 +27,7 @@ const (
 // Render writes the messages of one call. It fails if a value cannot be shown: a list in a str
 // field must hold strings only.
 func Render(a Adapter, s Signature, demos []*Object, inputs *Object) ([]Message, error) {
-	messages := []Message{{System, systemMessage(a, s)}}
+	messages := []Message{{Role: System, Content: systemMessage(a, s)}}
 	var complete, partial []*Object
 	for _, demo := range demos {
 		switch hasInput, hasOutput := hasAny(demo, s.Inputs), hasAny(demo, s.Outputs); {
@@ -49,13 +50,13 @@ func Render(a Adapter, s Signature, demos []*Object, inputs *Object) ([]Message,
 		if err != nil {
 			return nil, err
 		}
-		messages = append(messages, Message{User, user}, Message{Assistant, assistant})
+		messages = append(messages, user, Message{Role: Assistant, Content: assistant})
 	}
 	request, err := userMessage(s, inputs, "", reminder(a, s))
 	if err != nil {
 		return nil, err
 	}
-	return append(messages, Message{User, request}), nil
+	return append(messages, request), nil
 }
 
 func hasAny(o *Object, fields []Field) bool {
@@ -142,21 +143,41 @@ func placeholder(f *Field, output bool) string {
 	return "{" + f.Name + "}" + note
 }
 
-func userMessage(s Signature, values *Object, prefix, reminder string) (string, error) {
-	parts := []string{prefix}
+func userMessage(s Signature, values *Object, prefix, reminder string) (Message, error) {
+	text := Mixed{{Text: prefix}}
 	for _, f := range s.Inputs {
 		if v, ok := values.Get(f.Name); ok {
-			text, err := formatValue(&f, v)
+			value, err := mixedValue(&f, v)
 			if err != nil {
-				return "", err
+				return Message{}, err
 			}
-			parts = append(parts, section(f.Name, text))
+			text.Add("\n\n" + section(f.Name, ""))
+			text.AddAll(value)
 		}
 	}
 	if reminder != "" {
-		parts = append(parts, reminder)
+		text.Add("\n\n" + reminder)
 	}
-	return python.Strip(strings.Join(append(parts, ""), "\n\n")), nil
+	return text.message(User), nil
+}
+
+// mixedValue shows the value of an input, which may have images.
+func mixedValue(f *Field, v any) (Mixed, error) {
+	var value Mixed
+	if f.HoldsImages() && v != nil {
+		made, err := f.Coerce(v)
+		if err != nil {
+			return nil, fmt.Errorf("field %q: %w", f.Name, err)
+		}
+		v = made
+	}
+	if _, mixed := v.(Mixed); mixed || image.Holds(v) {
+		value.AddValue(v)
+		return value, nil
+	}
+	text, err := formatValue(f, v)
+	value.Add(text)
+	return value, err
 }
 
 // reminder ends the request with the outputs, their order and their form.

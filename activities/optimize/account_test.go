@@ -42,7 +42,7 @@ func (o *odd) note(c prompt.Completion, r outcome.Reason) {
 }
 
 func has(c prompt.Completion, text string) bool {
-	return strings.Contains(c.Messages[len(c.Messages)-1].Content, text)
+	return strings.Contains(c.Messages[len(c.Messages)-1].Text(), text)
 }
 
 func (o *odd) ends(c prompt.Completion, a *prompt.CompletionAnswer) {

@@ -153,6 +153,14 @@ func (j jobFile) open() (*optimization, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, set := range []struct {
+		name string
+		rows *[]*prompt.Object
+	}{{"trainset", &j.Train}, {"valset", &j.Val}, {"testset", &j.Confirm}} {
+		if *set.rows, err = program.Rows(set.name, *set.rows); err != nil {
+			return nil, err
+		}
+	}
 	columns := columnsOf(j.Train, j.Val, j.Confirm)
 	m, err := metric.Read(j.Metric, program, columns)
 	if err != nil {
@@ -288,6 +296,7 @@ func (o *optimization) quote() Plan {
 		out.Models.Judge = o.Models.Judge.Name
 	}
 	out.Quote = q
+	tokens := tokensACall + o.plan.Images()*tokensAnImage
 	for _, of := range []struct {
 		model prompt.Model
 		calls int
@@ -295,7 +304,7 @@ func (o *optimization) quote() Plan {
 		if of.calls == 0 {
 			continue
 		}
-		out.TokensIn += int64(of.calls) * tokensACall
+		out.TokensIn += int64(of.calls) * int64(tokens)
 		out.TokensOut += int64(of.calls) * int64(answerTokens(of.model))
 		if of.model.Price == nil {
 			out.Priced = false
@@ -305,14 +314,17 @@ func (o *optimization) quote() Plan {
 			continue
 		}
 		out.Listed = max(out.Listed, of.model.Price.Listed)
-		out.CostUSD += float64(of.calls) * float64(of.model.Price.Cost(tokensACall, answerTokens(of.model))) / 1e6
+		out.CostUSD += float64(of.calls) * float64(of.model.Price.Cost(tokens, answerTokens(of.model))) / 1e6
 	}
 	return out
 }
 
-// tokensACall is the assumed size of a prompt with its demos, for a quote. The budget
-// itself counts the real tokens of each call.
-const tokensACall = 1500
+// tokensACall is the assumed size of a prompt with its demos, and tokensAnImage that of an
+// image in it, for a quote. The budget itself counts the real tokens of each call.
+const (
+	tokensACall   = 1500
+	tokensAnImage = 1500
+)
 
 func answerTokens(m prompt.Model) int {
 	const unbounded = 1000

@@ -32,7 +32,7 @@ func (r *rejections) of(err error, texts ...string) func(prompt.Completion) erro
 	return func(c prompt.Completion) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		text := c.Messages[len(c.Messages)-1].Content
+		text := c.Messages[len(c.Messages)-1].Text()
 		r.last = append(r.last, text)
 		if !slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(text, t) }) {
 			return nil

@@ -72,7 +72,7 @@ func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.Com
 		return prompt.CompletionAnswer{Text: "ok", CostMicroUSD: microUS}, nil
 	}
 	text := miprotest.Answer(mipro.Call{Request: &prompt.Request{Messages: c.Messages}, Rollout: c.Rollout}, "")
-	if topic := topics.FindAllStringSubmatch(c.Messages[len(c.Messages)-1].Content, -1); s.learn && len(topic) > 0 {
+	if topic := topics.FindAllStringSubmatch(c.Messages[len(c.Messages)-1].Text(), -1); s.learn && len(topic) > 0 {
 		n, _ := strconv.Atoi(topic[0][1])
 		right := fmt.Sprint(n % 3)
 		if !strings.Contains(c.Messages[0].Content, "Text ") {

@@ -32,6 +32,7 @@ const (
 	Null     Kind = "null"     // within a union
 	List     Kind = "list"     // of Items
 	Dict     Kind = "object"   // with Fields, or any keys with values of Items
+	Image    Kind = "image"    // of an input: a data URI, a URL, or {"url": …}
 )
 
 // Type describes the values of a field.
@@ -82,6 +83,13 @@ func (t *Type) alternatives() []*Type {
 	}
 }
 
+// HoldsImages reports whether values of the type may contain images.
+func (t *Type) HoldsImages() bool {
+	return t.Base() == Image || t.Items != nil && t.Items.HoldsImages() ||
+		slices.ContainsFunc(t.Types, func(a *Type) bool { return a != nil && a.HoldsImages() }) ||
+		slices.ContainsFunc(t.Fields, func(p Property) bool { return p.HoldsImages() })
+}
+
 // Nullable reports whether null is a value of the type.
 func (t *Type) Nullable() bool { return t.offersKind(Null) }
 
@@ -106,6 +114,8 @@ func (t *Type) Annotation() string {
 		return t.Class
 	case Null:
 		return "NoneType"
+	case Image:
+		return "Image"
 	case Union, Optional:
 		var names []string
 		for _, a := range t.alternatives() {

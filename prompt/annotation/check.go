@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Limits of a type.
@@ -26,7 +27,7 @@ func (t *Type) check(classes map[string]*Type, depth int) error {
 		return err
 	}
 	switch t.Base() {
-	case Str, Int, Float, Bool, Date, Datetime:
+	case Str, Int, Float, Bool, Date, Datetime, Image:
 		return nil
 	case Literal:
 		return checkOptions(t.Options)
@@ -58,8 +59,10 @@ func (t *Type) check(classes map[string]*Type, depth int) error {
 		return nil
 	case Null:
 		return errors.New("null is a type within a union only; use optional")
+	case "audio", "file":
+		return fmt.Errorf("unknown type %q: dspy.%s is not supported; of DSPy's media types, only image is", t.Kind, strings.ToUpper(string(t.Kind)[:1])+string(t.Kind)[1:])
 	}
-	return fmt.Errorf("unknown type %q; use str, int, float, bool, literal, enum, date, datetime, optional, union, list or object", t.Kind)
+	return fmt.Errorf("unknown type %q; use str, int, float, bool, literal, enum, date, datetime, image, optional, union, list or object", t.Kind)
 }
 
 // checkKeys rejects keys that belong to another kind.
@@ -91,6 +94,8 @@ func (t *Type) checkUnion(alternatives []*Type, classes map[string]*Type, depth 
 			return fmt.Errorf("type %d of the union is null", i+1)
 		case a.alternatives() != nil || a.Base() == Optional || a.Base() == Union:
 			return errors.New("a union within a union is not supported; list all types in one")
+		case a.Base() == Image && len(alternatives) > 2 || a.Base() == Image && !t.Nullable():
+			return errors.New("a union of image and another type is not supported; use optional, or a field for each type")
 		}
 		if slices.ContainsFunc(alternatives[:i], a.same) {
 			return fmt.Errorf("%s is listed twice in the union", a.Annotation())

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -41,6 +42,8 @@ func (t *Type) coerce(v any, m *match) (any, error) {
 		return t.coerceDict(v, m)
 	case Union, Optional:
 		return t.coerceUnion(v, m)
+	case Image:
+		return image.Of(v)
 	default:
 	}
 	made, e, ok := t.scalar(v)
@@ -112,6 +115,9 @@ func (t *Type) coerceUnion(v any, m *match) (any, error) {
 	var found *match
 	var reasons []string
 	for _, a := range t.alternatives() {
+		if a.Base() == Null && v != nil && t.HoldsImages() {
+			continue // the reason is that of the image
+		}
 		now := &match{exactness: exact}
 		made, err := a.coerce(v, now)
 		if err != nil {

@@ -28,7 +28,7 @@ func (t *Type) SchemaText() string {
 // jsonSchema is pydantic's schema of a type; classes go into definitions.
 func jsonSchema(t *Type, definitions *Object) *Object {
 	switch t.Base() {
-	case Str:
+	case Str, Image: // an image is never an output, so its schema is not shown
 	case Int:
 		return python.NewObject("type", "integer")
 	case Float:

@@ -14,6 +14,7 @@ KINDS = {
     "bool": bool,
     "date": datetime.date,
     "datetime": datetime.datetime,
+    "image": dspy.Image,
     "null": None,
 }
 
@@ -56,6 +57,27 @@ def signature(spec: dict) -> type[dspy.Signature]:
             extra = {key: f[key] for key in ("desc", "prefix") if f.get(key)}
             fields[f["name"]] = (annotation(f, classes), make(**extra))
     return dspy.Signature(fields, spec.get("instructions") or None)
+
+
+def images(kind: dict, value):
+    """The value of a row with its images as DSPy's."""
+    items = kind.get("items")
+    if kind.get("type") == "image" and value is not None:
+        return dspy.Image(value)
+    if kind.get("type") == "optional":
+        return images(items, value)
+    if isinstance(value, list) and items:
+        return [images(items, v) for v in value]
+    if isinstance(value, dict):
+        members = {f["name"]: f for f in kind.get("fields") or []}
+        return {k: images(members.get(k) or items or {}, v) for k, v in value.items()}
+    return value
+
+
+def row(spec: dict, values: dict) -> dict:
+    """The values of a row or a demo with images as DSPy's."""
+    kinds = {f["name"]: f for f in spec["inputs"]}
+    return {k: images(kinds.get(k) or {}, v) for k, v in values.items()}
 
 
 def predictor(spec: dict) -> dspy.Module:

@@ -5,7 +5,10 @@ import random
 
 from fields import (
     AGENTIC,
+    IMAGE,
+    PIXEL,
     QA,
+    REMOTE,
     ROUTING,
     TYPES,
     VALUES,
@@ -160,7 +163,55 @@ def render_cases():
         },
         {"q": "v"},
     )
+    image_cases(add)
     return cases
+
+
+def image_cases(add):
+    """Inputs and demos with images."""
+    photo, text = field("photo", **IMAGE), field("text", desc="what to find")
+    many = field("photos", "list", items=IMAGE)
+    maybe = field("maybe", "optional", items=IMAGE)
+    lists = field("lists", "optional", items={"type": "list", "items": IMAGE})
+    named = field("named", "object", items=IMAGE)
+    page = field(
+        "page",
+        "object",
+        **{"class": "Page", "fields": [field("title"), field("scan", **IMAGE)]},
+    )
+    outputs = [field("answer"), field("sure", "bool")]
+    said = {"augmented": True, "answer": "a cat", "sure": True}
+    values = {
+        "photo": [PIXEL, REMOTE, {"url": PIXEL}, {"url": REMOTE}],
+        "photos": [[PIXEL, REMOTE], [], [{"url": PIXEL}], [REMOTE, REMOTE, REMOTE]],
+        "maybe": [PIXEL, None, {"url": REMOTE}],
+        "lists": [[PIXEL], None, []],
+        "named": [{"a": PIXEL, "é": REMOTE}, {}],
+        "page": [{"title": 'a "page"\n', "scan": PIXEL}],
+    }
+    for kind in (photo, many, maybe, lists, named, page):
+        name = kind["name"]
+        for i, value in enumerate(values[name]):
+            for module in ("predict", "chain_of_thought")[: 2 if i == 0 else 1]:
+                orders = [[kind, text]]
+                if i == 0:
+                    orders += [[kind], [text, kind]]
+                if i == 0 and kind is not photo:
+                    orders += [[text, kind, photo]]
+                for fields in orders:
+                    p = {"name": "p", "module": module, "inputs": fields}
+                    p["outputs"] = outputs
+                    given = {f["name"]: "  a text\n" for f in fields}
+                    given["photo"] = PIXEL
+                    given[name] = value
+                    demo = {**said, **given, "reasoning": "it has ears"}
+                    label = {k: v for k, v in demo.items() if k != "augmented"}
+                    part = {"photo": PIXEL, "photos": [REMOTE], "answer": "b"}
+                    order = "+".join(f["name"] for f in fields)
+                    title = f"image {order} {i} by {module}"
+                    add(title, p, given, [demo, {**label, "sure": None}, part])
+                    if len(fields) < 3:
+                        add(title + ", no demos", p, given)
 
 
 RENDER = render_cases()

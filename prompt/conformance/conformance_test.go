@@ -110,7 +110,11 @@ func TestRender(t *testing.T) {
 			if ok {
 				require.JSONEq(t, string(c.Schema), python.Dumps(schema))
 			}
-			p.Demos = c.Demos
+			for _, demo := range c.Demos {
+				typed, err := prompt.WithImages(p.Inputs, demo)
+				require.NoError(t, err)
+				p.Demos = append(p.Demos, typed)
+			}
 			require.Equal(t, python.Dumps(value(t, c.State)), python.Dumps(program.State()))
 		})
 	}

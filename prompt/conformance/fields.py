@@ -99,6 +99,12 @@ EVENT_VALUE = {
     "maybe": None,
     "both": 2,
 }
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNg"
+    "AAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+REMOTE = "https://example.com/photo.png?size=2&name=\"é\""
+IMAGE = {"type": "image"}
 NULL = {"type": "null"}
 
 

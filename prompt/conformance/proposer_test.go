@@ -83,7 +83,7 @@ func reflect(t *testing.T, current string, rows []*prompt.Object, said, feedback
 			take = mipro.Answer{Score: 0.5, Feedback: feedback[at(call.Example)]}
 		default:
 			i := 0
-			if want, err := prompt.Render(prompt.Chat, program.Predictors[0].Signature(), nil, rows[1]); err == nil && call.Request.Messages[1] == want[1] {
+			if want, err := prompt.Render(prompt.Chat, program.Predictors[0].Signature(), nil, rows[1]); err == nil && call.Request.Messages[1].Content == want[1].Content {
 				i = 1
 			}
 			take.Text = "[[ ## answer ## ]]\n" + said[i]

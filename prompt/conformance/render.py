@@ -4,7 +4,7 @@ import json
 import sys
 
 import dspy
-from build import inner, predictor, program
+from build import inner, predictor, program, row as typed
 from cases import RENDER
 from dspy.adapters.json_adapter import _get_structured_outputs_response_format
 
@@ -20,14 +20,12 @@ def main():
     out = []
     for case in RENDER:
         predict = inner(predictor(case["predictor"]))
-        demos = [dspy.Example(**d) for d in case.get("demos", [])]
+        spec = case["predictor"]
+        demos = [dspy.Example(**typed(spec, d)) for d in case.get("demos", [])]
+        inputs = typed(spec, case["inputs"])
         row = dict(case)
-        row["chat"] = dspy.ChatAdapter().format(
-            predict.signature, demos, case["inputs"]
-        )
-        row["json"] = dspy.JSONAdapter().format(
-            predict.signature, demos, case["inputs"]
-        )
+        row["chat"] = dspy.ChatAdapter().format(predict.signature, demos, inputs)
+        row["json"] = dspy.JSONAdapter().format(predict.signature, demos, inputs)
         row["schema"] = schema(predict.signature)
         module = program({"predictors": [case["predictor"]]})
         inner(getattr(module, case["predictor"]["name"])).demos = demos

@@ -1,6 +1,11 @@
 package mipro
 
-import "github.com/cogniverse/cogflow/prompt"
+import (
+	"slices"
+
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
+)
 
 // MaxBatches is the maximum number of batches of examples that the proposer is shown, after the
 // first.
@@ -60,4 +65,14 @@ func Retries(server prompt.Server) int {
 		return 2
 	}
 	return 1
+}
+
+// Images is the maximum number of images in one request, if every demo has as many as the row
+// with the most.
+func (p *Plan) Images() int {
+	most := 0
+	for _, row := range slices.Concat(p.Train, p.Val) {
+		most = max(most, len(image.In(row)))
+	}
+	return most * (1 + p.boot + p.Labeled)
 }

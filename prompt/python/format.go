@@ -9,10 +9,19 @@ import (
 	"unicode"
 )
 
+// Custom is a value of a class: how Python's str and repr write it. JSON has its text.
+type Custom interface {
+	Text() string
+	Repr() string
+}
+
 // Str is str(v).
 func Str(v any) string {
-	if s, ok := v.(string); ok {
-		return s
+	switch x := v.(type) {
+	case string:
+		return x
+	case Custom:
+		return x.Text()
 	}
 	return Repr(v)
 }
@@ -31,6 +40,8 @@ func Repr(v any) string {
 		return reprString(x)
 	case Bytes:
 		return "b" + reprString(string(x))
+	case Custom:
+		return x.Repr()
 	case int64:
 		return strconv.FormatInt(x, 10)
 	case *big.Int:
@@ -128,6 +139,8 @@ func dump(b *strings.Builder, v any, indent, depth int) {
 		b.WriteString(strconv.FormatBool(x))
 	case string:
 		dumpString(b, x)
+	case Custom:
+		dumpString(b, x.Text())
 	case float64:
 		switch {
 		case math.IsNaN(x):

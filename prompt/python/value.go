@@ -131,6 +131,9 @@ func Equal(a, b any) bool {
 	case string:
 		y, ok := b.(string)
 		return ok && x == y
+	case Custom:
+		y, ok := b.(Custom)
+		return ok && x.Text() == y.Text()
 	case []any:
 		y, ok := b.([]any)
 		return ok && slices.EqualFunc(x, y, Equal)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 )
 
 // defaultInstructions matches DSPy's sentence for a signature without instructions.
@@ -158,7 +159,11 @@ func (s predictorState) checkText(names []string) error {
 	for _, demo := range s.demos() {
 		for _, name := range names {
 			if v, ok := demo.Get(name); ok && v != nil {
-				if _, isText := v.(string); !isText {
+				text, isText := v.(string)
+				if image.Marked(text) {
+					return fmt.Errorf("the demos show that field %q is an image, and the file does not say so", name)
+				}
+				if !isText {
 					return fmt.Errorf("the demos show that field %q is not text, and the file does not say its type", name)
 				}
 			}

@@ -56,6 +56,7 @@ func TestRefuses(t *testing.T) {
 	for _, c := range []struct{ text, load, named string }{
 		{file("route.predict", "", ""), "", `predictor "route.predict": the file does not say the name of field 3 ("Agent:"); give a signature`},
 		{file("route.predict", `{"agent": "a", "sure": true}`, ""), "", `the demos show that field "sure" is not text`},
+		{file("route.predict", `{"agent": "a", "sure": "<<CUSTOM-TYPE-START-IDENTIFIER>>[]<<CUSTOM-TYPE-END-IDENTIFIER>>"}`, ""), "", `the demos show that field "sure" is an image`},
 		{file("other", demo, ""), `the signature has the predictor "route.predict" and the file has "other"`, "the file does not say which of its fields"},
 		{file("route.predict", demo, `, "fields": {"agent": {"criteria": "x"}}`), "has decision criteria", "has decision criteria"},
 		{`{"route.predict": {"extended_signature": {}}, "metadata": {}}`, "DSPy 2.5 or older", "DSPy 2.5 or older"},

@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
@@ -225,7 +226,7 @@ const demoCells = 100
 func (a app) printDemo(before string, demo *prompt.Object) {
 	for _, name := range demo.Keys() {
 		v, _ := demo.Get(name)
-		text := safetext.Clean(python.Str(v))
+		text := safetext.Clean(python.Str(image.Describe(v)))
 		if !a.Wide {
 			text = safetext.Cut(text, demoCells+1)
 		}

@@ -81,13 +81,13 @@ func (c Call) badFormat() string {
 func (c Call) Text() string {
 	var all strings.Builder
 	for _, m := range c.Messages {
-		all.WriteString(m.Content + "\n")
+		all.WriteString(m.Text() + "\n")
 	}
 	return all.String()
 }
 
 // Question is the last message.
-func (c Call) Question() string { return c.Messages[len(c.Messages)-1].Content }
+func (c Call) Question() string { return c.Messages[len(c.Messages)-1].Text() }
 
 // most is the maximum length of the answer in tokens; 0 = unlimited.
 func (c Call) most() int {

@@ -48,7 +48,7 @@ func Following(otherwise func(Call) Reply) func(Call) Reply {
 		question := c.Question()
 		for i := len(c.Messages) - 2; i > 0; i-- {
 			example, answered := c.Messages[i-1], c.Messages[i]
-			if example.Role == prompt.User && answered.Role == prompt.Assistant && strings.HasPrefix(question, example.Content) {
+			if example.Role == prompt.User && answered.Role == prompt.Assistant && strings.HasPrefix(question, example.Text()) {
 				return Reply{Text: answered.Content}
 			}
 		}

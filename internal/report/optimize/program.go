@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/diff"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/safetext"
 )
@@ -127,7 +128,7 @@ func fields(o *prompt.Object) []report.Pair {
 			break
 		}
 		v, _ := o.Get(name)
-		out = append(out, report.Pair{Name: report.Clean(name, report.MaxName), Value: cmp.Or(report.Clean(python.Str(v), report.MaxReason), report.Absent)})
+		out = append(out, report.Pair{Name: report.Clean(name, report.MaxName), Value: cmp.Or(report.Clean(python.Str(image.Describe(v)), report.MaxReason), report.Absent)})
 	}
 	return out
 }

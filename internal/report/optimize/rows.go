@@ -5,6 +5,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
@@ -33,9 +34,9 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 			}
 			v, _ := r.Example.Get(name)
 			if slices.Contains(answers, name) {
-				c.Turns = append(c.Turns, report.NewTurn("want", "Expected "+name, "", python.Str(v)))
+				c.Turns = append(c.Turns, report.NewTurn("want", "Expected "+name, "", python.Str(image.Describe(v))))
 			} else {
-				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(v)))
+				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(image.Describe(v))))
 			}
 		}
 		// Inputs come before expected answers, regardless of the order of the fields.
@@ -65,7 +66,7 @@ func answer(side, who string, o *prompt.Object) []report.Turn {
 			return append(out, report.Turn{Side: side, Who: who, Text: report.Plural(o.Len()-i, "more field") + " not shown", Empty: true})
 		}
 		v, _ := o.Get(name)
-		out = append(out, report.NewTurn(side, who+", "+name, "", python.Str(v)))
+		out = append(out, report.NewTurn(side, who+", "+name, "", python.Str(image.Describe(v))))
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -108,7 +109,7 @@ func (s *Search) explain(r *mipro.Run, predictor int) (inputs *prompt.Object, ou
 		if answer == "" || at != predictor || !s.plan.settings.AddFormatFailureAsFeedback {
 			return nil, nil, ""
 		}
-		return r.Asked(), "Couldn't parse the output as per the expected output format. The model's raw response was:\n```\n" + answer + "\n```\n\n",
+		return image.DescribeAll(r.Asked()), "Couldn't parse the output as per the expected output format. The model's raw response was:\n```\n" + answer + "\n```\n\n",
 			"Your output failed to parse. Follow this structure:\n" + structure(p.Signature())
 	}
 	for _, step := range r.Trace() {
@@ -118,7 +119,7 @@ func (s *Search) explain(r *mipro.Run, predictor int) (inputs *prompt.Object, ou
 		if feedback = r.Feedback(p.Name); feedback == "" {
 			feedback = "This trajectory got a score of " + python.Repr(r.Score()) + "."
 		}
-		return step.Inputs, step.Outputs, feedback
+		return image.DescribeAll(step.Inputs), step.Outputs, feedback // DSPy writes the data of an image as text
 	}
 	return nil, nil, ""
 }

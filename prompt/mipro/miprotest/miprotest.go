@@ -58,9 +58,9 @@ func Job(t testing.TB, program, settings string) *mipro.Job {
 // request asks for the output named by refuse.
 func Answer(call mipro.Call, refuse string) string {
 	h := fnv.New64a()
-	fmt.Fprint(h, call.Request.Messages, call.Rollout)
+	fmt.Fprint(h, texts(call.Request.Messages), call.Rollout)
 	n := h.Sum64()
-	last := call.Request.Messages[len(call.Request.Messages)-1].Content
+	last := call.Request.Messages[len(call.Request.Messages)-1].Text()
 	wanted := last[strings.LastIndex(last, "Respond with"):]
 	if refuse != "" && (strings.Contains(wanted, "`[[ ## "+refuse+" ## ]]`") || strings.Contains(wanted, "`"+refuse+"`")) {
 		return "no"
@@ -86,6 +86,15 @@ func Answer(call mipro.Call, refuse string) string {
 		fmt.Fprintf(&text, "[[ ## %s ## ]]\n%v\n\n", k, v)
 	}
 	return text.String()
+}
+
+// texts lists the messages as one text each.
+func texts(messages []prompt.Message) []string {
+	all := make([]string, len(messages))
+	for i, m := range messages {
+		all[i] = "{" + string(m.Role) + " " + m.Text() + "}"
+	}
+	return all
 }
 
 // Stage is the interface of all stages.

@@ -111,7 +111,7 @@ func (s *Simulated) Answer(call mipro.Call) string {
 	} else if strings.Contains(system, "produce the fields `answer`") {
 		p = s.predictors - 1 // the original instruction
 	}
-	if m := setUsed.FindStringSubmatch(fmt.Sprint(call.Request.Messages)); m != nil {
+	if m := setUsed.FindStringSubmatch(fmt.Sprint(texts(call.Request.Messages))); m != nil {
 		d = digits(m[1])
 	}
 	row = digits(rowAsked.FindStringSubmatch(last)[1])

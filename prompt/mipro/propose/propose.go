@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -83,7 +84,7 @@ type writer struct {
 	p         *Propose
 	predictor int
 	proposal  mipro.Proposal
-	demos     string
+	demos     any // text, with the images of the demos
 	step      writing
 	run       *prompt.Execution
 
@@ -119,34 +120,54 @@ func (p *Propose) source() string { return p.plan.Job.Program.Source() }
 
 // demos formats up to three bootstrapped demos of the predictor, those of its own set
 // first.
-func (p *Propose) demos(predictor, own int) string {
+func (p *Propose) demos(predictor, own int) any {
 	const none = "No task demos provided."
 	if !p.plan.Job.Settings.FewshotAware() {
 		return none
 	}
 	fields := p.plan.Job.Program.Predictors[predictor].Signature().Fields()
-	var shown []string
-	sets := p.sets[predictor]
+	var shown prompt.Mixed
+	count, sets := 0, p.sets[predictor]
 	for k := range sets {
 		for _, demo := range sets[(own+k)%len(sets)] {
-			if _, ok := demo.Get("augmented"); !ok || len(shown) == mipro.ProposerDemos {
+			if _, ok := demo.Get("augmented"); !ok || count == mipro.ProposerDemos {
 				continue
 			}
-			lines := make([]string, len(fields))
+			count++
 			for i, f := range fields {
-				v, _ := demo.Get(f.Name)
-				lines[i] = f.Label() + " " + f.Show(v)
-				if text, ok := v.(string); ok && p.plan.Job.Program.Given(predictor, f.Name) {
-					lines[i] = f.Label() + " " + text // of a row, not a member of an enum
+				if i > 0 {
+					shown.Add("\n")
 				}
+				shown.Add(f.Label() + " ")
+				shown.AddValue(p.shown(predictor, &f, demo))
 			}
-			shown = append(shown, strings.Join(lines, "\n"))
+			shown.Add("\n\n")
 		}
 	}
-	if text := strings.Join(shown, "\n\n") + "\n\n"; python.Strip(text) != "" {
+	if count == 0 {
+		return none
+	}
+	if text, ok := shown.Plain(); ok {
 		return text
 	}
-	return none
+	return shown
+}
+
+// shown is the value of a demo as DSPy prints it: an image is shown, those in a list are not.
+func (p *Propose) shown(predictor int, f *prompt.Field, demo *prompt.Object) any {
+	v, _ := demo.Get(f.Name)
+	if text, ok := v.(string); ok && !f.HoldsImages() && p.plan.Job.Program.Given(predictor, f.Name) {
+		return text // of a row, not a member of an enum
+	}
+	if f.HoldsImages() && v != nil { // a stored demo has the texts of its images
+		if made, err := f.Coerce(v); err == nil {
+			v = made
+		}
+	}
+	if _, ok := v.(image.Image); ok {
+		return v
+	}
+	return f.Show(v)
 }
 
 func (w *writer) Call() *mipro.Call {
@@ -203,7 +224,7 @@ func (w *writer) write() {
 	w.step = writingInstruction
 	var inputs []prompt.Field
 	values := &prompt.Object{}
-	give := func(name, desc, value string) {
+	give := func(name, desc string, value any) {
 		inputs = append(inputs, field(name, desc))
 		values.Set(name, value)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/python"
 )
@@ -157,7 +158,7 @@ func section(b *strings.Builder, title string, o, without *prompt.Object) {
 			continue
 		}
 		v, _ := o.Get(k)
-		text := python.Str(v)
+		text := python.Str(image.Describe(v))
 		if short := firstRunes(text, longestShown); short != text {
 			text = short + " …"
 		}

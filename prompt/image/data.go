@@ -1,0 +1,149 @@
+package image
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"mime"
+	"strings"
+)
+
+// Limits of an image.
+const (
+	MaxBytes  = 8 << 20 // of its data
+	maxPixels = 1 << 26
+)
+
+// FromBytes makes an image of a file's content, as DSPy's Image.from_path does. The type is that
+// of the content, whatever the file is called.
+func FromBytes(data []byte) (Image, error) {
+	format, err := formatOf(data)
+	if err != nil {
+		return Image{}, err
+	}
+	return ofData("data:" + format.mime + ";base64," + base64.StdEncoding.EncodeToString(data))
+}
+
+// ofData reads a data URI, and checks that its data is a complete image of the declared type.
+func ofData(text string) (Image, error) {
+	head, encoded, ok := strings.Cut(strings.TrimPrefix(text, "data:"), ",")
+	declared, marked := strings.CutSuffix(head, ";base64")
+	if !ok || !marked {
+		return Image{}, errors.New("the data URI of an image must begin with data:image/…;base64,")
+	}
+	kind, _, err := mime.ParseMediaType(declared)
+	if err != nil || !strings.HasPrefix(kind, "image/") {
+		return Image{}, fmt.Errorf("the data URI of an image must have the type of an image, not %.40q", declared)
+	}
+	if len(encoded) > base64.StdEncoding.EncodedLen(MaxBytes) {
+		return Image{}, fmt.Errorf("the image has over %d MiB; make it smaller", MaxBytes>>20)
+	}
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || strings.ContainsAny(encoded, "\r\n") {
+		return Image{}, errors.New("the data of the image is not valid base64")
+	}
+	format, err := formatOf(data)
+	if err != nil {
+		return Image{}, err
+	}
+	if kind != format.mime && (kind != "image/jpg" || format.mime != "image/jpeg") {
+		return Image{}, fmt.Errorf("the image is declared as %s and is %s", kind, format.mime)
+	}
+	width, height, err := format.measure(data)
+	switch {
+	case err != nil:
+		return Image{}, fmt.Errorf("the %s image is damaged: %w", format.mime, err)
+	case width < 1 || height < 1 || width > maxPixels/height:
+		return Image{}, fmt.Errorf("the image has %d × %d pixels; at most %d million pixels are supported", width, height, maxPixels/1_000_000)
+	}
+	return Image{url: text, width: width, height: height, bytes: len(data)}, nil
+}
+
+// format is a file format that models of all vendors read.
+type format struct {
+	mime    string
+	magic   string
+	measure func(data []byte) (width, height int, err error)
+}
+
+func formatOf(data []byte) (format, error) {
+	for _, f := range []format{
+		{"image/png", "\x89PNG\r\n\x1a\n", measurePNG},
+		{"image/jpeg", "\xff\xd8\xff", measureJPEG},
+		{"image/gif", "GIF8", measureGIF},
+		{"image/webp", "RIFF", measureWebP},
+	} {
+		if bytes.HasPrefix(data, []byte(f.magic)) {
+			return f, nil
+		}
+	}
+	return format{}, errors.New("the data is not a PNG, JPEG, GIF or WebP image")
+}
+
+var errTruncated = errors.New("it is truncated")
+
+func sized(c image.Config, err error) (int, int, error) { return c.Width, c.Height, err }
+
+// measurePNG also checks that the chunks are complete up to the last one.
+func measurePNG(data []byte) (int, int, error) {
+	for rest := data[8:]; ; {
+		if len(rest) < 12 {
+			return 0, 0, errTruncated
+		}
+		size := uint64(binary.BigEndian.Uint32(rest)) + 12
+		if size > uint64(len(rest)) {
+			return 0, 0, errTruncated
+		}
+		if string(rest[4:8]) == "IEND" {
+			return sized(png.DecodeConfig(bytes.NewReader(data)))
+		}
+		rest = rest[size:]
+	}
+}
+
+// measureJPEG also checks that the image has an end.
+func measureJPEG(data []byte) (int, int, error) {
+	w, h, err := sized(jpeg.DecodeConfig(bytes.NewReader(data)))
+	if scan := bytes.LastIndex(data, []byte{0xff, 0xda}); err == nil && (scan < 0 || !bytes.Contains(data[scan:], []byte{0xff, 0xd9})) {
+		err = errTruncated
+	}
+	return w, h, err
+}
+
+func measureGIF(data []byte) (int, int, error) {
+	w, h, err := sized(gif.DecodeConfig(bytes.NewReader(data)))
+	if err == nil && !bytes.HasSuffix(bytes.TrimRight(data, "\x00"), []byte{';'}) {
+		err = errTruncated
+	}
+	return w, h, err
+}
+
+// measureWebP reads the size from the first chunk: a lossy image, a lossless one, or the header
+// of an extended file.
+func measureWebP(data []byte) (int, int, error) {
+	if len(data) < 30 || string(data[8:12]) != "WEBP" || uint64(binary.LittleEndian.Uint32(data[4:]))+8 > uint64(len(data)) {
+		return 0, 0, errTruncated
+	}
+	little := func(at, bytes int) (n int) {
+		for i := range bytes {
+			n |= int(data[at+i]) << (8 * i)
+		}
+		return n
+	}
+	switch string(data[12:16]) {
+	case "VP8 ":
+		return little(26, 2) & 0x3fff, little(28, 2) & 0x3fff, nil
+	case "VP8L":
+		size := little(21, 4)
+		return size&0x3fff + 1, size>>14&0x3fff + 1, nil
+	case "VP8X":
+		return little(24, 3) + 1, little(27, 3) + 1, nil
+	}
+	return 0, 0, errors.New("its first chunk is not an image")
+}

@@ -75,8 +75,9 @@ def images(kind: dict, value):
 
 
 def row(spec: dict, values: dict) -> dict:
-    """The values of a row or a demo with images as DSPy's."""
-    kinds = {f["name"]: f for f in spec["inputs"]}
+    """The values of a row or a demo of a predictor or a program with images as DSPy's."""
+    predictors = spec.get("predictors") or [spec]
+    kinds = {f["name"]: f for p in predictors for f in p["inputs"]}
     return {k: images(kinds.get(k) or {}, v) for k, v in values.items()}
 
 
@@ -127,6 +128,8 @@ def plain(value):
         return value.value
     if isinstance(value, datetime.date):
         return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    if isinstance(value, dspy.Image):
+        return str(value)
     if isinstance(value, pydantic.BaseModel):
         return {k: plain(v) for k, v in value}
     if isinstance(value, (list, tuple)):

@@ -11,6 +11,7 @@ import sys
 import dspy
 import optuna
 from build import plain, program
+from build import row as typed
 from dspy.evaluate.metrics import f1_score
 from dspy.teleprompt import MIPROv2, mipro_optimizer_v2, utils
 
@@ -53,8 +54,16 @@ class Scripted(dspy.BaseLM):
         )
 
 
+def texts(message) -> str:
+    """The texts of a message, which may have images."""
+    content = message["content"]
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)
+
+
 def answer(messages, rollout) -> str:
-    request = messages[-1]["content"]
+    request = texts(messages[-1])
     in_json = "Respond with a JSON object" in request
     fields = OUTPUT.findall(request[request.rindex("Respond with") :])
     fields = [f for f in fields if f != "completed"]
@@ -72,7 +81,7 @@ def answer(messages, rollout) -> str:
 
 
 def value(name, messages, n):
-    system, request = messages[0]["content"], messages[-1]["content"]
+    system, request = messages[0]["content"], texts(messages[-1])
     # How good the model is depends on the instruction and on how many demos it sees.
     skill = 35 + number(system) % 45 + 3 * (len(messages) // 2)
     right = n // 64 % 100 < skill
@@ -140,11 +149,15 @@ def run(job):
     spec, settings = job["program"], dict(job["settings"])
     answers, drawn, studies = [], [], []
     inputs = job["inputs"]
-    train = [dspy.Example(**row).with_inputs(*inputs) for row in job["train"]]
+    train = [
+        dspy.Example(**typed(spec, row)).with_inputs(*inputs) for row in job["train"]
+    ]
     val = (
         None
         if job["val"] is None
-        else [dspy.Example(**row).with_inputs(*inputs) for row in job["val"]]
+        else [
+            dspy.Example(**typed(spec, row)).with_inputs(*inputs) for row in job["val"]
+        ]
     )
     compile_keys = (
         "num_trials",

@@ -10,6 +10,7 @@ import tempfile
 
 import dspy
 from build import inner, program
+from build import row as typed
 
 
 def main():
@@ -29,7 +30,9 @@ def main():
                     )
                 names = [*predict.signature.fields, "augmented", "dspy_uuid"]
                 predict.demos = [
-                    dspy.Example(**{k: v for k, v in d.items() if k in names})
+                    dspy.Example(
+                        **typed(p, {k: v for k, v in d.items() if k in names})
+                    )
                     for d in row.get("demos") or []
                 ]
             module.save(folder / "program.json")

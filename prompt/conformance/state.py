@@ -9,11 +9,13 @@ import tempfile
 
 import dspy
 from build import inner, program
+from build import row as typed
 
 
 def prompts(spec, module, inputs):
     """The request of each predictor, with texts as its inputs."""
     out = []
+    inputs = typed(spec, inputs)
     for p in spec["predictors"]:
         predict = inner(module if p["name"] == "self" else getattr(module, p["name"]))
         out.append(dspy.ChatAdapter().format(predict.signature, predict.demos, inputs))
@@ -29,7 +31,7 @@ def change(spec, module, row):
         predict.signature = predict.signature.with_updated_fields(
             name, desc="changed: " + name
         )
-        predict.demos = [dspy.Example(**d) for d in row.get("demos") or []]
+        predict.demos = [dspy.Example(**typed(p, d)) for d in row.get("demos") or []]
 
 
 def main():

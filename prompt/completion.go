@@ -126,6 +126,7 @@ type Model struct {
 	MaxTokens   int      `json:"max_tokens,omitempty"`      // of an answer
 	Thinking    *bool    `json:"enable_thinking,omitempty"` // nil = the template's default
 	Seeded      bool     `json:"seeded,omitempty"`          // the rollout is sent as the seed
+	Omit        []string `json:"omit,omitempty"`            // names of parameters that are not sent, even if a request sets them
 	Server      Server   `json:"server"`                    // what its server can enforce
 	Price       *Price   `json:"price,omitempty"`           // nil = unknown: the cost is unbounded
 }
@@ -142,6 +143,20 @@ func (m Model) Completion(r Request, temperature *float64, rollout int64) Comple
 	}
 	if m.Seeded {
 		c.Seed = &rollout
+	}
+	for _, name := range m.Omit {
+		switch name {
+		case "temperature":
+			c.Temperature = nil
+		case "max_tokens":
+			c.MaxTokens = 0
+		case "seed":
+			c.Seed = nil
+		case "response_format":
+			c.Format = nil
+		case "enable_thinking":
+			c.Thinking = nil
+		}
 	}
 	return c
 }

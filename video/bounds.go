@@ -2,6 +2,7 @@ package video
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -36,6 +37,17 @@ const (
 	imageTokens = 32 << 10
 )
 
+// MaxAnswer is the max_tokens of a request of a describe stage; 0 = none is sent.
+func (s Stage) MaxAnswer() int {
+	switch {
+	case slices.Contains(s.Omit, "max_tokens"):
+		return 0
+	case s.MaxTokens > 0:
+		return s.MaxTokens
+	}
+	return DescribeMaxTokens
+}
+
 // DescribeBounds limits the tokens of one call of a describe stage.
 func (s Stage) DescribeBounds() money.Request {
 	or := func(value, otherwise int) int {
@@ -49,7 +61,7 @@ func (s Stage) DescribeBounds() money.Request {
 		text = len(DescribePrompt)
 	}
 	input := text + or(s.MaxPixels, DescribeMaxPixels)/patchPixels + describeSchema
-	return money.Request{Input: input, MaxInput: input + imageTokens, MaxOutput: or(s.MaxTokens, DescribeMaxTokens)}
+	return money.Request{Input: input, MaxInput: input + imageTokens, MaxOutput: s.MaxAnswer()}
 }
 
 // ErrLongURI is the fault of a video whose URI is longer than MaxURI.

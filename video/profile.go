@@ -66,6 +66,7 @@ type Stage struct {
 	Structured   bool     `json:"structured,omitempty"`     // describe: ask for JSON with caption, on-screen text, objects and actions
 	MaxTokens    int      `json:"max_tokens,omitempty"`     // describe: longest answer
 	Temperature  float64  `json:"temperature,omitempty"`    // describe
+	Omit         []string `json:"omit,omitempty"`           // describe: names of parameters that are not sent, sorted
 	MaxPixels    int      `json:"max_pixels,omitempty"`     // describe, embed: pictures are scaled down to this many pixels
 	Language     string   `json:"language,omitempty"`       // transcribe: ISO 639-1; empty = the model detects it
 	Of           Of       `json:"of,omitempty"`             // embed
@@ -197,9 +198,9 @@ func (p Profile) Generation(v ID) Fingerprint {
 // are not included when empty, so that they could be added later.
 func (s Stage) captionParts() []string {
 	parts := []string{s.Model, s.Revision, s.Prompt}
-	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 {
+	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 || len(s.Omit) > 0 {
 		parts = append(parts, canonical(Stage{
-			Structured: s.Structured, MaxTokens: s.MaxTokens, Temperature: s.Temperature, MaxPixels: s.MaxPixels,
+			Structured: s.Structured, MaxTokens: s.MaxTokens, Temperature: s.Temperature, MaxPixels: s.MaxPixels, Omit: s.Omit,
 		}))
 	}
 	return parts

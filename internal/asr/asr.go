@@ -32,6 +32,7 @@ type Options struct {
 	Shared           *limit.Limit       // of a server that other adapters call too; nil = its own
 	MaxInFlight      int                // calls at once; 0 = discovered
 	Redactor         *safetext.Redactor // for the endpoint's messages; nil = of Key only
+	Params           *params.Endpoint   // parameters that its models refuse; nil = its own, for this process
 }
 
 // Transcriber calls one endpoint. Make one with New.
@@ -39,7 +40,7 @@ type Transcriber struct {
 	url    string
 	client *answer.Client
 	limit  *limit.Limit
-	params params.Endpoint
+	params *params.Endpoint
 }
 
 // New makes a Transcriber.
@@ -48,6 +49,7 @@ func New(o Options) *Transcriber {
 		o.Timeout = 10 * time.Minute
 	}
 	return &Transcriber{
+		params: cmp.Or(o.Params, &params.Endpoint{}),
 		url:    strings.TrimSuffix(o.URL, "/"),
 		client: answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: 8 << 20, Redactor: o.Redactor}),
 		limit:  cmp.Or(o.Shared, limit.New(limit.Options{Start: 2, Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})),
@@ -64,7 +66,7 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 	if err != nil {
 		return video.Transcript{}, money.NeverSent(err)
 	}
-	said, err := params.Ask(ctx, &t.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
+	said, err := params.Ask(ctx, t.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
 		call, err := t.call(r, without)
 		if err != nil {
 			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
@@ -88,8 +90,8 @@ func (t *Transcriber) call(r video.TranscribeRequest, without params.Set) (answe
 		_, err = file.Write(r.FLAC)
 	}
 	fields := [][2]string{{"model", r.Stage.Model}, {"language", r.Stage.Language}, {"response_format", "verbose_json"}, {"timestamp_granularities[]", "segment"}}
-	if without.Has(params.Verbose) {
-		fields = [][2]string{fields[0], fields[1], {"response_format", "json"}}
+	if without.Has(params.Verbose) { // the default is JSON
+		fields = fields[:2]
 	}
 	for _, field := range fields {
 		if err == nil && field[1] != "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/asr"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -23,7 +24,7 @@ func TestRefusedFormat(t *testing.T) {
 		var formats []string
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			formats = append(formats, r.FormValue("response_format")+" "+r.FormValue("timestamp_granularities[]"))
-			if r.FormValue("response_format") != "json" {
+			if r.FormValue("response_format") != "" {
 				answertest.Status(http.StatusBadRequest, `{"error":{"message":"`+text+`"}}`)(w)
 				return
 			}
@@ -36,6 +37,8 @@ func TestRefusedFormat(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []video.Segment{{EndMS: 6000, Text: "hello"}}, out.Segments)
 		}
-		require.Equal(t, []string{"verbose_json segment", "json ", "json "}, formats)
+		_, err := asr.New(asr.Options{URL: s.URL, Params: &params.Endpoint{Always: params.Verbose}}).Transcribe(t.Context(), request(sound(6)))
+		require.NoError(t, err)
+		require.Equal(t, []string{"verbose_json segment", " ", " ", " "}, formats)
 	}
 }

@@ -88,6 +88,9 @@ func unknown(path string, data json.RawMessage, t reflect.Type) (problems Proble
 	fields := map[string]reflect.Type{}
 	if t.Kind() == reflect.Struct {
 		for f := range t.Fields() {
+			if !f.IsExported() {
+				return nil // the type decodes itself
+			}
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			fields[name] = f.Type
 		}

@@ -53,6 +53,9 @@ type Endpoint struct {
 	MaxCompletionTokens bool              `json:"max_completion_tokens,omitempty"` // send max_tokens by its newer name, as OpenAI's reasoning models require
 	Format              string            `json:"response_format,omitempty"`       // answer format that it can enforce: json, schema; empty or none = none
 	Thinking            *bool             `json:"enable_thinking,omitempty"`       // the switch of Qwen3 and SmolLM3; nil = the template's default
+	Temperature         *float64          `json:"temperature,omitempty"`           // of its chat models, unless a role or a profile sets one
+	MaxTokens           *int              `json:"max_tokens,omitempty"`            // likewise
+	Omit                []string          `json:"omit,omitempty"`                  // parameters that are null in the file: they are not sent
 }
 
 // served is the server's name of a model.
@@ -111,7 +114,8 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable,
 			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch, NoCanary: e.NoCanary,
 			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
-			Dialect: e.Dialect, MaxCompletionTokens: e.MaxCompletionTokens, Format: e.Format, Thinking: e.Thinking,
+			Dialect: e.Dialect, MaxCompletionTokens: e.MaxCompletionTokens, Format: e.Format.or(""), Thinking: e.Thinking.value,
+			Temperature: e.Temperature.value, MaxTokens: e.MaxTokens.value, Omit: e.omitted(),
 		})
 		for _, p := range e.check() {
 			p.Place = "cogflow.endpoints." + name + "." + p.Place
@@ -119,6 +123,21 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 		}
 	}
 	return problems
+}
+
+func (e endpoint) omitted() []string {
+	return omitted(map[string]bool{
+		Temperature: e.Temperature.null, MaxTokens: e.MaxTokens.null, ResponseFormat: e.Format.null, EnableThinking: e.Thinking.null, EncodingFormat: e.Encoding.null,
+	})
+}
+
+// parameters of the endpoint's models, for roles and profiles that do not set their own.
+func (e Endpoint) temperature() setting[float64] {
+	return setting[float64]{e.Temperature, omits(e.Omit, Temperature)}
+}
+
+func (e Endpoint) maxTokens() setting[int] {
+	return setting[int]{e.MaxTokens, omits(e.Omit, MaxTokens)}
 }
 
 func (e endpoint) check() (problems Problems) {
@@ -144,13 +163,17 @@ func (e endpoint) check() (problems Problems) {
 		bad("max_in_flight", "this or batch is out of range", "use 0 to 65536, and 0 to 500 for batch")
 	}
 	problems = append(problems, e.checkPrices()...)
-	if !knownFormat(e.Format) {
+	if !knownFormat(e.Format.or("")) {
 		bad("response_format", "unknown", "use none, json or schema")
+	}
+	problems = append(problems, checkParameters(e.Temperature.value, e.MaxTokens.value)...)
+	if e.Encoding.or("float") != "float" {
+		bad("encoding_format", "unknown", "use float, or null if the server has no such parameter")
 	}
 	switch {
 	case e.Dialect != "" && e.Dialect != DialectAnthropic:
 		bad("dialect", "unknown", "use anthropic, or leave it out")
-	case e.Dialect != "" && (e.Thinking != nil || forces(e.Format).JSON):
+	case e.Dialect != "" && (e.Thinking.value != nil || forces(e.Format.or("")).JSON):
 		bad("dialect", "Anthropic's endpoint heeds neither response_format nor enable_thinking", "leave them out")
 	}
 	return problems

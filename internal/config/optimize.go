@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -124,7 +123,7 @@ func (c *Config) takeOptimize(s optimizeSection) (problems Problems) {
 }
 
 func (r role) empty() bool {
-	return r.Revision == "" && r.Temperature == nil && r.MaxTokens == 0 && r.Thinking == nil && !r.Seeded && r.Format == ""
+	return r == role{}
 }
 
 // lm is the model of a role in the section cogflow.optimize.
@@ -134,29 +133,36 @@ func (c *Config) lm(place string, r role) (LM, Problems) {
 		return LM{}, Problems{{Place: place, Text: "no endpoint serves the model " + r.Model, Fix: "list it in the models of one of cogflow.endpoints of kind openai"}}
 	}
 	m := LM{From: place, Endpoint: e.Name, Model: prompt.Model{
-		Name: r.Model, Revision: r.Revision, Temperature: r.Temperature, MaxTokens: r.MaxTokens,
-		Thinking: r.Thinking, Seeded: r.Seeded, Server: forces(cmp.Or(r.Format, e.Format)),
+		Name: r.Model, Revision: r.Revision, Seeded: r.Seeded.or(false),
 	}}
-	if m.Thinking == nil {
-		m.Thinking = e.Thinking
+	format := r.Format.over(setting[string]{&e.Format, omits(e.Omit, ResponseFormat)})
+	thinking := r.Thinking.over(setting[bool]{e.Thinking, omits(e.Omit, EnableThinking)})
+	m.Thinking = thinking.value
+	if !format.null {
+		m.Server = forces(format.or(""))
 	}
-	m.complete(e.served(r.Model))
-	return m, checkLM(place, e, m, r.Format)
+	m.Omit = omitted(map[string]bool{Seed: r.Seeded.null, ResponseFormat: format.null, EnableThinking: thinking.null})
+	m.complete(e.served(r.Model), e, r.Temperature, r.MaxTokens)
+	return m, checkLM(place, e, m, format.or(""))
 }
 
-// complete fills in the defaults; a reasoning model takes no temperature, and needs more
-// tokens.
-func (m *LM) complete(served string) {
+// complete sets the parameters of an endpoint's model, with their defaults; a reasoning model
+// takes no temperature, and needs more tokens.
+func (m *LM) complete(served string, e Endpoint, temperature setting[float64], limit setting[int]) {
 	thinks := slices.ContainsFunc([]string{"o1", "o3", "o4", "gpt-5", "gpt-6"}, func(p string) bool { return strings.HasPrefix(served, p) })
-	if m.Temperature == nil && !thinks {
-		m.Temperature = new(defaultHeat)
+	temperature, limit = temperature.over(e.temperature()), positive(limit).over(e.maxTokens())
+	if !temperature.set() && !thinks {
+		temperature.value = new(defaultHeat)
 	}
-	if m.MaxTokens == 0 {
-		m.MaxTokens = defaultTokens
-		if thinks {
-			m.MaxTokens = defaultThoughtfully
-		}
+	otherwise := defaultTokens
+	switch {
+	case limit.null:
+		otherwise = 0
+	case thinks:
+		otherwise = defaultThoughtfully
 	}
+	m.Temperature, m.MaxTokens = temperature.value, limit.or(otherwise)
+	m.Omit = slices.Sorted(slices.Values(append(m.Omit, omitted(map[string]bool{Temperature: temperature.null, MaxTokens: limit.null})...)))
 }
 
 // chat returns the endpoint of a language model.

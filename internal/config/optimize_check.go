@@ -37,17 +37,32 @@ func checkLM(place string, e Endpoint, m LM, format string) (problems Problems) 
 	bad := func(key, text, fix string) {
 		problems = append(problems, Problem{Place: place + "." + key, Text: text, Fix: fix})
 	}
-	if t := m.Temperature; t != nil && !(*t >= 0 && *t <= 2) {
-		bad("temperature", "out of range", "use 0 to 2")
+	limit := &m.MaxTokens
+	if omits(m.Omit, MaxTokens) {
+		limit = nil
+		if e.Dialect == DialectAnthropic {
+			bad("max_tokens", "Anthropic requires it", "set a number")
+		}
 	}
-	if m.MaxTokens < 1 || m.MaxTokens > maxTokens {
-		bad("max_tokens", "out of range", fmt.Sprintf("use 1 to %d", maxTokens))
+	for _, p := range checkParameters(m.Temperature, limit) {
+		bad(p.Place, p.Text, p.Fix)
 	}
 	if !knownFormat(format) {
 		bad("response_format", "unknown", "use none, json or schema")
 	}
 	if m.Thinking != nil && e.Dialect == DialectAnthropic {
 		bad("enable_thinking", "Anthropic has no such switch", "leave it out")
+	}
+	return problems
+}
+
+// checkParameters checks the range of parameters; nil = not set.
+func checkParameters(temperature *float64, limit *int) (problems Problems) {
+	if t := temperature; t != nil && !(*t >= 0 && *t <= 2) {
+		problems = append(problems, Problem{Place: "temperature", Text: "out of range", Fix: "use 0 to 2"})
+	}
+	if limit != nil && (*limit < 1 || *limit > maxTokens) {
+		problems = append(problems, Problem{Place: "max_tokens", Text: "out of range", Fix: fmt.Sprintf("use 1 to %d", maxTokens)})
 	}
 	return problems
 }

@@ -20,13 +20,13 @@ import (
 // llm is a language model in Cogniverse's form. The provider is that of the deployment
 // guide; without it, the model's name begins with litellm's.
 type llm struct {
-	Provider    string   `json:"provider"`
-	Model       string   `json:"model"`
-	APIBase     string   `json:"api_base"`
-	Key         string   `json:"api_key"` // the name of a variable, in litellm's form, or a placeholder
-	KeyVariable string   `json:"api_key_env"`
-	Temperature *float64 `json:"temperature"`
-	MaxTokens   int      `json:"max_tokens"`
+	Provider    string           `json:"provider"`
+	Model       string           `json:"model"`
+	APIBase     string           `json:"api_base"`
+	Key         string           `json:"api_key"` // the name of a variable, in litellm's form, or a placeholder
+	KeyVariable string           `json:"api_key_env"`
+	Temperature setting[float64] `json:"temperature"`
+	MaxTokens   setting[int]     `json:"max_tokens"`
 	Extra       struct {
 		Template struct {
 			Thinking *bool `json:"enable_thinking"`
@@ -42,10 +42,7 @@ func (l llm) over(base llm) llm {
 	}
 	base.Provider, base.Model = cmp.Or(l.Provider, base.Provider), cmp.Or(l.Model, base.Model)
 	base.APIBase, base.Key, base.KeyVariable = cmp.Or(l.APIBase, base.APIBase), cmp.Or(l.Key, base.Key), cmp.Or(l.KeyVariable, base.KeyVariable)
-	base.MaxTokens = cmp.Or(l.MaxTokens, base.MaxTokens)
-	if l.Temperature != nil {
-		base.Temperature = l.Temperature
-	}
+	base.MaxTokens, base.Temperature = l.MaxTokens.over(base.MaxTokens), l.Temperature.over(base.Temperature)
 	if l.Extra.Template.Thinking != nil {
 		base.Extra = l.Extra
 	}
@@ -175,15 +172,16 @@ func (s *cogniverseLMs) entry(section, key string, raw json.RawMessage) (l llm, 
 
 // lm translates a model, and adds it to its endpoint.
 func (s *cogniverseLMs) lm(place string, l llm, missing string) LM {
-	out := LM{From: place, Missing: missing, Model: prompt.Model{Temperature: l.Temperature, MaxTokens: l.MaxTokens, Thinking: l.Extra.Template.Thinking}}
+	out := LM{From: place, Missing: missing, Model: prompt.Model{Thinking: l.Extra.Template.Thinking}}
 	if missing != "" {
 		return out
 	}
 	at, err := provider.Resolve(provider.Model{Provider: l.Provider, Name: l.Model, APIBase: l.APIBase, Key: l.Key, KeyVariable: l.KeyVariable}, s.inference.Modal)
 	if err == nil {
 		out.Name, out.Server = at.Name, forces(at.Format)
-		out.complete(at.Served)
 		out.Endpoint, err = s.config.addChat(place, at)
+		e, _ := s.config.chat(out.Name)
+		out.complete(at.Served, e, l.Temperature, l.MaxTokens)
 	}
 	if problems := checkLM(place, Endpoint{Dialect: at.Dialect}, out, ""); err == nil && len(problems) > 0 {
 		err = fmt.Errorf("%s", problems[0])

@@ -82,6 +82,7 @@ func (c *Config) takeProfiles(s section) (problems Problems) {
 			base = video.Profile{Name: name, Describe: preview.Describe, Embed: preview.Embed}
 		}
 		p := s.Profiles[name].over(base)
+		c.setParameters(&p.Describe, s.Profiles[name].Describe)
 		err := p.Check()
 		if name == preview.Name {
 			err = errors.New("the name is reserved for the embedded defaults")
@@ -101,6 +102,7 @@ func (c *Config) takeProfiles(s section) (problems Problems) {
 			continue
 		}
 		p = p.Normal()
+		c.setParameters(&p.Describe, stage{})
 		err := p.Check()
 		if err == nil {
 			err = c.served(p)
@@ -159,6 +161,20 @@ func (p profile) over(base video.Profile) video.Profile {
 	return out.Normal()
 }
 
+// setParameters sets the parameters of requests of a describe stage: the profile's, otherwise
+// those of its endpoint.
+func (c Config) setParameters(to *video.Stage, s stage) {
+	if to.Model == "" {
+		return
+	}
+	e, _ := c.Describer(*to)
+	temperature, limit := s.Temperature.over(e.temperature()), positive(s.MaxTokens).over(e.maxTokens())
+	to.Temperature, to.MaxTokens = temperature.or(0), limit.or(0)
+	to.Omit = omitted(map[string]bool{
+		Temperature: temperature.null, MaxTokens: limit.null, ResponseFormat: to.Structured && omits(e.Omit, ResponseFormat),
+	})
+}
+
 func (s stage) over(base video.Stage) video.Stage {
 	if s.Off {
 		return video.Stage{}
@@ -169,7 +185,7 @@ func (s stage) over(base video.Stage) video.Stage {
 	}
 	out.Revision, out.Prompt, out.Language = cmp.Or(s.Revision, out.Revision), cmp.Or(s.Prompt, out.Prompt), cmp.Or(s.Language, out.Language)
 	out.Structured, out.Multi = out.Structured || s.Structured, out.Multi || s.Multi
-	out.MaxTokens, out.Temperature, out.MaxPixels = cmp.Or(s.MaxTokens, out.MaxTokens), cmp.Or(s.Temperature, out.Temperature), cmp.Or(s.MaxPixels, out.MaxPixels)
+	out.MaxPixels = cmp.Or(s.MaxPixels, out.MaxPixels)
 	out.Of, out.Keep, out.Dim = cmp.Or(s.Of, out.Of), cmp.Or(s.Keep, out.Keep), cmp.Or(s.Dim, out.Dim)
 	if s.CostMicroUSD != nil {
 		out.CostMicroUSD, out.Unpriced = *s.CostMicroUSD, false

@@ -16,12 +16,16 @@ import (
 // keys.
 func Schema() (*jsonschema.Schema, error) {
 	known := map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[duration]():       {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`},
-		reflect.TypeFor[device]():         {Types: []string{"integer", "string"}},
-		reflect.TypeFor[Kind]():           enum(kinds()...),
-		reflect.TypeFor[video.Of]():       enum(video.OfCaption, video.OfFrame, video.OfSegment),
-		reflect.TypeFor[video.Keep]():     enum(video.KeepFloat, video.KeepBFloat16, video.KeepBits),
-		reflect.TypeFor[video.Strategy](): enum(video.FixedRate, video.Keyframes, video.Scene, video.Segments),
+		reflect.TypeFor[duration]():         {Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`},
+		reflect.TypeFor[device]():           {Types: []string{"integer", "string"}},
+		reflect.TypeFor[setting[float64]](): orNull("number"),
+		reflect.TypeFor[setting[int]]():     orNull("integer"),
+		reflect.TypeFor[setting[bool]]():    orNull("boolean"),
+		reflect.TypeFor[setting[string]]():  orNull("string"),
+		reflect.TypeFor[Kind]():             enum(kinds()...),
+		reflect.TypeFor[video.Of]():         enum(video.OfCaption, video.OfFrame, video.OfSegment),
+		reflect.TypeFor[video.Keep]():       enum(video.KeepFloat, video.KeepBFloat16, video.KeepBits),
+		reflect.TypeFor[video.Strategy]():   enum(video.FixedRate, video.Keyframes, video.Scene, video.Segments),
 	}
 	options := &jsonschema.ForOptions{TypeSchemas: known}
 	object, err := jsonschema.For[role](options)
@@ -48,6 +52,11 @@ func enum[T ~string](values ...T) *jsonschema.Schema {
 		s.Enum = append(s.Enum, string(v))
 	}
 	return s
+}
+
+// orNull is the schema of a parameter that null omits.
+func orNull(kind string) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: kind}, {Type: "null"}}}
 }
 
 // settle makes every key optional, because each has a default, and replaces pointers and
@@ -140,7 +149,11 @@ func typeText(s *jsonschema.Schema) string {
 	case s.Pattern != "":
 		return "duration"
 	case len(s.AnyOf) > 0:
-		return "string or object"
+		var kinds []string
+		for _, one := range s.AnyOf {
+			kinds = append(kinds, typeText(one))
+		}
+		return strings.Join(kinds, " or ")
 	case s.Type == "array":
 		return "list of " + typeText(s.Items) + "s"
 	case s.Type == "object" && len(s.Properties) == 0 && s.AdditionalProperties != nil:

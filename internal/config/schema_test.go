@@ -80,6 +80,9 @@ func decoded(path string, t reflect.Type) (all []string) {
 		return nil
 	}
 	for f := range t.Fields() {
+		if !f.IsExported() {
+			continue // a type that decodes itself
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		all = append(append(all, path+"."+name), decoded(path+"."+name, f.Type)...)
 	}

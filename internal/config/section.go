@@ -48,21 +48,21 @@ type profile struct {
 
 // stage is a video.Stage as people write it.
 type stage struct {
-	Off          bool       `json:"off" jsonschema:"leave the stage out"`
-	Model        string     `json:"model" jsonschema:"model name, as an endpoint lists it"`
-	Revision     string     `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
-	Prompt       string     `json:"prompt" jsonschema:"describe: the prompt"`
-	Structured   bool       `json:"structured" jsonschema:"describe: ask for JSON with caption, on-screen text, objects and actions"`
-	MaxTokens    int        `json:"max_tokens" jsonschema:"describe: maximum length of an answer in tokens"`
-	Temperature  float64    `json:"temperature" jsonschema:"describe: sampling temperature"`
-	MaxPixels    int        `json:"max_pixels" jsonschema:"describe, embed: pictures are scaled down to at most this many pixels"`
-	Language     string     `json:"language" jsonschema:"transcribe: ISO 639-1 code (default detected by the model)"`
-	Of           video.Of   `json:"of" jsonschema:"embed: what is embedded (default the caption)"`
-	Multi        bool       `json:"multi" jsonschema:"embed: one vector per patch or token instead of one in all"`
-	Keep         video.Keep `json:"keep" jsonschema:"embed: precision of stored vectors (default 32-bit floats)"`
-	Dim          int        `json:"dim" jsonschema:"embed: dimensions of a vector"`
-	GPU          []string   `json:"gpu" jsonschema:"GPU classes in order of preference (default cpu)"`
-	CostMicroUSD *int64     `json:"cost_micro_usd" jsonschema:"price of one call in millionths of a USD; 0 is free; without it the price is unknown and no call is made under a hard budget"`
+	Off          bool             `json:"off" jsonschema:"leave the stage out"`
+	Model        string           `json:"model" jsonschema:"model name, as an endpoint lists it"`
+	Revision     string           `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
+	Prompt       string           `json:"prompt" jsonschema:"describe: the prompt"`
+	Structured   bool             `json:"structured" jsonschema:"describe: ask for JSON with caption, on-screen text, objects and actions"`
+	MaxTokens    setting[int]     `json:"max_tokens" jsonschema:"describe: maximum length of an answer in tokens; null: not sent (default the endpoint's, else 256)"`
+	Temperature  setting[float64] `json:"temperature" jsonschema:"describe: sampling temperature; null: not sent (default the endpoint's, else 0)"`
+	MaxPixels    int              `json:"max_pixels" jsonschema:"describe, embed: pictures are scaled down to at most this many pixels"`
+	Language     string           `json:"language" jsonschema:"transcribe: ISO 639-1 code (default detected by the model)"`
+	Of           video.Of         `json:"of" jsonschema:"embed: what is embedded (default the caption)"`
+	Multi        bool             `json:"multi" jsonschema:"embed: one vector per patch or token instead of one in all"`
+	Keep         video.Keep       `json:"keep" jsonschema:"embed: precision of stored vectors (default 32-bit floats)"`
+	Dim          int              `json:"dim" jsonschema:"embed: dimensions of a vector"`
+	GPU          []string         `json:"gpu" jsonschema:"GPU classes in order of preference (default cpu)"`
+	CostMicroUSD *int64           `json:"cost_micro_usd" jsonschema:"price of one call in millionths of a USD; 0 is free; without it the price is unknown and no call is made under a hard budget"`
 }
 
 // vespa overrides the address of Vespa in Cogniverse's "backend".
@@ -85,10 +85,13 @@ type endpoint struct {
 	InputUSDPerMTok  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
 	OutputUSDPerMTok *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`
 
-	Dialect             string `json:"dialect" jsonschema:"variant of the protocol (default OpenAI's)"`
-	MaxCompletionTokens bool   `json:"max_completion_tokens" jsonschema:"send max_completion_tokens instead of max_tokens, as OpenAI's reasoning models require"`
-	Format              string `json:"response_format" jsonschema:"structured output that the server supports (default none)"`
-	Thinking            *bool  `json:"enable_thinking" jsonschema:"thinking switch of the chat template, for Qwen3 and SmolLM3 (default the template's own)"`
+	Dialect             string           `json:"dialect" jsonschema:"variant of the protocol (default OpenAI's)"`
+	MaxCompletionTokens bool             `json:"max_completion_tokens" jsonschema:"send max_completion_tokens instead of max_tokens, as OpenAI's reasoning models require"`
+	Format              setting[string]  `json:"response_format" jsonschema:"structured output that the server supports: none, json or schema; null: not sent, also not for captions and transcripts (default none)"`
+	Thinking            setting[bool]    `json:"enable_thinking" jsonschema:"thinking switch of the chat template, for Qwen3 and SmolLM3; null: not sent (default the template's own)"`
+	Temperature         setting[float64] `json:"temperature" jsonschema:"sampling temperature of its chat models, unless a role or a profile sets one; null: not sent"`
+	MaxTokens           setting[int]     `json:"max_tokens" jsonschema:"maximum length of an answer in tokens, unless a role or a profile sets one; null: not sent"`
+	Encoding            setting[string]  `json:"encoding_format" jsonschema:"embeddings: float, or null: not sent (default float)"`
 }
 
 // trainingSection is Training as people write it.
@@ -124,13 +127,13 @@ type optimizeSection struct {
 
 // role is the name of a model, or an object.
 type role struct {
-	Model       string   `json:"model" jsonschema:"model name, as an endpoint of kind openai lists it"`
-	Revision    string   `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
-	Temperature *float64 `json:"temperature" jsonschema:"sampling temperature, 0 to 2 (default 0.1)"`
-	MaxTokens   int      `json:"max_tokens" jsonschema:"maximum length of an answer in tokens (default 1000, and 16000 for reasoning models)"`
-	Thinking    *bool    `json:"enable_thinking" jsonschema:"thinking switch of the chat template (default the endpoint's)"`
-	Seeded      bool     `json:"seeded" jsonschema:"send the number of a rollout as the seed"`
-	Format      string   `json:"response_format" jsonschema:"structured output that the server supports (default the endpoint's)"`
+	Model       string           `json:"model" jsonschema:"model name, as an endpoint of kind openai lists it"`
+	Revision    string           `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
+	Temperature setting[float64] `json:"temperature" jsonschema:"sampling temperature, 0 to 2; null: not sent (default the endpoint's, else 0.1)"`
+	MaxTokens   setting[int]     `json:"max_tokens" jsonschema:"maximum length of an answer in tokens; null: not sent (default the endpoint's, else 1000, and 16000 for reasoning models)"`
+	Thinking    setting[bool]    `json:"enable_thinking" jsonschema:"thinking switch of the chat template; null: not sent (default the endpoint's)"`
+	Seeded      setting[bool]    `json:"seeded" jsonschema:"send the number of a rollout as the seed; null: no seed is sent"`
+	Format      setting[string]  `json:"response_format" jsonschema:"structured output that the server supports: none, json or schema; null: not sent (default the endpoint's)"`
 }
 
 // tokenPrices are the prices of a model's tokens in USD per million. A missing price is

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
@@ -26,6 +27,7 @@ type Options struct {
 	Shared           *limit.Limit       // of a server that other adapters call too; nil = its own
 	MaxInFlight      int                // concurrent calls; 0 = discovered
 	Redactor         *safetext.Redactor // for the endpoint's messages; nil = of Key only
+	Params           *params.Endpoint   // parameters that its models refuse; nil = its own, for this process
 	NoCanary         bool               // Check and Pooling trust the model without the requests that verify it
 }
 

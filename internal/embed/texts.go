@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,12 +26,12 @@ type Texts struct {
 	client *answer.Client
 	limit  *limit.Limit
 	probes canaries
-	params params.Endpoint
+	params *params.Endpoint
 }
 
 // NewTexts makes a Texts.
 func NewTexts(o Options) *Texts {
-	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit(), probes: canaries{off: o.NoCanary}}
+	return &Texts{url: strings.TrimSuffix(o.URL, "/"), client: o.client(), limit: o.limit(), probes: canaries{off: o.NoCanary}, params: cmp.Or(o.Params, &params.Endpoint{})}
 }
 
 // Limit is the concurrency that the endpoint takes, as far as is known.
@@ -53,7 +54,7 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 	if len(r.Texts) == 0 {
 		return []video.Embedding{}, nil
 	}
-	said, err := params.Ask(ctx, &t.params, s.Model, func(without params.Set) (embeddings, params.Set, error) {
+	said, err := params.Ask(ctx, t.params, s.Model, func(without params.Set) (embeddings, params.Set, error) {
 		request := openai.EmbeddingRequestStrings{Input: r.Texts, Model: openai.EmbeddingModel(s.Model)}
 		if !without.Has(params.Encoding) { // without it, servers write numbers too
 			request.EncodingFormat = openai.EmbeddingEncodingFormatFloat

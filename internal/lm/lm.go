@@ -46,6 +46,7 @@ type Options struct {
 	Shared           *limit.Limit  // shared state of a server that other adapters call too; nil = none
 	MaxInFlight      int           // calls at once; 0 = discovered
 	Dialect          Dialect
+	Params           *params.Endpoint   // parameters that its models refuse; nil = its own, for this process
 	Redactor         *safetext.Redactor // for messages of the endpoint; nil = redacts Key only
 	// MaxCompletionTokens sends max_tokens under its newer name, which OpenAI's reasoning
 	// models require and most other servers do not support.
@@ -59,7 +60,7 @@ type LM struct {
 	options Options
 	client  *answer.Client
 	limit   *limit.Limit
-	params  params.Endpoint
+	params  *params.Endpoint
 }
 
 const (
@@ -75,7 +76,7 @@ func New(o Options) *LM {
 	o.URL = strings.TrimSuffix(o.URL, "/")
 	client := answer.New(answer.Options{Op: op, Key: o.Key, KeyVariable: o.KeyVariable, Timeout: o.Timeout, MaxBytes: maxAnswer, Redactor: o.Redactor})
 	return &LM{
-		options: o, client: client,
+		options: o, client: client, params: cmp.Or(o.Params, &params.Endpoint{}),
 		limit: cmp.Or(o.Shared, limit.New(limit.Options{Max: o.MaxInFlight, Fixed: o.MaxInFlight > 0})),
 	}
 }
@@ -90,7 +91,7 @@ func (l *LM) Reserve(c prompt.Completion) (microUSD int64, priced bool) {
 	if price == nil {
 		return 0, false
 	}
-	return c.Reserved(*price), true
+	return bounds(c).Reserved(*price), true
 }
 
 // Complete makes one call without retries; see fault.Class for who retries. Parameters that
@@ -99,9 +100,9 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	if err := errors.Join(c.Check(), l.check(c)); err != nil {
 		return prompt.CompletionAnswer{}, money.NeverSent(err)
 	}
-	full, bill := l.request(c), answer.Bill(chat.Bill(l.price(c.Model), c.Bounds()))
+	full, bill := l.request(c), answer.Bill(chat.Bill(l.price(c.Model), bounds(c)))
 	strict := python.Dumps(full.Format) != python.Dumps(c.Format)
-	said, err := params.Ask(ctx, &l.params, c.Model, func(without params.Set) ([]byte, params.Set, error) {
+	said, err := params.Ask(ctx, l.params, c.Model, func(without params.Set) ([]byte, params.Set, error) {
 		sent := full.Without(without)
 		body, err := json.Marshal(sent)
 		if err != nil {

@@ -24,12 +24,12 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	counted := said.Usage.Output.Said && said.Usage.Output.Tokens > 0
 	if !counted && said.Written == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal {
 		none := &fault.Error{Class: fault.Transport, Op: op, Subject: c.Model, Err: prompt.ErrNoText}
-		if price, settled := l.price(c.Model), c.Bounds().Settle(said.Usage, 0); price != nil && !settled.Estimated {
+		if price, settled := l.price(c.Model), bounds(c).Settle(said.Usage, 0); price != nil && !settled.Estimated {
 			return prompt.CompletionAnswer{}, money.Charge(none, price.Cost(settled.Input, settled.Output))
 		}
 		return prompt.CompletionAnswer{}, none
 	}
-	settled := c.Bounds().Settle(said.Usage, said.Written)
+	settled := bounds(c).Settle(said.Usage, said.Written)
 	out.PromptTokens, out.CompletionTokens, out.Estimated = settled.Input, settled.Output, settled.Estimated
 	if price := l.price(c.Model); price != nil {
 		out.CostMicroUSD = price.Cost(settled.Input, settled.Output)

@@ -3,8 +3,15 @@ package lm
 import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer/chat"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
+
+// bounds limits the tokens of a completion by the schema that is sent.
+func bounds(c prompt.Completion) money.Request {
+	c.Format = chat.Strict(c.Format)
+	return c.Bounds()
+}
 
 // request omits the rollout: like DSPy's rollout_id it only distinguishes equal requests,
 // and servers do not support it. If equal rollouts should have equal samples, the

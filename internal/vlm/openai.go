@@ -1,6 +1,7 @@
 package vlm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -26,13 +27,13 @@ type OpenAI struct {
 	options Options
 	client  *answer.Client
 	limit   *limit.Limit
-	params  params.Endpoint
+	params  *params.Endpoint
 }
 
 // NewOpenAI makes an OpenAI.
 func NewOpenAI(o Options) *OpenAI {
 	o.URL = strings.TrimSuffix(o.URL, "/")
-	return &OpenAI{options: o, client: o.client(), limit: o.limit()}
+	return &OpenAI{options: o, client: o.client(), limit: o.limit(), params: cmp.Or(o.Params, &params.Endpoint{})}
 }
 
 // Limit is the concurrency of the endpoint, as far as it is known.
@@ -55,7 +56,7 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 		return video.Caption{}, money.NeverSent(err)
 	}
 	bill := answer.Bill(chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()))
-	said, err := params.Ask(ctx, &d.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
+	said, err := params.Ask(ctx, d.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
 		sent := full.without(without)
 		body, err := json.Marshal(sent.Request)
 		if err != nil {

@@ -27,7 +27,7 @@ func (d *OpenAI) request(r video.DescribeRequest) (request, error) {
 		return request{}, err
 	}
 	out := request{
-		Request: chat.Request{Model: s.Model, MaxTokens: cmp.Or(s.MaxTokens, video.DescribeMaxTokens), Temperature: &s.Temperature},
+		Request: chat.Request{Model: s.Model, MaxTokens: s.MaxAnswer(), Temperature: &s.Temperature},
 		parts: []openai.ChatMessagePart{
 			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
 			{Type: openai.ChatMessagePartTypeText, Text: cmp.Or(s.Prompt, video.DescribePrompt)},
@@ -37,7 +37,19 @@ func (d *OpenAI) request(r video.DescribeRequest) (request, error) {
 		out.Format = python.NewObject("type", "json_schema", "json_schema", python.NewObject("name", "frame", "strict", true, "schema", schema()))
 	}
 	out.say()
-	return out, nil
+	return out.without(omitted(s)), nil
+}
+
+// omitted returns the parameters that the profile omits. max_tokens is not among them; see
+// video.Stage.MaxAnswer.
+func omitted(s video.Stage) (w params.Set) {
+	if slices.Contains(s.Omit, "temperature") {
+		w |= params.Temperature
+	}
+	if slices.Contains(s.Omit, "response_format") {
+		w |= params.JSONSchema | params.JSONObject
+	}
+	return w
 }
 
 // say makes the message of the parts.

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -111,4 +112,25 @@ func TestTemperatureZero(t *testing.T) {
 	_, err := vlm.NewOpenAI(vlm.Options{URL: url}).Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
 	require.NoError(t, err)
 	require.Zero(t, *requests()[0].Temperature)
+}
+
+// TestOmitted: parameters that are null in the profile are not sent, and without max_tokens the
+// longest answer is reserved.
+func TestOmitted(t *testing.T) {
+	t.Parallel()
+	s := stage()
+	s.Structured, s.Omit = true, []string{"max_tokens", "response_format", "temperature"}
+	url, requests := picky(t, `{"caption":"A cat.","on_screen_text":"","objects":[],"actions":[]}`, func(body) string { return "" })
+	d := vlm.NewOpenAI(vlm.Options{URL: url, Prices: map[string]money.Price{s.Model: {Output: 1}}})
+	c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: s, JPEG: vlmtest.Picture(t, 1)})
+	require.NoError(t, err)
+	require.Equal(t, "A cat.", c.Text)
+	sent := requests()[0]
+	require.Nil(t, sent.Temperature)
+	require.Nil(t, sent.MaxTokens)
+	require.Nil(t, sent.Format)
+	require.Len(t, sent.Messages[0].Content, 3, "the words name the fields")
+	reserved, priced := d.Reserve(s)
+	require.True(t, priced)
+	require.EqualValues(t, 1<<20, reserved)
 }

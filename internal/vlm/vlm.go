@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
@@ -31,6 +32,7 @@ type Options struct {
 	Redactor         *safetext.Redactor // for messages of the endpoint; nil = redacts Key only
 	Batch            int                // Cogniverse: frames per call; 0 or 1 = one
 	Gather           time.Duration      // Cogniverse: how long a frame waits for others in the same call; 0 = 50 ms
+	Params           *params.Endpoint   // parameters that OpenAI's models refuse; nil = its own, for this process
 	// Prices of OpenAI's models by tokens; a call of a missing model costs the price
 	// per call of its stage.
 	Prices map[string]money.Price

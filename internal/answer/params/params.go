@@ -30,7 +30,7 @@ const (
 	MaxCompletionTokens     // sent as max_tokens instead
 	JSONSchema              // response_format json_schema; json_object instead
 	JSONObject              // response_format json_object
-	Verbose                 // of a transcription: response_format verbose_json with the times of segments; json instead
+	Verbose                 // of a transcription: response_format verbose_json with the times of segments
 	Encoding                // encoding_format of an embedding
 )
 
@@ -63,6 +63,8 @@ func Named(name string) (s Set, ok bool) {
 // Endpoint has the parameters that the models of an endpoint have refused so far. Its zero
 // value has none.
 type Endpoint struct {
+	Always Set // parameters that all requests omit, by the configuration
+
 	mu      sync.Mutex
 	refused map[string]Set // by model
 }
@@ -71,7 +73,7 @@ type Endpoint struct {
 func (e *Endpoint) Of(model string) Set {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.refused[model]
+	return e.Always | e.refused[model]
 }
 
 func (e *Endpoint) learn(model string, more Set) {

@@ -103,7 +103,7 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNg"
     "AAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
-REMOTE = "https://example.com/photo.png?size=2&name=\"é\""
+REMOTE = 'https://example.com/photo.png?size=2&name="é"'
 IMAGE = {"type": "image"}
 NULL = {"type": "null"}
 

@@ -30,9 +30,7 @@ def main():
                     )
                 names = [*predict.signature.fields, "augmented", "dspy_uuid"]
                 predict.demos = [
-                    dspy.Example(
-                        **typed(p, {k: v for k, v in d.items() if k in names})
-                    )
+                    dspy.Example(**typed(p, {k: v for k, v in d.items() if k in names}))
                     for d in row.get("demos") or []
                 ]
             module.save(folder / "program.json")

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -28,6 +29,10 @@ type Field struct {
 	Type
 	Desc   string `json:"desc,omitempty"`   // "" = none, which DSPy writes as ${name}
 	Prefix string `json:"prefix,omitempty"` // "" = made from the name; shown to the proposer only
+
+	// Default is the value of an input that a row lacks, or of an output that an answer lacks, as
+	// in DSPy; nil = there is none.
+	Default json.RawMessage `json:"default,omitempty"`
 }
 
 // description returns the field's text, "" if none was written.

@@ -117,13 +117,16 @@ func outputNamed(s Signature, name string) *Field {
 	return nil
 }
 
-// inOrder checks that every output is present. A missing output is null if null is allowed.
+// inOrder checks that every output is present, or has a value without it.
 func inOrder(a Adapter, s Signature, found *Object) (*Object, error) {
 	outputs := &Object{}
-	for _, f := range s.Outputs {
+	for i := range s.Outputs {
+		f := &s.Outputs[i]
 		v, ok := found.Get(f.Name)
-		if !ok && !f.Nullable() {
-			return nil, &ParseError{a, f.Name, "the answer lacks it"}
+		if !ok {
+			if v, ok = f.missing(); !ok {
+				return nil, &ParseError{a, f.Name, "the answer lacks it"}
+			}
 		}
 		outputs.Set(f.Name, v)
 	}

@@ -81,7 +81,8 @@ func (p *Program) Copy() *Program {
 	return &c
 }
 
-// Inputs lists the inputs of the program, in the order of their first use.
+// Inputs lists the inputs of the program, in the order of their first use. An input has a default
+// if it has one in every predictor that reads it: a row may lack it.
 func (p *Program) Inputs() []Field {
 	var inputs []Field
 	known := map[string]bool{}
@@ -93,12 +94,24 @@ func (p *Program) Inputs() []Field {
 				f.Name = source
 				inputs = append(inputs, f)
 			}
+			if f.Default == nil {
+				required(inputs, source)
+			}
 		}
 		for _, f := range predictor.Signature().Outputs {
 			known[f.Name], known[predictor.Name+"."+f.Name] = true, true
 		}
 	}
 	return inputs
+}
+
+// required removes the default of an input.
+func required(inputs []Field, name string) {
+	for i := range inputs {
+		if inputs[i].Name == name {
+			inputs[i].Default = nil
+		}
+	}
 }
 
 // Outputs lists the outputs of the program; of two with one name, the later.
@@ -137,6 +150,7 @@ func (p *Predictor) gather(values *Object) *Object {
 			inputs.Set(f.Name, v)
 		}
 	}
+	p.addDefaults(inputs)
 	return inputs
 }
 

@@ -177,6 +177,9 @@ func (p *Predictor) checkFields() error {
 			if err := f.Check(classes); err != nil {
 				return fmt.Errorf("field %q: %w", f.Name, err)
 			}
+			if err := f.checkDefault(); err != nil {
+				return fmt.Errorf("field %q: %w", f.Name, err)
+			}
 			if side == 1 && f.HoldsImages() {
 				return fmt.Errorf("field %q: an image is an input; models answer with text", f.Name)
 			}

@@ -14,7 +14,22 @@ func AnswerSchema(outputs []Field) (schema *Object, ok bool) {
 	}
 	schema = annotation.RecordSchema("DSPyProgramOutputs", members)
 	closeObjects(schema)
+	properties := member(schema, "properties")
+	for i := range outputs {
+		if v, ok, err := outputs[i].defaultOf(); ok && err == nil {
+			member(properties, outputs[i].Name).Set("default", v)
+		}
+	}
 	return schema, true
+}
+
+func member(o *Object, key string) *Object {
+	v, _ := o.Get(key)
+	found, ok := v.(*Object)
+	if !ok {
+		return &Object{}
+	}
+	return found
 }
 
 // closeObjects forbids undeclared members.

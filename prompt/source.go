@@ -65,11 +65,14 @@ func (p *Predictor) writeClass(b *strings.Builder) {
 		fields []Field
 	}{{"InputField", p.Inputs}, {"OutputField", p.Outputs}} {
 		for _, f := range side.fields {
-			desc := ""
+			var arguments []string
 			if text := f.description(); text != "" {
-				desc = "desc=" + python.Repr(text)
+				arguments = append(arguments, "desc="+python.Repr(text))
 			}
-			fmt.Fprintf(b, "    %s: %s = dspy.%s(%s)\n", f.Name, f.Annotation(), side.name, desc)
+			if v, ok, err := f.defaultOf(); ok && err == nil {
+				arguments = append(arguments, "default="+python.Repr(v))
+			}
+			fmt.Fprintf(b, "    %s: %s = dspy.%s(%s)\n", f.Name, f.Annotation(), side.name, strings.Join(arguments, ", "))
 		}
 	}
 	b.WriteString("\n\n")

@@ -54,8 +54,12 @@ def signature(spec: dict) -> type[dspy.Signature]:
     classes, fields = {}, {}
     for side, make in (("inputs", dspy.InputField), ("outputs", dspy.OutputField)):
         for f in spec[side]:
+            kind = annotation(f, classes)
             extra = {key: f[key] for key in ("desc", "prefix") if f.get(key)}
-            fields[f["name"]] = (annotation(f, classes), make(**extra))
+            if "default" in f:
+                value = images(f, f["default"])
+                extra["default"] = pydantic.TypeAdapter(kind).validate_python(value)
+            fields[f["name"]] = (kind, make(**extra))
     return dspy.Signature(fields, spec.get("instructions") or None)
 
 

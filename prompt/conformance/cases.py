@@ -5,6 +5,7 @@ import random
 
 from fields import (
     AGENTIC,
+    DEFAULTS,
     IMAGE,
     PIXEL,
     QA,
@@ -164,6 +165,14 @@ def render_cases():
         {"q": "v"},
     )
     image_cases(add)
+    for i, output in enumerate(DEFAULTS):
+        p = {"name": "p", "inputs": [field("q", default="?")], "outputs": [output]}
+        add(f"default {i}", p, {"q": "v"}, [{"q": "w", output["name"]: None}])
+        add(f"default {i}, no input", p, {}, [{output["name"]: output["default"]}])
+    p = {"name": "p", "inputs": DEFAULTS, "outputs": [field("y")]}
+    add("defaults of inputs", p, {"a": 1}, [{"b": "x", "y": "z"}])
+    p = {"name": "p", "inputs": [field("q")], "outputs": DEFAULTS}
+    add("defaults of outputs", p, {"q": "v"}, [{"q": "x", "b": "z"}])
     return cases
 
 

@@ -201,6 +201,21 @@ TYPES = [
     field("x", "list", items=EVENT),
 ]
 
+# Outputs with defaults.
+DEFAULTS = [
+    field("a", "int", default=5),
+    field("b", default="none"),
+    field("c", default="red", **COLOR),
+    field("d", "literal", options=[1, 2], default=2),
+    field("e", "optional", items={"type": "str"}, default="x"),
+    field("f", "optional", items={"type": "int"}, default=None),
+    field("g", "list", items={"type": "str"}, default=["y", "z"]),
+    field("h", "date", default="2026-01-02"),
+    field("i", "object", default={"start": 1, "end_time": 2.5}, **SPAN),
+    field("j", "bool", default=False),
+    field("k", "union", types=[{"type": "int"}, {"type": "str"}], default=1.0),
+]
+
 VALUES = [
     "plain",
     "",

@@ -72,6 +72,8 @@ def answer(messages, rollout) -> str:
     if n % 19 == 0 and not (in_json and "proposed_instruction" in fields):
         return "I would rather not say."
     values = {f: value(f, messages, n) for f in fields}
+    if n % 3 == 0:
+        values.pop("left_out", None)
     if in_json:
         return json.dumps(values)
     return (
@@ -100,6 +102,8 @@ def value(name, messages, n):
         )
     if name == "answer":
         return f"the answer {truth if right else n % 7}"
+    if name == "left_out":
+        return n % 4
     if name == "confidence":
         return round(n % 100 / 100, 2)
     if name == "tags":

@@ -9,6 +9,7 @@ import dspy
 from build import inner, plain, predictor
 from cases import CLIP_VALUE, bare_answers, whole_answers
 from fields import (
+    DEFAULTS,
     EVENT_VALUE,
     ROUTING,
     TYPES,
@@ -69,6 +70,28 @@ def main():
         for value in values:
             add(spec, "chat", f"[[ ## x ## ]]\n{value}\n\n[[ ## completed ## ]]")
             add(spec, "json", '{"x": ' + (value or '""') + "}")
+    some = [
+        ["a"],
+        ["b", "c"],
+        [],
+        ["y"],
+        ["y", "d", "f"],
+        [f["name"] for f in DEFAULTS],
+    ]
+    for outputs in (DEFAULTS, [field("y"), *DEFAULTS], [*DEFAULTS, field("z", "int")]):
+        spec = {"name": "p", "inputs": [field("q")], "outputs": outputs}
+        values = {f["name"]: f.get("default", "1") for f in outputs}
+        for names in some:
+            said = {k: v for k, v in values.items() if k in names}
+            chat = "".join(f"[[ ## {k} ## ]]\n{v}\n\n" for k, v in said.items())
+            for text in (
+                chat,
+                chat.replace("5", "five"),
+                json.dumps(said),
+                "no answer",
+            ):
+                add(spec, "chat", text)
+                add(spec, "json", text)
     for answer in whole_answers():
         add(ROUTING, "chat", answer)
         add(ROUTING, "json", answer)

@@ -171,7 +171,7 @@ func (p *Plan) checkColumns() error {
 	}{{"training", p.Train}, {"validation", p.Val}} {
 		for i, example := range rows.examples {
 			for _, f := range p.Job.Program.Inputs() {
-				if _, ok := example.Get(f.Name); !ok {
+				if _, ok := example.Get(f.Name); !ok && f.Default == nil {
 					return refuse("%s example %d lacks the program's input %q", rows.name, i+1, f.Name)
 				}
 			}

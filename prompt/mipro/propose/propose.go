@@ -156,7 +156,7 @@ func (p *Propose) demos(predictor, own int) any {
 // shown is the value of a demo as DSPy prints it: an image is shown, those in a list are not.
 func (p *Propose) shown(predictor int, f *prompt.Field, demo *prompt.Object) any {
 	v, _ := demo.Get(f.Name)
-	if text, ok := v.(string); ok && !f.HoldsImages() && p.plan.Job.Program.Given(predictor, f.Name) {
+	if text, ok := v.(string); ok && !f.HoldsImages() && p.plan.Job.Program.Given(predictor, f.Name) && !f.IsDefault(v) {
 		return text // of a row, not a member of an enum
 	}
 	if f.HoldsImages() && v != nil { // a stored demo has the texts of its images

@@ -71,6 +71,8 @@ type Question struct {
 	Cost        int64             // micro-USD at most; reserved
 	Unpriced    bool              // what it costs is not known
 	Prepare     func(ctx context.Context) (video.Ask, error)
+	// Stored reports whether the answer is stored; nil = whether Key is.
+	Stored func(ctx context.Context) (bool, error)
 }
 
 // Answered makes sure that the answer is stored.
@@ -85,8 +87,8 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 		Stop: activity.GetWorkerStopChannel(ctx), Grace: grace,
 		Waiting: func(reason string) { m.waiting.Store(safetext.Line(reason, safetext.MaxReason)) },
 	}
-	if q.Key != "" {
-		c.Stored = func(ctx context.Context) (bool, error) { return whole(ctx, m.Store, q.Key) }
+	if c.Stored = q.Stored; c.Stored == nil && q.Key != "" {
+		c.Stored = func(ctx context.Context) (bool, error) { return Whole(ctx, m.Store, q.Key) }
 	}
 	return m.Broker.Do(ctx, c)
 }

@@ -54,7 +54,7 @@ func KeepFirst(ctx context.Context, s Store, key string, v any) error {
 	if !errors.Is(err, object.ErrExists) {
 		return err
 	}
-	if there, err := whole(ctx, s, key); there || err != nil {
+	if there, err := Whole(ctx, s, key); there || err != nil {
 		return err
 	}
 	return WriteManifest(ctx, s, key, v) // a crash of the machine damaged it
@@ -112,9 +112,9 @@ func DeletePrefix(ctx context.Context, s Store, prefix string) (int, error) {
 	return deleted, err
 }
 
-// whole reports whether an object is stored completely. It reads the object, because only
+// Whole reports whether an object is stored completely. It reads the object, because only
 // that proves that a crash of the machine did not damage it.
-func whole(ctx context.Context, s Store, key string) (bool, error) {
+func Whole(ctx context.Context, s Store, key string) (bool, error) {
 	if key == "" {
 		return false, nil
 	}

@@ -49,6 +49,12 @@ func CaptionKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/captions/" + string(f) + ".json"
 }
 
+// RefusalKey holds the answer of a describer that is not a caption, such as one that max_tokens
+// cut. It is paid for, and the same request is not sent again.
+func RefusalKey(t tenant.ID, f Fingerprint) string {
+	return string(t) + "/refusals/" + string(f) + ".json"
+}
+
 // The kinds of model calls, in the ledger and in the keys of refusals.
 const (
 	KindDescribe   = "describe"
@@ -61,6 +67,12 @@ const (
 // refused.
 func (p Profile) RefusedKey(prefix, kind string, chunk int) string {
 	return fmt.Sprintf("%s%06d.json", p.RefusedPrefix(prefix, kind), chunk)
+}
+
+// UnusableKey holds why frames of a chunk were refused: an object from presentation timestamp
+// to reason and example. It does not exist if none was refused.
+func (p Profile) UnusableKey(prefix, kind string, chunk int) string {
+	return prefix + "unusable-" + strings.TrimPrefix(p.RefusedKey("", kind, chunk), "refused-")
 }
 
 // OfTexts is the kind of refusals of captions by an embedder, which depend on the describer

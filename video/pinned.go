@@ -20,6 +20,7 @@ const (
 // every later step uses it, whichever build the step runs on.
 func (p Profile) Pinned() Profile {
 	p.Extractor, p.Schema = pin(extractorVersion, unpinnedExtractor), pin(schemaVersion, unpinnedSchema)
+	p.WholeCaptions = p.Describe.Model != "" && !p.Describe.Preview
 	return p
 }
 

@@ -98,6 +98,9 @@ type Profile struct {
 	// of the builds that did not pin them.
 	Extractor string `json:"extractor,omitempty"`
 	Schema    string `json:"schema,omitempty"`
+	// WholeCaptions: a text that max_tokens cut is not a caption. Recipes of earlier builds use
+	// such texts.
+	WholeCaptions bool `json:"whole_captions,omitempty"`
 }
 
 // LocalPreview is the profile of the embedded defaults: simple heuristics in Go, labelled

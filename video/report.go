@@ -3,6 +3,7 @@ package video
 import (
 	"time"
 
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -28,7 +29,8 @@ type Report struct {
 	Videos        []Section
 	OmittedVideos int // number of videos that are not shown
 	Failures      []Failure
-	MoreFailures  int // number of failures that are not shown
+	MoreFailures  int             // number of failures that are not shown
+	Unusable      []outcome.Group // answers of the describer that are not captions
 }
 
 // Version names one part of a run: "cogflow" "1.2.0", "describe" "cogflow/preview-describer

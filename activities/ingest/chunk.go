@@ -31,12 +31,14 @@ type asking struct {
 	cost     int64 // maximum of a call, in micro-USD; reserved
 	unpriced bool
 	refused  string                                  // key of the list of refused frames
+	outcomes string                                  // key of their reasons by kind; "" = they are not recorded
 	only     func(ctx context.Context) (bool, error) // see refusal.List
 
 	fingerprint func(f video.Frame) video.Fingerprint                                           // of the answer
 	key         func(t tenant.ID, f video.Fingerprint) string                                   // where it is stored
 	shows       func(f video.Frame) []string                                                    // keys of the inputs of the model
 	ask         func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) // makes the call
+	refusal     func(t tenant.ID, f video.Fingerprint) string                                   // where an answer is stored that is not one; nil = nowhere
 }
 
 // progress is the heartbeat of askAll.
@@ -57,9 +59,12 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if q.kind == video.KindTranscribe {
 		noun = "sound"
 	}
-	refused := refusal.List{Key: q.refused, Only: q.only}
+	refused := refusal.List{Key: q.refused, Only: q.only, Outcomes: q.outcomes}
+	if q.refusal != nil {
+		refused.Request = func(f video.Frame) string { return q.refusal(in.Tenant, q.fingerprint(f)) }
+	}
 	err := each(frames, func(f video.Frame) error {
-		paid, err := m.Answered(ctx, a.question(in.Tenant, f, q))
+		paid, err := a.answered(ctx, m, in.Tenant, f, q)
 		if err != nil {
 			err = refused.Take(noun, f, err)
 		}
@@ -79,7 +84,23 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if err != nil {
 		return out, err
 	}
-	return a.finish(ctx, in, out, &refused)
+	out, err = a.finish(ctx, in, out, &refused)
+	if err == nil && q.outcomes != "" && out.Refused > 0 {
+		var name string
+		name, err = a.nameOf(ctx, in.VideoRef)
+		out.Unusable = refused.Groups(name, len(frames))
+	}
+	return out, err
+}
+
+// nameOf is the name of a video, for people.
+func (a *Activities) nameOf(ctx context.Context, ref VideoRef) (string, error) {
+	var source video.Source
+	err := activities.ReadJSON(ctx, a.Store, video.SourceKey(ref.Tenant, ref.Video), &source)
+	if activities.Absent(err) {
+		return string(ref.Video), nil
+	}
+	return source.Name, err
 }
 
 // finish adds the refused frames to a result, and what the run has spent by the ledger,

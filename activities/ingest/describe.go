@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -30,6 +32,8 @@ type ChunkResult struct {
 	// nil: a former build did not ask it.
 	SpentMicroUSD *int64 `json:"spent_micro_usd,omitempty"`
 	Refused       int    `json:"refused,omitempty"` // frames that the model refused, and that are left out
+	// Unusable counts the answers to the describer's requests that are not captions.
+	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
 // DescribeChunk writes the caption of each frame of a chunk. Each caption is stored before
@@ -40,21 +44,29 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 		return ChunkResult{}, err
 	}
 	cost, unpriced := a.describeCost(p.Describe)
-	return a.askAll(ctx, in, chunk.Frames, asking{
+	q := asking{
 		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
 		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
+		outcomes:    p.UnusableKey(prefix, video.KindDescribe, in.Chunk),
 		only:        refusal.Only(a.Store, p, prefix, chunk),
 		fingerprint: p.CaptionFingerprint,
 		key:         video.CaptionKey,
 		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },
 		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
 			caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Tenant: in.Tenant, Stage: p.Describe, JPEG: shown[0]})
+			if _, cut := errors.AsType[*outcome.UnusableError](err); cut && caption.Text != "" && !p.WholeCaptions {
+				err = nil
+			}
 			if err == nil {
 				err = checkCaption(caption)
 			}
 			return a.paid(caption.CostMicroUSD, key, caption), err
 		},
-	})
+	}
+	if p.WholeCaptions {
+		q.refusal = video.RefusalKey
+	}
+	return a.askAll(ctx, in, chunk.Frames, q)
 }
 
 // describeCost is the maximum that a call can be charged, which is reserved. If the model
@@ -85,8 +97,12 @@ func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, v
 func checkCaption(c video.Caption) error {
 	text := strings.TrimSpace(c.Text)
 	if text == "" || strings.HasPrefix(text, "Error:") {
-		return money.Charge(fault.New(fault.Transport, "describe frame with", c.Model,
-			"the model answered no caption: "+strconv.Quote(text)), c.CostMicroUSD)
+		reason := outcome.Unreadable
+		if text == "" {
+			reason = outcome.Empty
+		}
+		return money.Charge(&outcome.UnusableError{Reason: reason, Sample: text, Err: fault.New(fault.Transport, "describe frame with", c.Model,
+			"the model answered no caption: "+strconv.Quote(text))}, c.CostMicroUSD)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -132,6 +133,8 @@ type PublishInput struct {
 type PublishResult struct {
 	Documents int `json:"documents"`
 	Removed   int `json:"removed"` // of older generations
+	// Unusable counts the frames without a caption, whichever run or build described them.
+	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
 // PublishVideo switches search to the new generation in one step, records it and releases
@@ -155,9 +158,14 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	if err != nil {
 		return PublishResult{}, err
 	}
+	out := PublishResult{Documents: record.Extraction.Frames - lost}
+	out.Unusable, err = refusal.Account(ctx, a.Store, p, prefix, record.Source.Name, record.Extraction.Frames)
+	if err != nil {
+		return PublishResult{}, err
+	}
 	record.Generation = video.Generation{
 		Tenant: in.Tenant, Profile: p.Name, Video: in.Video, Generation: in.Generation,
-		Documents: record.Extraction.Frames - lost, URI: record.Source.URI, Name: record.Source.Name,
+		Documents: out.Documents, URI: record.Source.URI, Name: record.Source.Name,
 		DurationMS: record.Extraction.DurationMS,
 	}
 	number, lostClaim := a.claimed(ctx, in.VideoRef, p)
@@ -166,14 +174,14 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 		if err != nil || stored.Generation != record.Generation {
 			return PublishResult{}, cmp.Or(err, lostClaim)
 		}
-		return PublishResult{Documents: record.Generation.Documents}, nil
+		return out, nil
 	}
 	published := record.Generation
 	published.Claim = number
-	removed, err := a.Index.Publish(ctx, published)
+	out.Removed, err = a.Index.Publish(ctx, published)
 	if errors.Is(err, video.ErrIncomplete) { // the index has lost stored documents
 		if err = a.indexAgain(ctx, in.VideoRef, record); err == nil {
-			removed, err = a.Index.Publish(ctx, published)
+			out.Removed, err = a.Index.Publish(ctx, published)
 		}
 	}
 	if err == nil {
@@ -188,8 +196,7 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	if err := activities.WriteManifest(ctx, a.Store, video.PublicationKey(in.Tenant, in.Video, p.Name), record); err != nil {
 		return PublishResult{}, err
 	}
-	return PublishResult{Documents: record.Generation.Documents, Removed: removed},
-		a.claims().Release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name), in.Claim)
+	return out, a.claims().Release(ctx, video.ClaimKey(in.Tenant, in.Video, p.Name), in.Claim)
 }
 
 // indexAgain indexes all documents of a video once more. All inputs are in the store, so no

@@ -3,11 +3,14 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -25,6 +28,7 @@ type ReportInput struct {
 	Totals   video.Totals    `json:"totals"`
 	Videos   []ReportVideo   `json:"videos"` // at most video.MaxReportVideos
 	Failures []video.Failure `json:"failures"`
+	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
 // Owner is the tenant that the activity works for.
@@ -63,7 +67,7 @@ func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activitie
 	page := video.Report{
 		Kind: in.Kind, Source: in.Source, Tenant: in.Tenant, Profile: in.Recipe.Profile, Index: a.IndexName,
 		WorkflowID: run.ID, RunID: in.RunID, Started: in.Started, Ended: in.Ended,
-		Preview: in.Recipe.Preview, Unsandboxed: a.Unsandboxed, Totals: in.Totals, Failures: in.Failures,
+		Preview: in.Recipe.Preview, Unsandboxed: a.Unsandboxed, Totals: in.Totals, Failures: in.Failures, Unusable: in.Unusable,
 		OmittedVideos: max(0, in.Totals.Indexed+in.Totals.Unchanged-len(in.Videos)),
 		MoreFailures:  max(0, in.Totals.Failed-len(in.Failures)),
 	}
@@ -176,9 +180,10 @@ func (a *Activities) contactFrame(ctx context.Context, t tenant.ID, p video.Prof
 	var c video.Caption
 	if p.Describe.Model != "" {
 		err := activities.ReadJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c)
-		if activities.Absent(err) { // the model refused this frame
-			c = video.Caption{Text: "(the model refused this frame)"}
-		} else if err != nil {
+		if activities.Absent(err) {
+			c.Text, err = a.noCaption(ctx, t, p, f)
+		}
+		if err != nil {
 			return video.ContactFrame{}, err
 		}
 	}
@@ -187,6 +192,15 @@ func (a *Activities) contactFrame(ctx context.Context, t tenant.ID, p video.Prof
 		PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS, JPEG: picture,
 		Caption: p.DocumentText(f, c), OnScreenText: c.OnScreenText,
 	}, err
+}
+
+// noCaption says in the place of a caption why there is none.
+func (a *Activities) noCaption(ctx context.Context, t tenant.ID, p video.Profile, f video.Frame) (string, error) {
+	err := refusal.Stored(ctx, a.Store, video.RefusalKey(t, p.CaptionFingerprint(f)))
+	if why, ok := errors.AsType[*outcome.UnusableError](err); ok {
+		return "(no caption: " + why.Error() + ")", nil
+	}
+	return "(the model refused this frame)", err
 }
 
 func (a *Activities) picture(ctx context.Context, key string) ([]byte, error) {

@@ -33,6 +33,7 @@ func objects(c *comments) ([]byte, error) {
 			{"ChunkKey", video.ChunkKey(frames, 0)},
 			{"ExtractionKey", video.ExtractionKey(frames)},
 			{"CaptionKey", video.CaptionKey(t, f)},
+			{"RefusalKey", video.RefusalKey(t, f)},
 			{"TranscriptKey", video.TranscriptKey(t, f)},
 			{"EmbeddingKey", video.EmbeddingKey(t, f)},
 			{"RecipeKey", video.RecipeKey(t, f)},

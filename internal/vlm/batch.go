@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -127,7 +128,7 @@ func (d *Cogniverse) describe(batch []*waiting) {
 	for i, w := range batch {
 		w.text, w.err = texts[frameKey(i)], err
 		if err == nil && w.text == "" {
-			w.err = money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer leaves this frame of the batch out"))
+			w.err = money.ChargeUnknown(unusable(fault.Transport, outcome.Empty, "", "the answer leaves this frame of the batch out", ""))
 		}
 		close(w.done)
 	}

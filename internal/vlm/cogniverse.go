@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -78,7 +79,7 @@ func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (vid
 		text, err = answer.Measure(d.limit, func() (string, error) { return d.one(ctx, jpeg, r.Stage.Prompt) })
 	}
 	if err != nil {
-		return video.Caption{}, answer.About(op, r.Stage.Model, err)
+		return video.Caption{}, named(answer.About(op, r.Stage.Model, err))
 	}
 	if text, err = checkText(d.client.Redactor(), r.Stage.Model, text); err != nil {
 		return video.Caption{}, money.ChargeUnknown(err) // the service has processed the frame
@@ -95,7 +96,7 @@ func (d *Cogniverse) one(ctx context.Context, jpeg []byte, prompt string) (strin
 		return "", err
 	}
 	if out.Description == nil {
-		return "", money.ChargeUnknown(fault.New(fault.Transport, op, "", "the answer has no description"))
+		return "", money.ChargeUnknown(unusable(fault.Transport, outcome.Unreadable, "", "the answer has no description", ""))
 	}
 	return *out.Description, nil
 }

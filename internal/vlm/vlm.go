@@ -6,12 +6,10 @@ package vlm
 
 import (
 	"encoding/base64"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/limit"
@@ -50,25 +48,6 @@ func (o Options) limit() *limit.Limit {
 		return limit.New(limit.Options{Max: o.MaxInFlight, Fixed: true})
 	}
 	return limit.New(limit.Options{})
-}
-
-// checkText refuses texts that are not captions. Cogniverse's service returns the errors of
-// single frames in place of their descriptions.
-func checkText(r *safetext.Redactor, model, text string) (string, error) {
-	text = r.Keys(shown(text))
-	text = strings.TrimSpace(text)
-	bad := func(reason string) error { return fault.New(fault.Transport, op, model, reason) }
-	switch lower := strings.ToLower(text); {
-	case text == "":
-		return "", bad("the answer is empty")
-	case strings.HasPrefix(lower, "error:"), strings.HasPrefix(lower, "error processing"):
-		return "", bad("the answer is an error: " + strconv.Quote(r.Reply(text, 300)))
-	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"):
-		return "", bad("the answer is a web page")
-	case strings.HasPrefix(text, `{"error"`):
-		return "", bad("the answer is an error: " + strconv.Quote(r.Reply(text, 300)))
-	}
-	return strings.ToValidUTF8(text, "�"), nil
 }
 
 // shown removes the control characters of a text. They are useless for search and display,

@@ -27,7 +27,7 @@ const (
 
 // Group counts the answers to one role with one reason.
 type Group struct {
-	Role    string   `json:"role"`               // student, teacher, proposer or judge
+	Role    string   `json:"role"`               // student, teacher, proposer, judge or describe
 	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable, score_range or given_up
 	Answers int      `json:"answers"`            // answers with this reason
 	Of      int      `json:"of"`                 // all answers to the role
@@ -111,10 +111,13 @@ func Count(answers []Answer) []Group {
 		g.Of = all[g.Role]
 		out = append(out, *g)
 	}
-	slices.SortFunc(out, func(a, b Group) int {
-		return cmp.Or(b.Answers-a.Answers, cmp.Compare(a.Role, b.Role), cmp.Compare(a.Reason, b.Reason))
-	})
+	slices.SortFunc(out, compare)
 	return out
+}
+
+// compare orders groups: the largest first.
+func compare(a, b Group) int {
+	return cmp.Or(b.Answers-a.Answers, cmp.Compare(a.Role, b.Role), cmp.Compare(a.Reason, b.Reason))
 }
 
 // Answer is the outcome of one request.

@@ -45,3 +45,20 @@ func TestCount(t *testing.T) {
 		outcome.Warnings(outcome.Count(answers)))
 	require.Empty(t, outcome.Count(nil))
 }
+
+// TestMerge: the counts of the parts of a run add up, and the examples stay few.
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	cut := func(n, of int, samples ...string) outcome.Group {
+		return outcome.Group{Role: "describe", Reason: outcome.Truncated, Answers: n, Of: of, Samples: samples}
+	}
+	empty := outcome.Group{Role: "describe", Reason: outcome.Empty, Answers: 3, Of: 4}
+	first := []outcome.Group{cut(2, 8, "a", "b")}
+	got := outcome.Merge(first, []outcome.Group{cut(3, 2, "b", "c", "d"), empty})
+	require.Equal(t, []outcome.Group{cut(5, 10, "a", "b", "c"), empty}, got)
+	require.Equal(t, []outcome.Group{cut(2, 8, "a", "b")}, first, "the parts are not changed")
+	require.Empty(t, outcome.Merge(nil, nil))
+
+	require.Equal(t, []outcome.Group{cut(5, 20, "a", "b", "c"), {Role: "describe", Reason: outcome.Empty, Answers: 3, Of: 20}}, outcome.Among(got, "describe", 20))
+	require.Equal(t, got, outcome.Among(got, "student", 20))
+}

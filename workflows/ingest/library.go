@@ -11,6 +11,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -76,6 +78,7 @@ type libraryRun struct {
 	starting    int     // of inFlight, not known to be running yet
 	totals      video.Totals
 	failures    []video.Failure
+	unusable    []outcome.Group // answers that are not captions, of the indexed videos
 	report      []ingest.ReportVideo
 	failure     error
 }
@@ -185,7 +188,7 @@ func (r *libraryRun) finish(ctx workflow.Context) (LibraryResult, error) {
 	written, err := workflows.Call(r.Media(ctx, "write the report"), r.a.WriteReport, ingest.ReportInput{
 		Kind: "IngestLibrary", Source: r.in.Source, Tenant: r.tenant(), Recipe: r.recipe,
 		RunID: job.Chain(ctx), Started: r.Started, Ended: workflow.Now(ctx),
-		Totals: r.totals, Videos: r.report, Failures: r.failures,
+		Totals: r.totals, Videos: r.report, Failures: r.failures, Unusable: result.Unusable,
 	})
 	if err != nil {
 		return result, err
@@ -263,7 +266,8 @@ func (r *libraryRun) result() LibraryResult {
 	if failures == nil {
 		failures = []video.Failure{}
 	}
-	return LibraryResult{Totals: r.totals, Failures: failures}
+	unusable := outcome.Among(r.unusable, refusal.Role, r.totals.Frames)
+	return LibraryResult{Totals: r.totals, Failures: failures, Unusable: unusable, Warnings: outcome.Warnings(unusable)}
 }
 
 // goOn continues as new when the server has started every child.
@@ -327,6 +331,7 @@ func (r *libraryRun) done(d VideoDone) {
 		t.Indexed++
 		t.Frames += d.Result.Frames
 		t.Refused += d.Result.Refused
+		r.unusable = outcome.Merge(r.unusable, d.Result.Unusable)
 		t.Documents += d.Result.Documents
 	}
 	if len(r.report) < video.MaxReportVideos {

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -67,6 +68,8 @@ type LibraryResult struct {
 	Failures []video.Failure `json:"failures"`           // the first 50; the others are failed child workflows
 	Report   string          `json:"report,omitempty"`   // key of the HTML report in the object store
 	Estimate *Estimate       `json:"estimate,omitempty"` // dry run only
+	Unusable []outcome.Group `json:"unusable,omitempty"` // answers of the caption model that are not captions, by reason; their frames are refused
+	Warnings []string        `json:"warnings,omitempty"` // what to correct, such as a max_tokens that cuts a third of the captions
 }
 
 // Estimate is the result of a dry run.
@@ -104,6 +107,8 @@ type LibraryProgress struct {
 	Active        []ActiveVideo   `json:"active"`                   // videos in progress; each answers the query progress itself
 	Failures      []video.Failure `json:"failures"`                 // the latest
 	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
+	Unusable      []outcome.Group `json:"unusable,omitempty"`       // answers of the caption model that are not captions, by reason; their frames are refused
+	Warnings      []string        `json:"warnings,omitempty"`       // what to correct, such as a max_tokens that cuts a third of the captions
 }
 
 // ActiveVideo is a video in progress.

@@ -75,13 +75,14 @@ func (r *libraryRun) setStage(ctx workflow.Context, stage string) error {
 }
 
 func (r *libraryRun) progress() LibraryProgress {
-	t := r.totals
+	t, result := r.totals, r.result()
 	return LibraryProgress{
 		Source: r.in.Source, Profile: r.recipe.Profile, Tenant: r.in.Tenant, Stage: r.stage,
 		Paused: r.Paused, Concurrency: r.concurrency, Videos: r.listing.Videos,
 		Done: t.Indexed + t.Unchanged + t.Failed, Indexed: t.Indexed, Unchanged: t.Unchanged, Failed: t.Failed,
 		Frames: t.Frames, Documents: t.Documents, CostUSD: t.CostUSD, Started: r.Started,
-		Active: r.active(), Failures: r.result().Failures, IgnoredSignal: r.Signals.Ignored,
+		Active: r.active(), Failures: result.Failures, IgnoredSignal: r.Signals.Ignored,
+		Unusable: result.Unusable, Warnings: result.Warnings,
 	}
 }
 
@@ -95,7 +96,7 @@ func (r *libraryRun) showDetails(ctx workflow.Context) {
 		fmt.Sprint(p.Failed), fmt.Sprint(p.Frames), fmt.Sprintf("%.4f", p.CostUSD),
 		workflows.Clock(r.Elapsed(ctx)),
 	}})
-	details += workflows.IgnoredNote(r.Signals.Ignored)
+	details += workflows.IgnoredNote(r.Signals.Ignored) + unusableNote(p.Warnings, p.Unusable)
 	if len(p.Failures) > 0 {
 		rows := make([][]string, 0, shown)
 		for _, f := range p.Failures[:min(shown, len(p.Failures))] {

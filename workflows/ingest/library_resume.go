@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -20,6 +21,7 @@ type libraryResume struct {
 	InFlight []child              `json:"in_flight"`
 	Totals   video.Totals         `json:"totals"`
 	Failures []video.Failure      `json:"failures"`
+	Unusable []outcome.Group      `json:"unusable,omitempty"`
 	Report   []ingest.ReportVideo `json:"report"`
 	Started  time.Time            `json:"started"`
 	Paused   bool                 `json:"paused,omitempty"`
@@ -50,6 +52,10 @@ func (s *libraryResume) check(t tenant.ID, library string) error {
 			return err
 		}
 	}
+	var err error
+	if s.Unusable, err = checkUnusable(s.Unusable); err != nil {
+		return err
+	}
 	return checkRecipe("resume", s.Recipe)
 }
 
@@ -69,7 +75,7 @@ func (r *libraryRun) continuation() any {
 	in.Concurrency, in.BudgetUSD = r.concurrency, r.Budget
 	in.Resume = &libraryResume{
 		Job: r.ID, Recipe: r.recipe, Listing: r.listing, Next: r.next, InFlight: r.inFlight,
-		Totals: r.totals, Failures: r.failures, Report: r.report, Started: r.Started, Paused: r.Paused,
+		Totals: r.totals, Failures: r.failures, Unusable: r.unusable, Report: r.report, Started: r.Started, Paused: r.Paused,
 	}
 	return in
 }
@@ -80,5 +86,6 @@ func (r *libraryRun) restore(s libraryResume) {
 	for i := range r.failures {
 		r.failures[i].URI = video.CutURI(r.failures[i].URI) // an earlier build listed it
 	}
+	r.unusable = s.Unusable
 	r.inherited, r.stage, r.pageIndex = len(s.InFlight), stageIngest, -1
 }

@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -56,9 +58,10 @@ type videoRun struct {
 	progress VideoProgress
 	times    []video.StageTime
 	calls    int
-	micro    int64 // settled cost
-	removed  int   // stale documents
-	refused  int   // frames that a model refused
+	micro    int64           // settled cost
+	removed  int             // stale documents
+	refused  int             // frames that a model refused
+	unusable []outcome.Group // answers that are not captions
 
 	extraction *video.Extraction // nil until extraction has ended
 	at         stages
@@ -169,6 +172,9 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	})
 	r.claim.Documents = published.Documents
 	r.removed = published.Removed
+	if published.Unusable != nil { // it counts all runs and attempts
+		r.unusable = published.Unusable
+	}
 	return err
 }
 
@@ -183,7 +189,8 @@ func (r *videoRun) report(ctx workflow.Context, result *VideoResult) error {
 			Videos: 1, Indexed: 1, Frames: result.Frames, Documents: result.Documents,
 			DescribeCalls: result.DescribeCalls, CostUSD: result.CostUSD,
 		},
-		Videos: []ingest.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
+		Videos:   []ingest.ReportVideo{{Video: r.source.Video, Status: video.StatusIndexed}},
+		Unusable: result.Unusable,
 	})
 	if err == nil {
 		result.Report, result.RepeatedCalls = written.Key, written.RepeatedCalls
@@ -249,5 +256,7 @@ func (r *videoRun) result(status string) VideoResult {
 	if x := r.extraction; x != nil {
 		out.Frames, out.Duplicates, out.Capped, out.DecodeErrors = x.Frames, x.Duplicates, x.Capped, x.DecodeErrors
 	}
+	out.Unusable = outcome.Among(r.unusable, refusal.Role, out.Frames)
+	out.Warnings = outcome.Warnings(out.Unusable)
 	return out
 }

@@ -57,6 +57,10 @@ func (d *VideoDone) check() error {
 	case r.Status != video.StatusIndexed && r.Status != video.StatusUnchanged:
 		return errors.New("the status must be indexed or unchanged")
 	}
-	_, err := video.ParseID(r.Video)
+	var err error
+	if d.Result.Unusable, err = checkUnusable(r.Unusable); err != nil {
+		return err
+	}
+	_, err = video.ParseID(r.Video)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -44,39 +45,43 @@ func (in *VideoInput) check(ctx workflow.Context) error {
 
 // VideoResult is what IngestVideo returns.
 type VideoResult struct {
-	Video         string  `json:"video"`             // SHA-256 of the content
-	Status        string  `json:"status"`            // "indexed" or "unchanged"
-	Name          string  `json:"name"`              // file name
-	Generation    string  `json:"generation"`        // fingerprint of the documents
-	Frames        int     `json:"frames"`            // frames of the extraction
-	Documents     int     `json:"documents"`         // documents in the index
-	Removed       int     `json:"removed"`           // documents of older generations that were removed
-	Duplicates    int     `json:"duplicates"`        // sampled frames that were dropped as duplicates
-	Capped        bool    `json:"capped"`            // true if max_frames cut the video
-	DecodeErrors  int     `json:"decode_errors"`     // errors that the decoder reported and passed over
-	Refused       int     `json:"refused,omitempty"` // frames that a model refused; they are left out or have no caption
-	DescribeCalls int     `json:"describe_calls"`    // describe calls of this run
-	RepeatedCalls int     `json:"repeated_calls"`    // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
-	CostUSD       float64 `json:"cost_usd"`          // paid in all, in USD
-	Report        string  `json:"report,omitempty"`  // key of the HTML report in the object store; empty within a library
+	Video         string          `json:"video"`              // SHA-256 of the content
+	Status        string          `json:"status"`             // "indexed" or "unchanged"
+	Name          string          `json:"name"`               // file name
+	Generation    string          `json:"generation"`         // fingerprint of the documents
+	Frames        int             `json:"frames"`             // frames of the extraction
+	Documents     int             `json:"documents"`          // documents in the index
+	Removed       int             `json:"removed"`            // documents of older generations that were removed
+	Duplicates    int             `json:"duplicates"`         // sampled frames that were dropped as duplicates
+	Capped        bool            `json:"capped"`             // true if max_frames cut the video
+	DecodeErrors  int             `json:"decode_errors"`      // errors that the decoder reported and passed over
+	Refused       int             `json:"refused,omitempty"`  // frames that a model refused; they are left out or have no caption
+	DescribeCalls int             `json:"describe_calls"`     // describe calls of this run
+	RepeatedCalls int             `json:"repeated_calls"`     // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
+	CostUSD       float64         `json:"cost_usd"`           // paid in all, in USD
+	Report        string          `json:"report,omitempty"`   // key of the HTML report in the object store; empty within a library
+	Unusable      []outcome.Group `json:"unusable,omitempty"` // answers of the caption model that are not captions, by reason; their frames are refused
+	Warnings      []string        `json:"warnings,omitempty"` // what to correct, such as a max_tokens that cuts a third of the captions
 }
 
 // VideoProgress answers QueryProgress of IngestVideo.
 type VideoProgress struct {
-	URI           string    `json:"uri"`                      // path, file://, s3:// or https://
-	Name          string    `json:"name"`                     // file name
-	Video         string    `json:"video,omitempty"`          // SHA-256 of the content
-	Profile       string    `json:"profile"`                  // default: the configured active one, else local_preview
-	Tenant        string    `json:"tenant"`                   // owner
-	Stage         string    `json:"stage"`                    // inspect, extract, describe, publish, done
-	Paused        bool      `json:"paused,omitempty"`         // true after pause, until resume
-	Waiting       string    `json:"waiting,omitempty"`        // what the run waits for, such as "budget"; empty = nothing
-	Expected      int       `json:"expected"`                 // number of frames, estimated until extraction ends
-	Extracted     int       `json:"extracted"`                // frames so far
-	Described     int       `json:"described"`                // frames so far
-	Embedded      int       `json:"embedded"`                 // frames so far
-	Indexed       int       `json:"indexed"`                  // frames so far
-	CostUSD       float64   `json:"cost_usd"`                 // what has been paid so far, in USD
-	Started       time.Time `json:"started"`                  // start of the first run
-	IgnoredSignal string    `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
+	URI           string          `json:"uri"`                      // path, file://, s3:// or https://
+	Name          string          `json:"name"`                     // file name
+	Video         string          `json:"video,omitempty"`          // SHA-256 of the content
+	Profile       string          `json:"profile"`                  // default: the configured active one, else local_preview
+	Tenant        string          `json:"tenant"`                   // owner
+	Stage         string          `json:"stage"`                    // inspect, extract, describe, publish, done
+	Paused        bool            `json:"paused,omitempty"`         // true after pause, until resume
+	Waiting       string          `json:"waiting,omitempty"`        // what the run waits for, such as "budget"; empty = nothing
+	Expected      int             `json:"expected"`                 // number of frames, estimated until extraction ends
+	Extracted     int             `json:"extracted"`                // frames so far
+	Described     int             `json:"described"`                // frames so far
+	Embedded      int             `json:"embedded"`                 // frames so far
+	Indexed       int             `json:"indexed"`                  // frames so far
+	CostUSD       float64         `json:"cost_usd"`                 // what has been paid so far, in USD
+	Started       time.Time       `json:"started"`                  // start of the first run
+	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why
+	Unusable      []outcome.Group `json:"unusable,omitempty"`       // answers of the caption model that are not captions, by reason; their frames are refused
+	Warnings      []string        `json:"warnings,omitempty"`       // what to correct, such as a max_tokens that cuts a third of the captions
 }

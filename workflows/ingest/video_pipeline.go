@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -142,6 +143,7 @@ func (r *videoRun) pay(ctx workflow.Context, done ingest.ChunkResult) {
 		r.micro += done.CostMicroUSD
 	}
 	r.refused += done.Refused
+	r.unusable = outcome.Merge(r.unusable, done.Unusable)
 	r.progress.CostUSD = workflows.USD(r.micro)
 	r.showDetails(ctx)
 }

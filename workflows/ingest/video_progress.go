@@ -6,6 +6,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/bounds"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -49,6 +51,8 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 func (r *videoRun) answer() VideoProgress {
 	p := r.progress
 	p.Paused, p.Waiting, p.Started, p.IgnoredSignal = r.Paused, r.Waiting, r.Started, r.Signals.Ignored
+	p.Unusable = outcome.Among(r.unusable, refusal.Role, p.Described)
+	p.Warnings = outcome.Warnings(p.Unusable)
 	return p
 }
 
@@ -67,7 +71,7 @@ func (r *videoRun) setStage(ctx workflow.Context, stage string) {
 
 // showDetails renders the current details of the Web UI.
 func (r *videoRun) showDetails(ctx workflow.Context) {
-	p := r.progress
+	p := r.answer()
 	row := func(stage string, done int) []string {
 		return []string{stage, workflows.Bar(done, p.Expected), workflows.Count(done, p.Expected)}
 	}
@@ -78,7 +82,7 @@ func (r *videoRun) showDetails(ctx workflow.Context) {
 	}
 	details += workflows.Table([]string{"stage", "", "frames"}, append(rows, row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed)))
 	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD, workflows.Clock(r.Elapsed(ctx)))
-	details += workflows.IgnoredNote(r.Signals.Ignored)
+	details += workflows.IgnoredNote(r.Signals.Ignored) + unusableNote(p.Warnings, p.Unusable)
 	workflow.SetCurrentDetails(ctx, details)
 }
 

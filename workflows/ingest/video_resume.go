@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
@@ -21,6 +22,7 @@ type videoResume struct {
 	Calls       int                `json:"calls"`
 	CostMicro   int64              `json:"cost_micro_usd"`
 	Refused     int                `json:"refused,omitempty"`
+	Unusable    []outcome.Group    `json:"unusable,omitempty"`
 	Stages      []video.StageTime  `json:"stages"`
 	Started     time.Time          `json:"started"`
 	Paused      bool               `json:"paused,omitempty"`
@@ -44,6 +46,9 @@ func (s *videoResume) check() error {
 	case s.Extraction.Chunks < 0 || s.Next < 0 || s.Next > s.Extraction.Chunks:
 		return job.Outside("next")
 	}
+	if s.Unusable, err = checkUnusable(s.Unusable); err != nil {
+		return err
+	}
 	return checkRecipe("resume", s.Recipe)
 }
 
@@ -53,7 +58,7 @@ func (r *videoRun) continuation() any {
 	in.BudgetUSD = r.Budget
 	in.Resume = &videoResume{
 		Recipe: r.recipe, Source: r.source, Claim: r.claim, Extraction: *r.extraction,
-		Next: r.at.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro, Refused: r.refused,
+		Next: r.at.next, Indexed: r.progress.Indexed, Calls: r.calls, CostMicro: r.micro, Refused: r.refused, Unusable: r.unusable,
 		Stages: r.times, Started: r.Started, Paused: r.Paused, Transcribed: r.at.transcribed,
 	}
 	return in
@@ -67,7 +72,7 @@ func (r *videoRun) restore(s videoResume) {
 	r.calls, r.micro, r.times = s.Calls, s.CostMicro, s.Stages
 	r.Started, r.Paused = s.Started, s.Paused
 	p := &r.progress
-	r.refused = s.Refused
+	r.refused, r.unusable = s.Refused, s.Unusable
 	p.Name, p.Video, p.Profile, p.Stage = s.Source.Name, string(s.Source.Video), s.Recipe.Profile, r.firstModel()
 	p.Expected, p.Extracted = s.Extraction.Frames, s.Extraction.Frames
 	p.Described, p.Embedded, p.Indexed, p.CostUSD = s.Indexed, s.Indexed, s.Indexed, workflows.USD(s.CostMicro)

@@ -229,7 +229,13 @@ func (e *Estimator) missingOf(ctx context.Context, f video.Frame) (c Calls, err 
 	if p.Describe.Model != "" {
 		err := activities.ReadJSON(ctx, e.Store, video.CaptionKey(e.Tenant, p.CaptionFingerprint(f)), &caption)
 		if activities.Absent(err) {
-			c.Describe = 1
+			refused, err := e.there(ctx, video.RefusalKey(e.Tenant, p.CaptionFingerprint(f)))
+			if err != nil || refused && p.Embed.Of == video.OfCaption {
+				return c, err // a frame without a caption has nothing to embed
+			}
+			if !refused {
+				c.Describe = 1
+			}
 		} else if err != nil {
 			return c, err
 		}

@@ -4,6 +4,7 @@
 package refusal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -22,16 +24,29 @@ import (
 // left out and reported instead of failing the video, as long as few are refused. When many
 // are refused the model or the profile is at fault, and the stage fails with the first
 // reason. A single frame says nothing about the model, unless the video has no other.
-const atMost = 10 // percent of a chunk, but at least one frame
+//
+// Captions that max_tokens cut are no fault of the model: long captions are cut and short ones
+// are not. Their number is reported with a warning, and only a chunk without any caption fails.
+const (
+	atMost = 10 // percent of a chunk, but at least one frame
+	enough = 10 // frames whose captions are all cut: the others would be cut, too
+)
 
 // List collects the refused frames of a chunk, or the refused pieces of a video's sound.
 type List struct {
 	Key  string                                  // of the record
 	Only func(ctx context.Context) (bool, error) // whether a chunk of one frame is the whole video; nil = it is not
 
-	mu      sync.Mutex
-	reasons map[string]string // by presentation timestamp in milliseconds
-	first   error
+	Outcomes string                     // key of the reasons by kind; "" = they are not recorded
+	Request  func(f video.Frame) string // key of the answer to the request about a frame; nil = it is not stored
+
+	mu       sync.Mutex
+	reasons  map[string]string // by presentation timestamp in milliseconds
+	outcomes map[string]outcome.Answer
+	given    map[string]Answer // answers to requests that were given up, by key
+	cut      int               // frames whose caption max_tokens cut
+	first    error
+	blamed   error // the first of which the model may be the cause
 }
 
 // Take returns nil for an error that concerns one frame only.
@@ -41,13 +56,21 @@ func (l *List) Take(noun string, f video.Frame, err error) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.first == nil {
-		l.first = fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err)
-	}
 	if l.reasons == nil {
-		l.reasons = map[string]string{}
+		l.reasons, l.outcomes, l.given = map[string]string{}, map[string]outcome.Answer{}, map[string]Answer{}
+	}
+	why, reason, said := fmt.Errorf("%s at %d ms: %w", noun, f.PTSMS, err), reasonOf(err), answerOf(err)
+	l.first = cmp.Or(l.first, why)
+	if reason == outcome.Truncated {
+		l.cut++
+	} else {
+		l.blamed = cmp.Or(l.blamed, why)
 	}
 	l.reasons[at(f)] = safetext.Line(err.Error(), safetext.MaxReason)
+	l.outcomes[at(f)] = outcome.Answer{Role: Role, Reason: reason, Sample: cmp.Or(said.Sample, safetext.Line(err.Error(), maxSample))}
+	if l.Request != nil && said.Reason != "" && errors.Is(err, money.ErrGivenUp) {
+		l.given[l.Request(f)] = said
+	}
 	return nil
 }
 
@@ -61,12 +84,9 @@ func Most(frames int) int { return max(1, frames*atMost/100) }
 func (l *List) Settle(ctx context.Context, s activities.Store, frames int) error {
 	refused := len(l.reasons)
 	if refused == 0 {
-		if err := s.Delete(ctx, l.Key); !activities.Absent(err) { // of a former attempt
-			return err
-		}
-		return nil
+		return l.drop(ctx, s)
 	}
-	fails := refused > Most(frames)
+	fails := refused-l.cut > Most(frames)
 	if refused == frames {
 		var err error
 		if fails, err = l.damning(ctx, frames); err != nil {
@@ -74,13 +94,39 @@ func (l *List) Settle(ctx context.Context, s activities.Store, frames int) error
 		}
 	}
 	if fails {
-		return l.first
+		return cmp.Or(l.blamed, l.first)
+	}
+	for key, given := range l.given {
+		if err := activities.WriteJSON(ctx, s, key, given); err != nil {
+			return err
+		}
+	}
+	if l.Outcomes != "" {
+		if err := activities.WriteJSON(ctx, s, l.Outcomes, l.outcomes); err != nil {
+			return err
+		}
 	}
 	return activities.WriteJSON(ctx, s, l.Key, l.reasons)
 }
 
+// drop removes the records of a former attempt.
+func (l *List) drop(ctx context.Context, s activities.Store) error {
+	for _, key := range []string{l.Key, l.Outcomes} {
+		if key == "" {
+			continue
+		}
+		if err := s.Delete(ctx, key); err != nil && !activities.Absent(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // damning reports whether the model or the profile is at fault when a whole chunk is refused.
 func (l *List) damning(ctx context.Context, frames int) (bool, error) {
+	if frames > 1 && frames < enough && l.cut == frames {
+		return false, nil // publishing decides, which knows the other chunks
+	}
 	if frames > 1 || money.Unsent(l.first) || errors.Is(l.first, fault.ErrNotServed) {
 		return true, nil
 	}

@@ -1,5 +1,7 @@
 package zootest
 
+import "github.com/cogniverse/cogflow/prompt/outcome"
+
 const finishStop = `"finish_reason":"stop"`
 
 // answers lists complete answers with their cost.
@@ -9,7 +11,9 @@ func answers() []Behaviour {
 	}
 	finish := func(name, source, sent, read string) Behaviour {
 		b := good(name, source, completion(`"finish_reason":`+sent, usage))
-		b.Finish = read
+		if b.Finish = read; read == outcome.FinishLength {
+			b.Caption, b.NoCaption = Refused, outcome.Truncated
+		}
 		return b
 	}
 	return []Behaviour{
@@ -29,6 +33,9 @@ func answers() []Behaviour {
 		finish("openrouter: finish_reason is end_turn", "vercel/modelfusion#343", `"end_turn"`, "stop"),
 		finish("gemini: finish_reason is STOP", "https://ai.google.dev/api/generate-content#FinishReason", `"STOP"`, "stop"),
 		finish("gemini: finish_reason is MAX_TOKENS", "https://ai.google.dev/api/generate-content#FinishReason", `"MAX_TOKENS"`, "length"),
+		finish("openai: finish_reason is length", "https://platform.openai.com/docs/api-reference/chat/object", `"length"`, "length"),
+		finish("mistral: finish_reason is model_length", "https://docs.mistral.ai/api/#operation-createChatCompletion", `"model_length"`, "length"),
+		finish("ollama: finish_reason is length", "ollama/ollama#5312", `"length"`, "length"),
 		finish("sglang: finish_reason is empty", "dstackai/dstack#2229", `""`, ""),
 		good("deepseek: blank lines before the answer", "https://api-docs.deepseek.com/quick_start/rate_limit", "\n\n\n\n"+completion(finishStop, usage)),
 		good("a byte order mark before the answer", "https://www.rfc-editor.org/rfc/rfc8259#section-8.1", "\ufeff"+completion(finishStop, usage)),
@@ -66,19 +73,19 @@ func usages() []Behaviour {
 
 // empties lists answers without text.
 func empties() []Behaviour {
-	empty := func(name, source, finish, read, content string) Behaviour {
+	empty := func(name, source, finish, read, content string, reason outcome.Reason) Behaviour {
 		return Behaviour{
-			Name: name, Source: source, Outcome: Empty, Caption: Refused, Bill: Exact, Finish: read,
+			Name: name, Source: source, Outcome: Empty, Caption: Refused, NoCaption: reason, Bill: Exact, Finish: read,
 			Answer: ok(message(content, `"finish_reason":`+finish, usage)),
 		}
 	}
 	filtered := func(name, source, finish string) Behaviour {
-		b := empty(name, source, finish, "content_filter", `{"role":"assistant","content":null}`)
+		b := empty(name, source, finish, "content_filter", `{"role":"assistant","content":null}`, "")
 		b.Outcome = Filtered
 		return b
 	}
 	refusal := empty("openai: the model refuses", "https://platform.openai.com/docs/guides/structured-outputs#refusals", `"stop"`, "refusal",
-		`{"role":"assistant","content":null,"refusal":"I'm sorry, I can't help with that."}`)
+		`{"role":"assistant","content":null,"refusal":"I'm sorry, I can't help with that."}`, outcome.Refusal)
 	refusal.Reason = "can't help"
 	silent := Behaviour{
 		Name: "azure: a filtered prompt has no choices", Source: "https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter", Outcome: Filtered, Caption: Refused,
@@ -86,10 +93,10 @@ func empties() []Behaviour {
 		Answer: ok(`{"id":"","object":"","created":0,"model":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"violence":{"filtered":true,"severity":"high"}}}],"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}}`),
 	}
 	return []Behaviour{
-		empty("sglang: the whole answer is among the thoughts", "sgl-project/sglang#37645", `"stop"`, "stop", `{"role":"assistant","content":"","reasoning_content":"TEXT"}`),
-		empty("vllm: cut off among the thoughts", "vllm-project/vllm#41902", `"length"`, "length", `{"role":"assistant","content":null,"reasoning":"Hm"}`),
+		empty("sglang: the whole answer is among the thoughts", "sgl-project/sglang#37645", `"stop"`, "stop", `{"role":"assistant","content":"","reasoning_content":"TEXT"}`, outcome.Empty),
+		empty("vllm: cut off among the thoughts", "vllm-project/vllm#41902", `"length"`, "length", `{"role":"assistant","content":null,"reasoning":"Hm"}`, outcome.Truncated),
 		empty("a tool call that nobody asked for", "Budibase/budibase#18053", `"tool_calls"`, "tool_calls",
-			`{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"search","arguments":"{}"}}]}`),
+			`{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"search","arguments":"{}"}}]}`, outcome.Other),
 		filtered("gemini: finish_reason is SAFETY", "HKUDS/Vibe-Trading#308", `"SAFETY"`),
 		filtered("gemini: finish_reason is RECITATION", "epam/ai-dial-adapter-vertexai#85", `"RECITATION"`),
 		filtered("azure: finish_reason is content_filter", "https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter", `"content_filter"`),

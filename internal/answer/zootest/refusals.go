@@ -55,7 +55,7 @@ func refusals() []Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Refused, Bill: Free, Reason: reason, Answer: body(status, answer)}
 	}
 	temperature := Behaviour{
-		Name: "openai: only one temperature", Source: "https://platform.openai.com/docs/guides/reasoning", Outcome: Answered, Caption: Refused, Bill: Free, Finish: "stop",
+		Name: "openai: only one temperature", Source: "https://platform.openai.com/docs/guides/reasoning", Outcome: Answered, Bill: Free, Finish: "stop",
 		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"temperature"`)) },
 		Answer:  body(400, `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`),
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 )
 
 // Outcome is the result of a call for the caller.
@@ -55,16 +56,17 @@ const (
 
 // Behaviour is one way in which a server behaves.
 type Behaviour struct {
-	Name    string
-	Source  string // an issue, a pull request or a page of documentation
-	Outcome Outcome
-	Caption Outcome // of a request for a caption; "" = Outcome
-	Bill    Bill
-	NoText  bool          // Output tokens are not billed
-	Finish  string        // finish_reason of the answer
-	Reason  string        // part of the error
-	Wait    time.Duration // requested by the server
-	Endless bool          // only the caller's timeout ends it
+	Name      string
+	Source    string // an issue, a pull request or a page of documentation
+	Outcome   Outcome
+	Caption   Outcome        // of a request for a caption; "" = Outcome
+	NoCaption outcome.Reason // why the answer is not a caption; "" = it is one, or OfCaption says why
+	Bill      Bill
+	NoText    bool          // Output tokens are not billed
+	Finish    string        // finish_reason of the answer
+	Reason    string        // part of the error
+	Wait      time.Duration // requested by the server
+	Endless   bool          // only the caller's timeout ends it
 	// Refuses reports whether the behaviour applies to a request; nil = it always does.
 	Refuses func(body []byte) bool
 
@@ -78,6 +80,19 @@ func (b Behaviour) OfCaption() Outcome {
 		return b.Caption
 	}
 	return b.Outcome
+}
+
+// Unusable is the reason why a request for a caption has none; "" = it has one, the endpoint
+// rejects the request, or a retry may have one.
+func (b Behaviour) Unusable() outcome.Reason {
+	switch b.Outcome {
+	case Filtered:
+		return outcome.Filter
+	case TooLong:
+		return outcome.Overflow
+	default:
+		return b.NoCaption
+	}
 }
 
 // All lists the behaviours. Tests may rely on their names, not on their order.

@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -176,6 +177,13 @@ func TestCaptions(t *testing.T) {
 			check(t, s, b, b.OfCaption(), entry, err, charge, reserved)
 			if b.OfCaption() == zootest.Answered {
 				require.Equal(t, zootest.Text, said.Text)
+			}
+			why, _ := errors.AsType[*outcome.UnusableError](err)
+			if b.OfCaption().OfRequest() && b.OfCaption() != zootest.Answered {
+				require.Equal(t, b.Unusable() != "", why != nil, "%v", err)
+			}
+			if b.Unusable() != "" {
+				require.Equal(t, b.Unusable(), why.Reason, "%v", err)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -29,6 +30,17 @@ func TestLibraryGolden(t *testing.T) {
 		AtMost: true, Unread: 3, Unprobed: 1, Reindexed: 2,
 	}
 	clitest.Golden(t, "dry_run", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
+	r.Estimate, r.Refused, r.Failures, r.Failed = nil, 42, nil, 0
+	r.Unusable = []outcome.Group{
+		{Role: "describe", Reason: outcome.Truncated, Answers: 40, Of: 120, Samples: []string{"a.mp4 at 1s: A \x1b[31mboat on", "b.mp4 at 2s: A man"}},
+		{Role: "describe", Reason: outcome.Filter, Answers: 2, Of: 120},
+	}
+	r.Warnings = outcome.Warnings(r.Unusable)
+	clitest.Golden(t, "library_unusable", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
+	v := ingest.VideoResult{Name: "a.mp4", Status: "indexed", Frames: 120, Documents: 80, Refused: 40, Unusable: r.Unusable[:1], Warnings: r.Warnings}
+	clitest.Golden(t, "video_unusable", clitest.Printed(func(a *cli.App) { app{a}.printVideo("ingest-x", v) }))
+	now := ingest.VideoProgress{Name: "a.mp4", Stage: "describe", Expected: 120, Described: 120, Unusable: r.Unusable, Warnings: r.Warnings}
+	clitest.Golden(t, "progress_unusable", clitest.Printed(func(a *cli.App) { (&progress{videos: []row{{VideoProgress: now}}}).Print(a) }))
 	r = ingest.LibraryResult{Totals: video.Totals{Videos: 2, Unchanged: 2}, Estimate: &ingest.Estimate{}}
 	clitest.Golden(t, "dry_run_unchanged", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 }

@@ -172,6 +172,7 @@ func (p *progress) Print(a *cli.App) {
 		a.Say("%s: %d of %d videos (%d indexed, %d unchanged, %d failed), %d concurrently, %s",
 			format.Stage(p.Stage, p.Paused, ""), p.Done, p.Videos, p.Indexed, p.Unchanged, p.Failed, p.Concurrency, format.Dollars(p.CostUSD))
 		defer app{a}.printFailures(p.Failures, p.Failed)
+		defer a.PrintUnusable(p.Warnings, p.Unusable)
 	}
 	rows := make([][]string, len(p.videos))
 	for i, v := range p.videos {
@@ -191,5 +192,8 @@ func (p *progress) Print(a *cli.App) {
 			{Name: "embedded", Right: true},
 			{Name: "indexed", Right: true},
 		}, rows)
+	}
+	if p.library == nil {
+		a.PrintUnusable(p.videos[0].Warnings, p.videos[0].Unusable)
 	}
 }

@@ -24,6 +24,7 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 		a.Say("%s skipped: the file name is not that of a video", format.Count(r.Skipped, "file", "files"))
 	}
 	a.printRefused(r.Refused)
+	a.PrintUnusable(r.Warnings, r.Unusable)
 	a.printFailures(r.Failures, r.Failed)
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
@@ -80,6 +81,7 @@ func (a app) printVideo(id string, r ingest.VideoResult) {
 		a.Say("%s dropped: they look like the one before", format.Count(r.Duplicates, "frame", "frames"))
 	}
 	a.printRefused(r.Refused)
+	a.PrintUnusable(r.Warnings, r.Unusable)
 	if r.Capped {
 		a.Say("The profile's max_frames cut the rest of the video off.")
 	}

@@ -131,7 +131,7 @@ const shownTrials = 10
 // Print prints the progress and the last trials.
 func (o *progress) Print(a *cli.App) {
 	a.Say("%s, %s: %s", o.title(), o.Mode, o.text())
-	printUnusable(a, o.Warnings, o.Unusable)
+	a.PrintUnusable(o.Warnings, o.Unusable)
 	last := o.Trials[max(0, len(o.Trials)-shownTrials):]
 	if len(last) == 0 {
 		return

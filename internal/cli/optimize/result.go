@@ -11,7 +11,6 @@ import (
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
-	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/safetext"
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
@@ -24,7 +23,7 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	if r.Version == 0 {
 		a.Say("%s: the optimization was stopped before the first trial, so nothing was published.", r.Program)
 		a.Say("%s, %s", format.Count(r.Calls, "call", "calls"), format.Dollars(r.CostUSD))
-		printUnusable(a.App, r.Warnings, r.Unusable)
+		a.PrintUnusable(r.Warnings, r.Unusable)
 		return
 	}
 	a.Say("%s: %s", cli.Ref(r.Program, r.Version), status(r))
@@ -57,7 +56,7 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 	default:
 		a.Say("It was published, but not shown to be better: cogflow programs promote %s --force promotes it anyway.", at)
 	}
-	printUnusable(a.App, r.Warnings, r.Unusable)
+	a.PrintUnusable(r.Warnings, r.Unusable)
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
 	}
@@ -66,20 +65,6 @@ func (a app) printOptimize(id string, r optimizeflow.Result) {
 // sayOptimistic prints the score of a program that was not confirmed.
 func (a app) sayOptimistic(r optimizeflow.Result) {
 	a.Say("Its score, %s, is the search's own, by which it was chosen: it is optimistic.", format.Percent(r.Score))
-}
-
-// printUnusable prints the warnings, and the groups of answers that could not be used.
-func printUnusable(a *cli.App, warnings []string, groups []outcome.Group) {
-	for _, w := range warnings {
-		a.Say("Warning: %s.", safetext.Clean(w))
-	}
-	for _, g := range groups {
-		text := safetext.Clean(g.Text())
-		if len(g.Samples) > 0 {
-			text += ", such as: " + safetext.Clean(g.Samples[0])
-		}
-		a.Say("%s", text)
-	}
 }
 
 func status(r optimizeflow.Result) string {

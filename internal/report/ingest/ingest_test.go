@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/report"
 	"github.com/cogniverse/cogflow/internal/report/reporttest"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -295,4 +296,20 @@ func TestRenderPassesOnWriteErrors(t *testing.T) {
 	assert.Equal(t, fault.Transport, fault.ClassOf(err))
 	full := fault.New(fault.Capacity, "write object", "k", "disk full")
 	assert.True(t, errors.Is(Render(reporttest.BrokenWriter{Err: full}, sample()), full))
+}
+
+// TestUnusable: answers that are not captions are counted, and a setting to correct is a notice.
+func TestUnusable(t *testing.T) {
+	t.Parallel()
+	r := sample()
+	r.Unusable = []outcome.Group{
+		{Role: "describe", Reason: outcome.Truncated, Answers: 40, Of: 90, Samples: []string{"a.mp4 at 1s: A <b>boat on", "b.mp4 at 2s: A man"}},
+		{Role: "describe", Reason: outcome.Filter, Answers: 2, Of: 90},
+	}
+	page := render(t, r)
+	require.Contains(t, page, "<strong>Warning:</strong> describe: 40 of 90 answers were truncated by max_tokens; raise max_tokens of this model, or turn its thinking off.")
+	require.Contains(t, page, "describe: 40 of 90 answers were truncated by max_tokens, such as: &#34;a.mp4 at 1s: A &lt;b&gt;boat on&#34;; and: &#34;b.mp4 at 2s: A man&#34;. These frames have no caption.")
+	require.Contains(t, page, "describe: 2 of 90 answers were stopped by the endpoint&#39;s content filter. These frames have no caption.")
+	r.Unusable = r.Unusable[1:]
+	require.NotContains(t, render(t, r), "Warning:")
 }

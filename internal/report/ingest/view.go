@@ -3,9 +3,11 @@ package ingest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cogniverse/cogflow/internal/report"
+	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -15,6 +17,7 @@ type page struct {
 	Tiles         []report.Tile
 	Shares        []share
 	Notes         []string // reasons why totals differ from the sums of the page
+	Warnings      []string // settings to correct
 	Preview       bool
 	Unsandboxed   bool
 	Failures      []failureRow
@@ -42,7 +45,7 @@ func newPage(r video.Report) page {
 	total := runLength(r)
 	p := page{
 		Head:  report.NewHead("ingest report", title(r), []report.Badge{verdict(r.Totals)}, about(r)),
-		Tiles: tiles(r, total), Shares: shares(r.Totals), Notes: sums(r), Preview: r.Preview, Unsandboxed: r.Unsandboxed,
+		Tiles: tiles(r, total), Shares: shares(r.Totals), Notes: append(unusable(r), sums(r)...), Warnings: fixes(r), Preview: r.Preview, Unsandboxed: r.Unsandboxed,
 		Failures: failures(r.Failures), MoreFailures: max(0, r.MoreFailures),
 		Gantt:         newGantt(r.Stages, total, c),
 		OmittedVideos: max(0, r.OmittedVideos), Again: report.Again(r.WorkflowID), Foot: foot(r),
@@ -115,6 +118,30 @@ func about(r video.Report) report.About {
 		case "describe", "embed", "transcribe":
 			out.Models = append(out.Models, report.Pair{Name: strings.ToUpper(v.Name[:1]) + v.Name[1:] + " model", Value: v.Value})
 		}
+	}
+	return out
+}
+
+// fixes recommend changes of settings.
+func fixes(r video.Report) (out []string) {
+	for _, w := range outcome.Warnings(r.Unusable) {
+		out = append(out, report.Clean(w, report.MaxReason)+".")
+	}
+	return out
+}
+
+// unusable counts the answers that are not captions, with examples.
+func unusable(r video.Report) (out []string) {
+	for _, g := range r.Unusable {
+		text := report.Clean(g.Text(), report.MaxReason)
+		var samples []string
+		for _, sample := range g.Samples {
+			samples = append(samples, strconv.Quote(report.Clean(sample, report.MaxReason)))
+		}
+		if len(samples) > 0 {
+			text += ", such as: " + strings.Join(samples, "; and: ")
+		}
+		out = append(out, text+". These frames have no caption.")
 	}
 	return out
 }

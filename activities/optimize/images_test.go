@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +122,33 @@ func text(messages []prompt.Message) string {
 		all += m.Text() + "\n"
 	}
 	return all
+}
+
+// TestImageFiles: rows may name image files; the job is that of rows with their data.
+func TestImageFiles(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	dir := t.TempDir()
+	o.a.Documents = documents(dir)
+	in := prepared(t)
+	in.Program, in.Trainset, in.Valset = json.RawMessage(captioner), photos(t, 0, 12), photos(t, 12, 40)
+	inline, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.NoError(t, err)
+	for i := range 40 {
+		data, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(photo(t, i+1), "data:image/png;base64,"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), data, 0o600))
+		for _, set := range []*json.RawMessage{&in.Trainset, &in.Valset} {
+			*set = bytes.Replace(*set, []byte(`{"url": "`+photo(t, i+1)+`"}`), fmt.Appendf(nil, `{"uri": "%d"}`, i), 1)
+		}
+	}
+	require.NotContains(t, string(in.Valset), "base64")
+	files, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.NoError(t, err)
+	require.Equal(t, inline.Job, files.Job)
+	require.NoError(t, os.Remove(filepath.Join(dir, "13")))
+	_, err = activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.ErrorContains(t, err, "example 2, field photo")
 }
 
 // TestImagesRefused: a row whose image no model can read is refused before the first call.

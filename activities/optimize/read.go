@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/rowimage"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
@@ -52,12 +53,16 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 			return j, err
 		}
 	}
+	images := &rowimage.Reader{Documents: a.Documents, Tenant: in.Tenant, Inputs: program.Inputs()}
 	for _, set := range []struct {
 		name string
 		from json.RawMessage
 		to   *[]*prompt.Object
 	}{{"trainset", in.Trainset, &j.Train}, {"valset", in.Valset, &j.Val}, {"testset", in.Testset, &j.Confirm}} {
 		if *set.to, err = a.examples(ctx, in.Tenant, set.name, set.from); err != nil {
+			return j, err
+		}
+		if err := images.Read(ctx, set.name, *set.to); err != nil {
 			return j, err
 		}
 	}

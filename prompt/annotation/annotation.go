@@ -83,13 +83,6 @@ func (t *Type) alternatives() []*Type {
 	}
 }
 
-// HoldsImages reports whether values of the type may contain images.
-func (t *Type) HoldsImages() bool {
-	return t.Base() == Image || t.Items != nil && t.Items.HoldsImages() ||
-		slices.ContainsFunc(t.Types, func(a *Type) bool { return a != nil && a.HoldsImages() }) ||
-		slices.ContainsFunc(t.Fields, func(p Property) bool { return p.HoldsImages() })
-}
-
 // Nullable reports whether null is a value of the type.
 func (t *Type) Nullable() bool { return t.offersKind(Null) }
 

@@ -1,0 +1,84 @@
+// Package rowimage reads the image files that rows name by {"uri": …}, under the rules for all
+// files that inputs name. It knows no models and no optimization.
+package rowimage
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// maxBytes bounds the image data of one optimization.
+const maxBytes = 256 << 20
+
+// Reader reads the images of one optimization.
+type Reader struct {
+	Documents activities.Documents
+	Tenant    tenant.ID
+	Inputs    []prompt.Field // of the program
+
+	read int // bytes so far
+}
+
+// Read replaces, in the rows of a data set, each file by its data. Errors name the row.
+func (r *Reader) Read(ctx context.Context, set string, rows []*prompt.Object) error {
+	for i, row := range rows {
+		for k := range r.Inputs {
+			f := &r.Inputs[k]
+			v, ok := row.Get(f.Name)
+			if !ok || !f.HoldsImages() {
+				continue
+			}
+			made, err := f.ReplaceImages(v, func(v any) (any, error) { return r.data(ctx, v) })
+			if err != nil {
+				return &fault.Error{
+					Class: fault.ClassOf(err), Op: "read " + set, Subject: fmt.Sprintf("example %d, field %s", i+1, f.Name), Err: err,
+				}
+			}
+			row.Set(f.Name, made)
+		}
+	}
+	return nil
+}
+
+// data returns the content of the file that a value names, or the value itself.
+func (r *Reader) data(ctx context.Context, v any) (any, error) {
+	reference, ok := v.(*python.Object)
+	if !ok || reference.Len() != 1 {
+		return v, nil
+	}
+	value, _ := reference.Get("uri")
+	uri, ok := value.(string)
+	if !ok {
+		return v, nil
+	}
+	file, name, err := r.Documents.Open(ctx, r.Tenant, uri)
+	if err != nil {
+		return nil, activities.OfDataset(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, image.MaxBytes+1))
+	if err != nil {
+		return nil, fault.Disk("read image", name, err)
+	}
+	r.read += len(data)
+	switch {
+	case len(data) > image.MaxBytes:
+		return nil, fault.New(fault.Input, "read image", name, fmt.Sprintf("it has over %d MiB; make it smaller", image.MaxBytes>>20))
+	case r.read > maxBytes:
+		return nil, fault.New(fault.Input, "read image", name, fmt.Sprintf(
+			"the images of all rows have over %d MiB; make them smaller, or use fewer rows", maxBytes>>20))
+	}
+	made, err := image.FromBytes(data)
+	if err != nil {
+		return nil, fault.Wrap(fault.Input, "read image", name, err)
+	}
+	return python.NewObject("url", made.URL()), nil
+}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/video"
@@ -12,8 +13,10 @@ import (
 // modelServers groups endpoints by server, which is an address and a key. All models and
 // stages that use a server share its concurrency limit.
 type modelServers struct {
-	limits map[string]*limit.Limit // by server
-	byCall map[string]string       // server by kind and model of a call
+	limits map[string]*limit.Limit     // by server
+	byCall map[string]string           // server by kind and model of a call
+	params map[string]*params.Endpoint // parameters that models refuse, by endpoint
+	memory *params.Memory              // of these
 }
 
 // serverOf identifies the server of an endpoint. It omits /v1, because a server can have
@@ -23,7 +26,8 @@ func serverOf(e config.Endpoint) string {
 }
 
 func serversOf(c config.Config) modelServers {
-	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}}
+	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}, memory: &params.Memory{}}
+	s.params = parametersOf(c, s.memory)
 	options := map[string]limit.Options{}
 	add := func(e config.Endpoint) {
 		id := serverOf(e)

@@ -90,12 +90,15 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	for i, c := range h.models.checks {
 		group.Go(func() error {
 			// The address is omitted, because results of workflows are kept in histories.
-			out[i] = verdict("endpoint "+c.endpoint.Name, strings.Join(c.endpoint.Models, ", "), panics.Try(func() error { return c.ask(ctx) }))
+			out[i] = verdict("endpoint "+c.endpoint.Name, h.servers.models(ctx, c.endpoint), panics.Try(func() error { return c.ask(ctx) }))
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		out = append(out, verdict("endpoints", "", err))
+	}
+	if err := h.servers.memory.Err(); err != nil {
+		out = append(out, activities.HealthCheck{Part: "refused parameters", Status: statusWarn, Detail: err.Error()})
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func newLMs(c config.Config, getenv func(string) string, asks bool, servers mode
 		}
 		one.LM = lm.New(lm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight,
-			Redactor: redactor, Shared: servers.limit(e), Params: parameters(e), Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
+			Redactor: redactor, Shared: servers.limit(e), Params: servers.params[e.Name], Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
 		})
 		serveBy(out.byModel, e.Models, one)
 		if asks {

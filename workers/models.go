@@ -236,7 +236,7 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 	case config.OpenAI, config.CogniverseVLM:
 		o := vlm.Options{
 			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Batch: e.Batch, Redactor: m.redactor,
-			Prices: m.prices, Shared: m.servers.limit(e), Params: parameters(e),
+			Prices: m.prices, Shared: m.servers.limit(e), Params: m.servers.params[e.Name],
 		}
 		var d interface {
 			ingest.Describer
@@ -248,12 +248,12 @@ func (m *models) connect(e config.Endpoint, key string) (check func(ctx context.
 		serveBy(m.describers, e.Models, ingest.Describer(d))
 		check = func(ctx context.Context) error { return d.Check(ctx, e.Models) }
 	case config.Transcriptions:
-		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor, Shared: m.servers.limit(e), Params: parameters(e)})
+		t := asr.New(asr.Options{URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, Redactor: m.redactor, Shared: m.servers.limit(e), Params: m.servers.params[e.Name]})
 		serveBy(m.transcribers, e.Models, ingest.Transcriber(t))
 		check = func(ctx context.Context) error { return t.Check(ctx, e.Models) }
 	case config.Pooling, config.Embeddings:
 		o := embed.Options{
-			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor, Shared: m.servers.limit(e), Params: parameters(e),
+			URL: e.URL, Key: key, KeyVariable: e.KeyVariable, Timeout: e.Timeout, MaxInFlight: e.MaxInFlight, NoCanary: e.NoCanary, Redactor: m.redactor, Shared: m.servers.limit(e), Params: m.servers.params[e.Name],
 		}
 		var x interface {
 			ingest.Embedder

@@ -1,21 +1,43 @@
 package main
 
 import (
+	"context"
 	"slices"
+	"strings"
 
 	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// parameters returns what the requests to an endpoint omit. Nulls of chat models are part of their
-// roles and profiles, because stored answers depend on them.
-func parameters(e config.Endpoint) *params.Endpoint {
-	out := &params.Endpoint{}
-	if e.Kind == config.Embeddings && slices.Contains(e.Omit, config.EncodingFormat) {
-		out.Always |= params.Encoding
-	}
-	if e.Kind == config.Transcriptions && slices.Contains(e.Omit, config.ResponseFormat) {
-		out.Always |= params.Verbose
+// parametersOf returns what the requests to each endpoint omit, by its name.
+func parametersOf(c config.Config, m *params.Memory) map[string]*params.Endpoint {
+	out := map[string]*params.Endpoint{}
+	for _, e := range slices.Concat(c.Endpoints, c.Optimize.Endpoints) {
+		out[e.Name] = params.NewEndpoint(e.Name, e.URL, always(e), m)
 	}
 	return out
+}
+
+// always returns what the requests to an endpoint omit by the configuration. Nulls of chat models
+// are part of their roles and profiles, because stored answers depend on them.
+func always(e config.Endpoint) (omit params.Set) {
+	if e.Kind == config.Embeddings && slices.Contains(e.Omit, config.EncodingFormat) {
+		omit |= params.Encoding
+	}
+	if e.Kind == config.Transcriptions && slices.Contains(e.Omit, config.ResponseFormat) {
+		omit |= params.Verbose
+	}
+	return omit
+}
+
+// models lists the models of an endpoint with the parameters that their requests omit.
+func (s modelServers) models(ctx context.Context, e config.Endpoint) string {
+	var all []string
+	for _, m := range e.Models {
+		if omit := s.params[e.Name].Of(ctx, m).Names(); len(omit) > 0 {
+			m += " (without " + strings.Join(omit, ", ") + ")"
+		}
+		all = append(all, m)
+	}
+	return strings.Join(all, ", ")
 }

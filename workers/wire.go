@@ -75,6 +75,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		return implementations{}, err
 	}
 	a.Store = activities.Confined(store)
+	h.servers.memory.Store = store
 	if h.parts.have(partPreview) {
 		if err := h.preview(ctx); err != nil {
 			return implementations{}, err

@@ -53,6 +53,9 @@ func objects(c *comments) ([]byte, error) {
 			{"AdapterPrefix", training.AdapterPrefix(t, "<adapter>", 1)},
 			{"RoleKey", training.RoleKey(t, "<role>")},
 		}},
+		{"Endpoints", "internal/answer/params", [][2]string{
+			{"Prefix", string(tenant.Default) + "/parameters/<hash of URL and model>/<parameter>.json"},
+		}},
 	} {
 		m.heading(2, group.title)
 		var rows [][]string

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
@@ -60,66 +59,47 @@ func Named(name string) (s Set, ok bool) {
 	return 1 << max(at, 0), at >= 0
 }
 
-// Endpoint has the parameters that the models of an endpoint have refused so far. Its zero
-// value has none.
-type Endpoint struct {
-	Always Set // parameters that all requests omit, by the configuration
-
-	mu      sync.Mutex
-	refused map[string]Set // by model
-}
-
-// Of returns the parameters that requests to a model omit.
-func (e *Endpoint) Of(model string) Set {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.Always | e.refused[model]
-}
-
-func (e *Endpoint) learn(model string, more Set) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.refused == nil {
-		e.refused = map[string]Set{}
-	}
-	e.refused[model] |= more
-}
-
 // Ask sends a request until the model refuses none of its parameters. send makes one attempt
 // without the given parameters, and returns the ones that this attempt had. It ends at the
 // first answer, at any other failure, and at a refusal that was billed: that is one call in
 // the ledger, and the next attempt is another.
 func Ask[T any](ctx context.Context, e *Endpoint, model string, send func(without Set) (T, Set, error)) (T, error) {
 	var here Set // omitted for this request only
+	again := e.due(ctx, model)
 	for {
-		without := e.Of(model) | here
+		without := e.Always | e.known(model)&^again | here
 		out, sent, err := send(without)
-		if err == nil || money.IsCharged(err) || ctx.Err() != nil {
+		if err == nil {
+			e.accepted(ctx, model, again, sent)
+			return out, nil
+		}
+		if money.IsCharged(err) || ctx.Err() != nil {
 			return out, err
 		}
-		more := refused(err, sent, without)
+		more, message := refused(err, sent, without)
 		if more == 0 {
 			return out, err
 		}
 		here |= more
+		again &^= more
 		if !ofTheRequest(err) {
-			e.learn(model, more)
+			e.learn(ctx, model, more, message)
 		}
 	}
 }
 
-// refused returns the parameter that a server does not support. A value that is out of range
+// refused returns the parameter that a server does not support, and its message. A value that is out of range
 // is not an unsupported parameter: to omit it would hide a mistake.
-func refused(err error, sent, without Set) Set {
+func refused(err error, sent, without Set) (Set, string) {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Class != fault.Input || errors.Is(err, answer.ErrTooLong) || errors.Is(err, answer.ErrFiltered) {
-		return 0
+		return 0, ""
 	}
 	text := strings.ToLower(f.Reason)
 	for _, p := range table() {
 		if sent.Has(p.of) && without&p.unless == 0 && p.refused(text) {
-			return p.of
+			return p.of, f.Reason
 		}
 	}
-	return 0
+	return 0, ""
 }

@@ -26,8 +26,8 @@ func CutURI(uri string) string {
 // Defaults of a describe stage.
 const (
 	DescribePrompt    = "Provide a detailed description of this video frame, including objects, people, actions, scene setting, and visual details." // Cogniverse's
-	DescribeMaxTokens = 256
-	DescribeMaxPixels = 768 * 28 * 28 // Qwen2-VL makes one visual token of 28×28 pixels
+	DescribeMaxTokens = 512                                                                                                                          // a longer caption is cut, and its frame refused; stored captions stay valid
+	DescribeMaxPixels = 768 * 28 * 28                                                                                                                // Qwen2-VL makes one visual token of 28×28 pixels
 )
 
 const (

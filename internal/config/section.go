@@ -53,7 +53,7 @@ type stage struct {
 	Revision     string           `json:"revision" jsonschema:"revision of the model; a change invalidates stored answers"`
 	Prompt       string           `json:"prompt" jsonschema:"describe: the prompt"`
 	Structured   bool             `json:"structured" jsonschema:"describe: ask for JSON with caption, on-screen text, objects and actions"`
-	MaxTokens    setting[int]     `json:"max_tokens" jsonschema:"describe: maximum length of an answer in tokens; null: not sent (default the endpoint's, else 256)"`
+	MaxTokens    setting[int]     `json:"max_tokens" jsonschema:"describe: maximum length of an answer in tokens; null: not sent (default the endpoint's, else 512)"`
 	Temperature  setting[float64] `json:"temperature" jsonschema:"describe: sampling temperature; null: not sent (default the endpoint's, else 0)"`
 	MaxPixels    int              `json:"max_pixels" jsonschema:"describe, embed: pictures are scaled down to at most this many pixels"`
 	Language     string           `json:"language" jsonschema:"transcribe: ISO 639-1 code (default detected by the model)"`

@@ -55,7 +55,7 @@ func TestOddAnswers(t *testing.T) {
 	for usage, want := range map[string]int64{
 		`{"prompt_tokens":400,"completion_tokens":20}`:     600,
 		`{"prompt_tokens":400,"completion_tokens":0}`:      400 + 10*7,
-		`{"prompt_tokens":400,"completion_tokens":9e18}`:   400 + 10*(256+1024),
+		`{"prompt_tokens":400,"completion_tokens":9e18}`:   400 + 10*(512+1024),
 		`{"prompt_tokens":25501,"completion_tokens":20}`:   25701, // as gpt-4o-mini counts pictures
 		`{"prompt_tokens":9e18,"completion_tokens":"NaN"}`: int64(most.MaxInput) + 10*7,
 		`null`: int64(most.Input) + 10*7,
@@ -78,7 +78,7 @@ func TestReserve(t *testing.T) {
 	t.Parallel()
 	most := stage().DescribeBounds()
 	for _, input := range []int{0, 1, most.Input, most.Input + 1, most.MaxInput, most.MaxInput + 1, 1 << 40} {
-		for _, output := range []int{0, 1, 256, 257, 256 + 1024, 256 + 1025, 1 << 40} {
+		for _, output := range []int{0, 1, 512, 513, 512 + 1024, 512 + 1025, 1 << 40} {
 			d := answering(t, fmt.Sprintf(`{"choices":[{"message":{"content":%q},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`,
 				strings.Repeat("A tram. ", 300), input, output))
 			reserved, priced := d.Reserve(stage())

@@ -52,7 +52,7 @@ func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
 	if price != nil {
 		out.CostMicroUSD = price.Cost(settled.Input, settled.Output)
 	}
-	if !settled.Estimated && settled.Output >= s.DescribeBounds().MaxOutput && (said.Finish == "" || said.Finish == outcome.FinishStop && !ended(out.Text)) {
+	if limit := s.MaxAnswer(); limit > 0 && !settled.Estimated && settled.Output >= limit && (said.Finish == "" || said.Finish == outcome.FinishStop && !ended(out.Text)) {
 		said.Finish = outcome.FinishLength // litellm#25825: some servers do not say that max_tokens cut the answer
 	}
 	failed := d.incomplete(s, said, out.Text, settled)

@@ -90,7 +90,7 @@ func TestRefusedParameters(t *testing.T) {
 	}
 	require.Equal(t, []string{"json_schema", "json_object", ""}, formats)
 	last := requests()[5]
-	require.Equal(t, 256, *last.MaxCompletionTokens)
+	require.Equal(t, 512, *last.MaxCompletionTokens)
 	require.Len(t, requests()[0].Messages[0].Content, 2, "the schema names the fields")
 	require.Len(t, last.Messages[0].Content, 3)
 	require.Contains(t, last.Messages[0].Content[2].Text, `"on_screen_text"`)
@@ -99,7 +99,7 @@ func TestRefusedParameters(t *testing.T) {
 // TestMistakesAreNotOmitted: a refused value is an error of the profile.
 func TestMistakesAreNotOmitted(t *testing.T) {
 	t.Parallel()
-	url, requests := picky(t, "A cat.", func(body) string { return "max_tokens is too large: 256. This model supports at most 64 tokens" })
+	url, requests := picky(t, "A cat.", func(body) string { return "max_tokens is too large: 512. This model supports at most 64 tokens" })
 	_, err := vlm.NewOpenAI(vlm.Options{URL: url}).Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.Len(t, requests(), 1)

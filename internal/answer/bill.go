@@ -122,8 +122,8 @@ type billing struct {
 //     They come in bursts while a server restarts; booking them would use up a budget within
 //     seconds.
 //
-// An exception is a gateway that answers 500 because it cannot read the provider's answer:
-// that answer exists and is billed.
+// An exception is a gateway that answers 422 or 500 because it cannot read the provider's answer,
+// or because its connection to the provider broke: that answer may exist and be billed.
 //
 // The outcome is unknown if a proxy (408, 460, 499, 504, 524, 598) or cogflow gave up
 // waiting, or the connection broke after the request was sent: the server may have
@@ -146,7 +146,7 @@ func (b billing) charge(err error) error {
 	status := cmp.Or(b.said, b.status)
 	switch {
 	case success(status), success(b.status) && counted(b.body), status == 0 && b.sent, gaveUp(status), b.taken,
-		status == http.StatusInternalServerError && Says(message(b.body), unread()):
+		(status == http.StatusInternalServerError || status == http.StatusUnprocessableEntity) && Says(message(b.body), unread()):
 		return money.ChargeUnknown(err)
 	}
 	return err

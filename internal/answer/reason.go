@@ -92,6 +92,7 @@ func noModel() []string {
 	return []string{
 		"model_not_found", "model not found", "model not exist", "model does not exist", "no such model", "unknown model", "invalid model name",
 		"not a valid model", "model identifier is invalid", "invalid model:", "unable to access model", "deploymentnotfound",
+		"server is pinned to", // transformers
 	}
 }
 
@@ -112,13 +113,19 @@ func isAccount(text string) bool {
 	return Says(text, noAccount()) || suspended.MatchString(text) || quota && !Says(text, []string{"ai.google.dev", "metric", "retry in", "try again in"})
 }
 
-// unread lists messages of LiteLLM, with status 500, about an answer of a provider that it cannot
-// read: the provider has billed that answer.
+// unread lists messages about a model's answer that was lost on its way, with status 422 or 500:
+// the provider may have billed that answer.
 func unread() []string {
 	return []string{
-		"invalid response from llm endpoint", "invalid response object", "with no 'choices'", "'choices' that is not a list",
-		"codec can't decode", "extra data: line", "expecting value: line",
+		"invalid response from llm endpoint", "invalid response object", "error in response object", "with no 'choices'", "'choices' that is not a list",
+		"codec can't decode", "extra data: line", "expecting value: line", "exception - connection error", // LiteLLM
+		"produced output that does not match the expected", // llama.cpp
 	}
+}
+
+// noPictures lists how servers with status 500 say that the model takes no pictures.
+func noPictures() []string {
+	return []string{"image input is not supported"} // llama.cpp
 }
 
 // Says reports whether a message contains one of the phrases, in any case.
@@ -147,6 +154,10 @@ func explain(f *fault.Error, code int, text string) {
 		f.Class, f.Err = fault.Input, fault.ErrNotServed
 	case code == http.StatusBadRequest && Says(text, []string{"throttlingexception"}): // AWS
 		f.Class = fault.Overload
+	case code == http.StatusUnprocessableEntity && Says(text, unread()):
+		f.Class = fault.Transport
+	case code == http.StatusInternalServerError && Says(text, noPictures()):
+		f.Class = fault.Input
 	case wrongPlace(code):
 		f.Err = fault.ErrNotServed
 	}

@@ -60,7 +60,7 @@ func onlyOne() []string {
 
 // formats lists the phrases for an unsupported response format.
 func formats() []string {
-	return []string{"response_format", "json_schema", "json_object", "json schema", "json mode", "structured output", "guided_json", "$ref", "invalid schema", "response format"}
+	return []string{"response_format", "json_schema", "json_object", "json schema", "json mode", "structured output", "guided_json", "$ref", "invalid schema", "response format", "grammar"}
 }
 
 // otherFormat lists the phrases for a format that a transcription model does not write.
@@ -69,5 +69,5 @@ func otherFormat() []string { return []string{"not compatible", "use 'json'", "u
 // ofTheRequest reports whether a server has refused this schema or these messages, not the
 // response format in general. The next request may be valid, and of another tenant.
 func ofTheRequest(err error) bool {
-	return answer.Says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context="})
+	return answer.Says(err.Error(), []string{"invalid schema", "$ref", "must contain the word", "additionalproperties", "schema for", "in context=", "grammar", "schema conversion"})
 }

@@ -24,6 +24,10 @@ func overflows() []Behaviour {
 			`{"error":{"code":400,"message":"the request exceeds the available context size. try increasing the context size or enable context shift","type":"exceed_context_size_error","n_prompt_tokens":14429,"n_ctx":8192}}`),
 		long("lm studio: context", "lmstudio-ai/lmstudio-bug-tracker#546", 400,
 			`{"error":"Trying to keep the first 111490 tokens when context the overflows. However, the model is loaded with context length of only 32768 tokens"}`),
+		long("llama.cpp: context", "arbs-io/github-copilot-llm-gateway#73", 400,
+			`{"error":{"code":400,"message":"request (8708 tokens) exceeds the available context size (8192 tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":8708,"n_ctx":8192}}`),
+		long("vllm: context, in characters", "vllm-project/vllm#42474", 400,
+			`{"error":{"message":"This model's maximum context length is 512 tokens. However, you requested 8 output tokens and your prompt contains 39050 characters (more than 6552 characters, which is the upper bound for 504 input tokens). Please reduce the length of the input prompt or the number of requested output tokens. (parameter=input_text, value=39050)","type":"BadRequestError","param":"input_text","code":400}}`),
 		long("openai: more than the limit of a minute", "vanderschaarlab/climb#1", 429,
 			`{"error":{"message":"Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}`),
 		long("groq: more than the limit of a minute", "Alishahryar1/free-claude-code#1633", 413,
@@ -59,7 +63,20 @@ func refusals() []Behaviour {
 		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"temperature"`)) },
 		Answer:  body(400, `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`),
 	}
+	seed := Behaviour{
+		Name: "transformers: fields that it does not know", Source: "https://huggingface.co/docs/transformers/serving", Outcome: Answered, Bill: Free, Finish: "stop",
+		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"seed"`)) },
+		Answer:  body(422, `{"detail":"Unexpected fields in the request: {'seed'}"}`),
+	}
 	return []Behaviour{
+		format("vllm: a schema that its grammar lacks", "https://docs.vllm.ai/en/latest/features/structured_outputs.html", `{"error":{"message":"Grammar error: Unimplemented keys: [\"uniqueItems\"]","type":"BadRequestError","param":null,"code":400}}`),
+		format("llama.cpp: a schema that its grammar lacks", "ggml-org/llama.cpp#26930",
+			`{"error":{"code":400,"message":"Unable to generate parser for this template. Automatic parser generation failed: JSON schema conversion failed:\nPattern must start with '^' and end with '$'","type":"invalid_request_error"}}`),
+		refused("vllm: max_tokens is too large", "vllm-project/vllm#40324", 400, "max_model_len",
+			`{"error":{"message":"max_tokens=99999 cannot be greater than max_model_len=max_total_tokens=512. Please request fewer output tokens. (parameter=max_tokens, value=99999)","type":"BadRequestError","param":"max_tokens","code":400}}`),
+		refused("vllm: no pictures", "vllm-project/vllm#23402", 400, "not a multimodal model", `{"error":{"message":"served is not a multimodal model","type":"BadRequestError","param":null,"code":400}}`),
+		refused("llama.cpp: no pictures, as a failure of the server", "https://github.com/ggml-org/llama.cpp/tree/master/tools/server", 500, "image input is not supported",
+			`{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`),
 		refused("openrouter: what the provider says", "diegosouzapw/OmniRoute#3044", 400, "at most 1 image",
 			`{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Model supports at most 1 image per prompt.\"}}","provider_name":"Crucible"}}}`),
 		refused("openai: max_tokens is too large", "https://platform.openai.com/docs/guides/error-codes", 400, "max_tokens is too large",
@@ -72,7 +89,16 @@ func refusals() []Behaviour {
 			`<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head></html>`),
 		refused("nginx: the request is too large", "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size", 413, "413",
 			`<html><head><title>413 Request Entity Too Large</title></head></html>`),
-		temperature,
+		temperature, seed,
+	}
+}
+
+// format is a refusal of a response format.
+func format(name, source, answer string) Behaviour {
+	return Behaviour{
+		Name: name, Source: source, Outcome: Answered, Bill: Free, Finish: "stop",
+		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"response_format"`)) },
+		Answer:  body(400, answer),
 	}
 }
 
@@ -103,6 +129,7 @@ func accounts() []Behaviour {
 			`[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]`),
 		unserved("ollama: no such model", "https://github.com/ollama/ollama/blob/main/docs/api.md", 404, `{"error":"model \"served\" not found, try pulling it first"}`),
 		unserved("litellm: no such model", "https://docs.litellm.ai/docs/exception_mapping", 400, failure("litellm.BadRequestError: Invalid model name passed in model=served. Call `/v1/models` to view available models for your key.")),
+		unserved("transformers: another model", "https://huggingface.co/docs/transformers/serving", 400, `{"detail":"Server is pinned to '/models/other'; requested 'served'."}`),
 		unserved("fastapi: no such route", "https://fastapi.tiangolo.com/tutorial/handling-errors/", 404, `{"detail":"Not Found"}`),
 		unserved("the address has moved", "https://www.rfc-editor.org/rfc/rfc9110#section-15.4.9", 308, ``, "Location", "/v2"),
 		unserved("nginx: HTTP to the port of HTTPS", "https://nginx.org/en/docs/http/ngx_http_ssl_module.html#errors", 497, `<html>400 The plain HTTP request was sent to HTTPS port</html>`),

@@ -1,6 +1,10 @@
 package report
 
-import "github.com/cogniverse/cogflow/safetext"
+import (
+	"html/template"
+
+	"github.com/cogniverse/cogflow/safetext"
+)
 
 // Chat shows a held-out row as a conversation: the prompt, the expected answer, and the
 // answer or the score of each model.
@@ -17,6 +21,8 @@ type Turn struct {
 	Note  string // such as a score
 	Text  string
 	Empty bool // there is no message; Text says so
+
+	Pictures []template.URL // data URIs of small pictures in the message
 }
 
 // MaxTurns is the maximum number of turns shown for one row. Each turn is cut to MaxReason runes.

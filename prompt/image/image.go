@@ -4,6 +4,7 @@
 package image
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -31,6 +32,16 @@ func (i Image) URL() string { return i.url }
 
 // Bytes is the size of the image data; 0 = remote.
 func (i Image) Bytes() int { return i.bytes }
+
+// Data is the content of the image; ok is false for a remote one.
+func (i Image) Data() (data []byte, ok bool) {
+	_, encoded, found := strings.Cut(i.url, ";base64,")
+	if !found || i.bytes == 0 {
+		return nil, false
+	}
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	return data, err == nil
+}
 
 // Text is str(image) in DSPy, and the image in its files.
 func (i Image) Text() string {

@@ -42,6 +42,9 @@ func TestOf(t *testing.T) {
 		require.NoError(t, err, kind)
 		assert.Equal(t, uri(kind, data), made.URL())
 		assert.Equal(t, len(data), made.Bytes())
+		content, ok := made.Data()
+		assert.True(t, ok)
+		assert.Equal(t, data, content)
 		for _, form := range []any{made, made.URL(), made.Text(), python.NewObject("url", made.URL())} {
 			again, err := image.Of(form)
 			require.NoError(t, err)

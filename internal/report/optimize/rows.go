@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"encoding/base64"
+	"html/template"
 	"slices"
 
 	"github.com/cogniverse/cogflow/internal/report"
@@ -24,6 +26,7 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 		}
 	}
 	var out []report.Chat
+	left := maxPictures
 	for i, r := range rows {
 		c := report.Chat{Title: "Row " + report.Count(i+1), Note: "score " + ofOne(r.BeforeScore) + " → " + ofOne(r.AfterScore)}
 		c.Tone, c.Change = change(r)
@@ -33,11 +36,13 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 				break
 			}
 			v, _ := r.Example.Get(name)
+			turn := report.NewTurn("ask", name, "", python.Str(image.Describe(v)))
 			if slices.Contains(answers, name) {
-				c.Turns = append(c.Turns, report.NewTurn("want", "Expected "+name, "", python.Str(image.Describe(v))))
-			} else {
-				c.Turns = append(c.Turns, report.NewTurn("ask", name, "", python.Str(image.Describe(v))))
+				turn = report.NewTurn("want", "Expected "+name, "", python.Str(image.Describe(v)))
 			}
+			turn.Pictures = pictures(v, min(left, maxPicturesAValue))
+			left -= len(turn.Pictures)
+			c.Turns = append(c.Turns, turn)
 		}
 		// Inputs come before expected answers, regardless of the order of the fields.
 		slices.SortStableFunc(c.Turns, func(a, b report.Turn) int { return rankOf(a.Side) - rankOf(b.Side) })
@@ -46,6 +51,33 @@ func chats(rows []prompt.ReportRow) []report.Chat {
 		out = append(out, c)
 	}
 	return out
+}
+
+// Limits of the pictures in a page, which has one file.
+const (
+	maxPictures       = 48
+	maxPicturesAValue = 4
+	pictureWidth      = 160 // pixels
+)
+
+// pictures are small pictures of the images in a value. A remote image has none, because neither
+// cogflow nor the page opens it.
+func pictures(v any, most int) (shown []template.URL) {
+	for _, found := range image.In(v) {
+		if len(shown) == most {
+			break
+		}
+		data, ok := found.Data()
+		if !ok {
+			continue
+		}
+		small, err := report.Sketch(data, pictureWidth)
+		if err != nil { // the description is shown
+			continue
+		}
+		shown = append(shown, template.URL("data:image/jpeg;base64,"+base64.StdEncoding.EncodeToString(small))) //nolint:gosec // made here
+	}
+	return shown
 }
 
 func rankOf(side string) int {

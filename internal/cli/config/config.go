@@ -1,6 +1,6 @@
 // Package config is the part of the command line that writes a first configuration, and
-// shows and checks the current one. It reads the same configuration as workers and opens no
-// store, index or endpoint.
+// shows and checks the current one. It reads the same configuration as workers, and from the
+// store only what models have refused. It opens no index or endpoint.
 package config
 
 import (
@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 type app struct{ *cli.App }
@@ -31,33 +32,43 @@ configs/config.json). Its section "cogflow" is cogflow's own. Environment variab
 override it. Without a file, the embedded defaults apply. In and below a folder in which
 "make up" runs, the configuration of its worker applies.`,
 	}
-	cmd.AddCommand(a.showCommand(), a.checkCommand(), a.schemaCommand())
+	cmd.AddCommand(a.showCommand(), a.checkCommand(), a.schemaCommand(), a.forgetCommand())
 	return cmd
 }
 
 // shown is the output of `config show --json`.
 type shown struct {
 	config.Config
-	ActiveProfile string `json:"active_profile"`
+	ActiveProfile string          `json:"active_profile"`
+	Requests      []modelRequests `json:"requests"`                 // by endpoint and model
+	RequestsError string          `json:"requests_error,omitempty"` // why what models have refused cannot be read
 }
 
 func (a app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "show",
-		Short:   "Show the current settings, defaults included",
-		Long:    "Show prints the current settings, defaults included and secrets omitted.",
+		Use:   "show",
+		Short: "Show the current settings, defaults included",
+		Long: `Show prints the current settings, defaults included and secrets omitted.
+
+Under "requests" it lists for each endpoint and model which parameters are sent, which are not and
+why, and what the model has refused since when. That is read from the object store.`,
 		Example: "  cogflow config show --json",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.Config()
 			if err != nil {
 				return err
 			}
-			c = c.Redacted()
-			if a.JSON {
-				return a.PrintJSON(shown{Config: c, ActiveProfile: c.Active()})
+			out := shown{Config: c.Redacted(), ActiveProfile: c.Active()}
+			learned, failed := a.learned(cmd.Context(), c)
+			out.Requests = requests(c, learned)
+			if err := failed(); err != nil {
+				out.RequestsError = safetext.Line(strings.ReplaceAll(err.Error(), c.Store, out.Store), safetext.MaxMessage)
 			}
-			return cli.WriteJSON(a.Out, shown{Config: c, ActiveProfile: c.Active()})
+			if a.JSON {
+				return a.PrintJSON(out)
+			}
+			return cli.WriteJSON(a.Out, out)
 		},
 	}
 }

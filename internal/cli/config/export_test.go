@@ -1,4 +1,8 @@
 package config
 
-// Shown is the type of the JSON output.
-type Shown = shown
+// The types of the JSON outputs.
+type (
+	Shown         = shown
+	ModelRequests = modelRequests
+	Forgotten     = forgotten
+)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/prompt/image"
@@ -44,6 +45,11 @@ func (m Message) Text() string {
 		}
 	}
 	return text.String()
+}
+
+// HasImages reports whether a message has an image.
+func HasImages(messages []Message) bool {
+	return slices.ContainsFunc(messages, func(m Message) bool { return len(m.Parts) > 0 })
 }
 
 // MarshalJSON writes the message as OpenAI's protocol has it. HTML is escaped by the caller, or

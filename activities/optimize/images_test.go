@@ -55,23 +55,30 @@ func imagesOf(messages []prompt.Message) (urls []string) {
 	return urls
 }
 
+// useImages plans a job whose program has images.
+func (o *optimizing) useImages() Prepared {
+	o.t.Helper()
+	in := PrepareInput{
+		Tenant: "default", Program: json.RawMessage(captioner), Mode: o.mode, Metric: json.RawMessage(`{"kind":"exact","field":"answer"}`),
+		Trainset: photos(o.t, 0, 12), Valset: photos(o.t, 12, 28), Testset: photos(o.t, 28, 52),
+	}
+	if o.mode == ModeGEPA {
+		require.NoError(o.t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
+	} else {
+		require.NoError(o.t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
+	}
+	plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
+	require.NoError(o.t, err)
+	o.who.Job = plan.Job
+	return plan
+}
+
 // TestImages: a program with images is optimized in every mode. Each request of the student
 // has the image of its row, and neither the report nor a text has image data.
 func TestImages(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
-		in := PrepareInput{
-			Tenant: "default", Program: json.RawMessage(captioner), Mode: o.mode, Metric: json.RawMessage(`{"kind":"exact","field":"answer"}`),
-			Trainset: photos(o.t, 0, 12), Valset: photos(o.t, 12, 28), Testset: photos(o.t, 28, 52),
-		}
-		if o.mode == ModeGEPA {
-			require.NoError(o.t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
-		} else {
-			require.NoError(o.t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
-		}
-		plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
-		require.NoError(o.t, err)
-		o.who.Job = plan.Job
+		plan := o.useImages()
 		require.Equal(o.t, plan.TokensIn, int64(plan.Quote.Student+plan.Quote.Teacher+plan.Quote.Proposer)*(1500+map[bool]int64{true: 1, false: 9}[o.mode == ModeGEPA]*1500))
 		var mu sync.Mutex
 		asked, proposed := 0, 0
@@ -122,6 +129,26 @@ func text(messages []prompt.Message) string {
 		all += m.Text() + "\n"
 	}
 	return all
+}
+
+// TestNoVision: a model that rejects every image stops the run after a few requests, although it
+// answers texts, and no row gets a score.
+func TestNoVision(t *testing.T) {
+	t.Parallel()
+	everyMode(t, func(o *optimizing) {
+		o.useImages()
+		o.lm.rejects = func(c prompt.Completion) error {
+			if prompt.HasImages(c.Messages) {
+				return badRequest()
+			}
+			return nil
+		}
+		_, err := o.parts()[0].run(o)
+		require.Equal(o.t, fault.Input, activitytest.ClassOf(err))
+		require.ErrorContains(o.t, err, "does it take images?")
+		asked, _ := o.lm.calls()
+		require.Less(o.t, asked, 30)
+	})
 }
 
 // TestImageFiles: rows may name image files; the job is that of rows with their data.

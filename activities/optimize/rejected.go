@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/image"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -121,9 +122,13 @@ func (c *stageRunner) prove(ctx context.Context, now *calling, of string) error 
 	case control.rejected != nil && fault.ClassOf(control.rejected) == fault.Transport:
 		return control.rejected.error
 	case control.rejected != nil, errors.Is(control.err, money.ErrGivenUp), control.err == nil && !control.proves:
+		with := ""
+		if prompt.HasImages(control.request.Messages) {
+			with = " with an image (does it take images?)"
+		}
 		return &fault.Error{
 			Class: fault.Input, Op: "ask model", Subject: held[0].model.Name, Err: held[0].rejected.error,
-			Reason: fmt.Sprintf("it rejected %d requests, and a short one without a row as well; correct its endpoint, its parameters or its account", len(held)),
+			Reason: fmt.Sprintf("it rejected %d requests, and a short one without a row as well%s; correct its endpoint, its parameters or its account", len(held), with),
 		}
 	case control.err != nil:
 		return control.err
@@ -133,7 +138,8 @@ func (c *stageRunner) prove(ctx context.Context, now *calling, of string) error 
 }
 
 // controlRequest has the parameters of a rejected request, but contains no row. It has a hash
-// of the rejected requests, so that it is a new request each time.
+// of the rejected requests, so that it is a new request each time, and an image if they have:
+// a model without vision rejects all rows with images.
 func controlRequest(held []answered) prompt.Completion {
 	names := make([]string, len(held))
 	for i, one := range held {
@@ -145,5 +151,8 @@ func controlRequest(held []answered) prompt.Completion {
 	c.Messages = []prompt.Message{{
 		Role: prompt.User, Content: "Reply with the word ok. (" + string(video.NewFingerprint("control", names...)[:8]) + ")",
 	}}
+	if sample, err := image.Sample(); err == nil && slices.ContainsFunc(held, func(one answered) bool { return prompt.HasImages(one.request.Messages) }) {
+		c.Messages[0] = prompt.Message{Role: prompt.User, Parts: []prompt.Part{{Text: c.Messages[0].Content}, {Image: &sample}}}
+	}
 	return c
 }

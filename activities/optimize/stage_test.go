@@ -68,7 +68,7 @@ func (s *speaker) Complete(ctx context.Context, c prompt.Completion) (prompt.Com
 	s.mu.Lock()
 	s.same[string(c.Fingerprint())]++
 	s.mu.Unlock()
-	if strings.HasPrefix(c.Messages[0].Content, "Reply with the word ok.") {
+	if strings.HasPrefix(c.Messages[0].Text(), "Reply with the word ok.") {
 		return prompt.CompletionAnswer{Text: "ok", CostMicroUSD: microUS}, nil
 	}
 	text := miprotest.Answer(mipro.Call{Request: &prompt.Request{Messages: c.Messages}, Rollout: c.Rollout}, "")

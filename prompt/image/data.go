@@ -147,3 +147,17 @@ func measureWebP(data []byte) (int, int, error) {
 	}
 	return 0, 0, errors.New("its first chunk is not an image")
 }
+
+// Sample returns a grey square that every model which takes images can read.
+func Sample() (Image, error) {
+	const side = 64 // Qwen refuses images with a side below 28
+	grey := image.NewGray(image.Rect(0, 0, side, side))
+	for i := range grey.Pix {
+		grey.Pix[i] = 0x80
+	}
+	var data bytes.Buffer
+	if err := png.Encode(&data, grey); err != nil {
+		return Image{}, err
+	}
+	return FromBytes(data.Bytes())
+}

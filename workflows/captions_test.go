@@ -164,6 +164,10 @@ func TestCutCaptions(t *testing.T) {
 	require.Contains(t, string(page), "Half a lighthouse behind the")
 	require.Contains(t, string(page), "(no caption: describe frame")
 
+	plan, err := w.ingestLibrary(ingestflow.LibraryInput{Source: w.library(), DryRun: true, Force: true})
+	require.NoError(t, err)
+	require.Zero(t, plan.Estimate.Calls, "the answers that are not captions are stored, too")
+
 	var all []string
 	for i := range 12 {
 		all = append(all, fmt.Sprintf("b %d %s", i, cut))

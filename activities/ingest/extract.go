@@ -1,23 +1,17 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
-	"math"
 	"os"
-	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/chunks"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -37,17 +31,6 @@ type ExtractInput struct {
 	URI   string `json:"uri"`
 	Force bool   `json:"force,omitempty"` // decode again even if the frames are stored
 }
-
-// signalEvery limits the cost of overlap: a signal is an event and usually a workflow task,
-// so signals are sent by time, not for each chunk.
-const signalEvery = time.Second
-
-// fullWindow is how many chunks keep a describe endpoint busy. The first signal starts it,
-// the one at this count fills it.
-const fullWindow = 4
-
-// uploads is the number of concurrent uploads of frames.
-const uploads = 16
 
 // Extract decodes a video once, stores frames and chunks as they come, and the manifest
 // last. A repeated attempt writes the same bytes to the same keys.
@@ -114,19 +97,24 @@ func (a *Activities) decode(ctx context.Context, in ExtractInput, p video.Profil
 		return video.Extraction{}, fault.New(fault.Input, "extract frames of", name,
 			"the file changed while it was being ingested; start again when it is complete")
 	}
-	c := a.newChunker(ctx, p, prefix)
+	run := activity.GetInfo(ctx).WorkflowExecution
+	c := chunks.NewWriter(ctx, a.Store, prefix, p.ChunkFrames, func(stored, frames int) {
+		// Only an early start: the result of the activity repeats it, so a lost signal only
+		// costs overlap.
+		_ = a.Runs.Signal(ctx, run.ID, run.RunID, SignalExtracted, Extracted{Chunks: stored, Frames: frames})
+	})
 	if !p.Extracts() {
-		if err := c.keep(); err != nil {
+		if err := c.Keep(); err != nil {
 			return video.Extraction{}, err
 		}
 	}
 	var position atomic.Int64
-	activities.HeartbeatDetails(ctx, func() any { return map[string]int64{"frames": c.frames.Load(), "ms": position.Load()} })
-	out, err := a.Media.Extract(ctx, file, dir, p.Sampling, c.add, position.Store)
-	if flushErr := c.finish(); err == nil {
+	activities.HeartbeatDetails(ctx, func() any { return map[string]int64{"frames": c.Frames(), "ms": position.Load()} })
+	out, err := a.Media.Extract(ctx, file, dir, p.Sampling, c.Add, position.Store)
+	if flushErr := c.Finish(); err == nil {
 		err = flushErr
 	}
-	out.Frames, out.Chunks, out.FrameBytes = int(c.frames.Load()), c.index, c.bytes
+	out.Frames, out.Chunks, out.FrameBytes = int(c.Frames()), c.Chunks(), c.Bytes()
 	return out, err
 }
 
@@ -142,131 +130,4 @@ func (a *Activities) keep(ctx context.Context, prefix, dir, name string) (key st
 	defer file.Close()
 	_, err = a.Store.Put(ctx, prefix+name, file)
 	return prefix + name, err
-}
-
-// chunker groups frames into chunks. A chunk is stored after all its frames.
-type chunker struct {
-	a      *Activities
-	ctx    context.Context //nolint:containedctx // lives as long as one activity call
-	prefix string
-	size   int
-	run    activity.Info
-
-	frames   atomic.Int64
-	bytes    int64
-	index    int   // chunks stored
-	after    int64 // frames up to this time are stored, made by another extractor
-	stillsTo int64 // stills up to this time are stored or being stored
-	pending  []video.Frame
-	puts     *panics.Group
-	putCtx   context.Context //nolint:containedctx // of puts
-	signaled time.Time
-}
-
-func (a *Activities) newChunker(ctx context.Context, p video.Profile, prefix string) *chunker {
-	c := &chunker{a: a, ctx: ctx, prefix: prefix, size: p.ChunkFrames, after: math.MinInt64, stillsTo: -1, run: activity.GetInfo(ctx)}
-	c.fresh()
-	return c
-}
-
-func (c *chunker) fresh() {
-	c.pending = make([]video.Frame, 0, c.size)
-	c.puts, c.putCtx = panics.WithContext(c.ctx)
-	c.puts.SetLimit(uploads)
-}
-
-// keep continues after the stored chunks. They are never made again: some may be described
-// already, and another extractor makes different frames.
-func (c *chunker) keep() error {
-	for {
-		var chunk video.Chunk
-		err := activities.ReadJSON(c.ctx, c.a.Store, video.ChunkKey(c.prefix, c.index), &chunk)
-		if activities.Absent(err) {
-			return c.sizes()
-		}
-		if err != nil {
-			return err
-		}
-		c.index++
-		c.frames.Add(int64(len(chunk.Frames)))
-		for _, f := range chunk.Frames {
-			c.after = max(c.after, f.PTSMS)
-			for _, still := range f.Stills {
-				c.stillsTo = max(c.stillsTo, still.PTSMS)
-			}
-		}
-	}
-}
-
-// sizes adds up the pictures of the chunks that are kept.
-func (c *chunker) sizes() error {
-	return c.a.Store.List(c.ctx, c.prefix, func(o object.Info) error {
-		name, picture := strings.CutSuffix(path.Base(o.Key), ".jpg")
-		ptsMS, err := strconv.ParseInt(name, 10, 64)
-		if picture && err == nil && ptsMS <= max(c.after, c.stillsTo) {
-			c.bytes += o.Size
-		}
-		return nil
-	})
-}
-
-func (c *chunker) add(p video.Picture) error {
-	if p.Frame.PTSMS <= c.after {
-		return nil
-	}
-	if c.putCtx.Err() != nil {
-		return c.puts.Wait()
-	}
-	c.put(p.Frame.PTSMS, p.JPEG)
-	for i, still := range p.Frame.Stills {
-		// Windows that overlap share stills, and the frame may be one of them.
-		if still.PTSMS > c.stillsTo && still.PTSMS != p.Frame.PTSMS {
-			c.put(still.PTSMS, p.Stills[i])
-		}
-	}
-	if n := len(p.Frame.Stills); n > 0 {
-		c.stillsTo = max(c.stillsTo, p.Frame.Stills[n-1].PTSMS)
-	}
-	c.pending = append(c.pending, p.Frame)
-	c.frames.Add(1)
-	if len(c.pending) < c.size {
-		return nil
-	}
-	return c.flush()
-}
-
-func (c *chunker) put(ptsMS int64, jpeg []byte) {
-	ctx := c.putCtx
-	c.puts.Go(func() error {
-		_, err := c.a.Store.Put(ctx, video.PictureKey(c.prefix, ptsMS), bytes.NewReader(jpeg))
-		return err
-	})
-	c.bytes += int64(len(jpeg))
-}
-
-func (c *chunker) flush() error {
-	if err := c.puts.Wait(); err != nil {
-		return err
-	}
-	chunk := video.Chunk{Index: c.index, Frames: c.pending}
-	if err := activities.WriteJSON(c.ctx, c.a.Store, video.ChunkKey(c.prefix, c.index), chunk); err != nil {
-		return err
-	}
-	c.index++
-	c.fresh()
-	if c.index == 1 || c.index == fullWindow || time.Since(c.signaled) >= signalEvery {
-		c.signaled = time.Now()
-		// Only an early start: the result of the activity repeats it, so a lost signal only
-		// costs overlap.
-		_ = c.a.Runs.Signal(c.ctx, c.run.WorkflowExecution.ID, c.run.WorkflowExecution.RunID,
-			SignalExtracted, Extracted{Chunks: c.index, Frames: int(c.frames.Load())})
-	}
-	return nil
-}
-
-func (c *chunker) finish() error {
-	if len(c.pending) > 0 {
-		return c.flush()
-	}
-	return c.puts.Wait()
 }

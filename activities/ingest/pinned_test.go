@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/chunks"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -145,20 +146,19 @@ func (b *builds) frames(prefix string, chunks int) (made []string) {
 
 // newRunOfOtherBuild makes a run of a build with another extractor, which has already stored
 // that many chunks of three frames.
-func newRunOfOtherBuild(t *testing.T, chunks int) (b *builds, prefix string) {
+func newRunOfOtherBuild(t *testing.T, stored int) (b *builds, prefix string) {
 	t.Helper()
 	p := video.LocalPreview()
 	p.ChunkFrames, p.Extractor = 3, "other"
 	b = newBuilds(t, p)
 	prefix = video.FramesPrefix("default", b.ref.Video, p.ExtractFingerprint(b.ref.Video))
 	there := stills{by: "there"}
-	c := &chunker{a: b.run, ctx: t.Context(), prefix: prefix, size: 3, after: -1, stillsTo: -1, signaled: time.Now().Add(time.Hour)}
-	c.fresh()
+	c := chunks.NewWriter(t.Context(), b.store, prefix, 3, func(int, int) {})
 	_, err := there.Extract(t.Context(), nil, "", video.Sampling{}, func(p video.Picture) error {
-		if c.index == chunks {
+		if c.Chunks() == stored {
 			return nil
 		}
-		return c.add(p)
+		return c.Add(p)
 	}, nil)
 	require.NoError(t, err)
 	return b, prefix

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/config"
 	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestRequests: show lists what is sent to each model, what is not and why, and forget makes
@@ -54,7 +55,7 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, map[string]any{"max_tokens": 1000.0, "seed": "number of the rollout", "response_format": "json_schema"}, before["m"].Uses[0].Sent)
 	require.Equal(t, map[string]string{"temperature": "null in the configuration"}, before["m"].Uses[0].NotSent)
 	require.Equal(t, "profile p, describe", before["m"].Uses[3].Use)
-	require.Equal(t, map[string]any{"max_tokens": 256.0, "temperature": 0.0, "response_format": "json_schema"}, before["m"].Uses[3].Sent)
+	require.Equal(t, map[string]any{"max_tokens": float64(video.DescribeMaxTokens), "temperature": 0.0, "response_format": "json_schema"}, before["m"].Uses[3].Sent)
 	require.Equal(t, "proposer", before["n"].Uses[0].Use)
 	require.Equal(t, "init_temperature of the job, 1 by default", before["n"].Uses[0].Sent["temperature"])
 	require.Equal(t, map[string]string{"encoding_format": "null in the configuration"}, before["e"].Uses[0].NotSent)
@@ -66,7 +67,7 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, "temperature", after["m"].Refused[2].Parameter)
 	require.Equal(t, "status 400: temperature is not supported", after["m"].Refused[2].Message)
 	require.False(t, after["m"].Refused[2].Since.IsZero())
-	require.Equal(t, map[string]any{"max_completion_tokens": 256.0, "response_format": "json_object"}, after["m"].Uses[3].Sent)
+	require.Equal(t, map[string]any{"max_completion_tokens": float64(video.DescribeMaxTokens), "response_format": "json_object"}, after["m"].Uses[3].Sent)
 	require.Equal(t, map[string]string{"temperature": "refused by the model", "max_tokens": "refused by the model", "json_schema": "refused by the model"}, after["m"].Uses[3].NotSent)
 	require.Empty(t, after["n"].Refused)
 

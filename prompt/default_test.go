@@ -1,12 +1,14 @@
 package prompt_test
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/prompt/yaml"
 )
 
 // TestDefaults: the defaults of inputs reach the request and the demo, a default that one
@@ -37,4 +39,17 @@ func TestDefaults(t *testing.T) {
 		_, err := prompt.Read([]byte(`{"name": "p", "predictors": [{"name": "a", "inputs": [{"name": "q", ` + text + `}], "outputs": [{"name": "x"}]}]}`))
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestDefaultInYAML: a default is a value in YAML as well.
+func TestDefaultInYAML(t *testing.T) {
+	t.Parallel()
+	text, err := yaml.JSON([]byte("name: p\npredictors:\n  - name: self\n    inputs: [{name: q, type: optional, items: {type: str}, default: null}, {name: n, type: int, default: 5}]\n"+
+		"    outputs:\n      - name: a\n        type: list\n        default: [x, 'y']\n"), reflect.TypeFor[prompt.Program]())
+	require.NoError(t, err)
+	p, err := prompt.Read(text)
+	require.NoError(t, err)
+	require.JSONEq(t, "null", string(p.Predictors[0].Inputs[0].Default))
+	require.JSONEq(t, "5", string(p.Predictors[0].Inputs[1].Default))
+	require.JSONEq(t, `["x", "y"]`, string(p.Predictors[0].Outputs[0].Default))
 }

@@ -51,7 +51,7 @@ func TestOf(t *testing.T) {
 			assert.Equal(t, made, again)
 		}
 		assert.Contains(t, made.Repr(), "Image(url=data:image/"+kind+";base64,<IMAGE_BASE_64_ENCODED(")
-		assert.Equal(t, 2833+5667, made.MaxTokens(), "one tile")
+		assert.Equal(t, 2833+4*5667, made.MaxTokens(), "scaled to 1024 × 768")
 	}
 	remote, err := image.Of("https://example.com/a.png")
 	require.NoError(t, err)
@@ -61,6 +61,25 @@ func TestOf(t *testing.T) {
 	jpg, err := image.Of(strings.Replace(uri("jpeg", files(t)["jpeg"]), "image/jpeg", "image/jpg", 1))
 	require.NoError(t, err)
 	assert.Contains(t, jpg.URL(), "image/jpg", "sent as it was given")
+}
+
+// TestMaxTokens: the bound is above what vendors count for images of known sizes.
+func TestMaxTokens(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ width, height, tokens int }{
+		{512, 512, 2833 + 5667}, {1024, 1024, 2833 + 4*5667}, {2048, 4096, 2833 + 6*5667}, // OpenAI's examples, for gpt-4o-mini
+		{1092, 1092, 1590}, {2000, 2000, 5334}, // Anthropic's, without its limit
+		{3584, 3584, 16384},     // Qwen2-VL at its most pixels
+		{1024, 1024, 4096 + 64}, // Pixtral, with a token per row
+		{1, 5000, 2240},
+	} {
+		var data bytes.Buffer
+		require.NoError(t, png.Encode(&data, goimage.NewGray(goimage.Rect(0, 0, c.width, c.height))))
+		made, err := image.FromBytes(data.Bytes())
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, made.MaxTokens(), c.tokens, "%d × %d", c.width, c.height)
+		require.Less(t, made.MaxTokens(), 80_000)
+	}
 }
 
 // TestRefuses: what no model can read is refused, with the reason.

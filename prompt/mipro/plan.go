@@ -163,7 +163,7 @@ func (p *Plan) split() error {
 	return nil
 }
 
-// checkColumns refuses an example that lacks an input.
+// checkColumns refuses an example that lacks an input without a default that must not be null.
 func (p *Plan) checkColumns() error {
 	for _, rows := range []struct {
 		name     string
@@ -171,7 +171,7 @@ func (p *Plan) checkColumns() error {
 	}{{"training", p.Train}, {"validation", p.Val}} {
 		for i, example := range rows.examples {
 			for _, f := range p.Job.Program.Inputs() {
-				if _, ok := example.Get(f.Name); !ok && f.Default == nil {
+				if _, ok := example.Get(f.Name); !ok && f.Default == nil && !f.Nullable() {
 					return refuse("%s example %d lacks the program's input %q", rows.name, i+1, f.Name)
 				}
 			}

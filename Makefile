@@ -95,6 +95,10 @@ gpu-check: ## Measure training and embedding on this machine's GPU, without netw
 test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behaviours of real servers behind LiteLLM's proxy
 	COGFLOW_LITELLM=1 $(GO) test -count=1 ./internal/answer/zootest/litellm
 
+.PHONY: test-servers
+test-servers: internal/answer/zootest/servers/.venv/.compiled ## Ask real model servers: vLLM, transformers and llama.cpp, on the CPU
+	COGFLOW_SERVERS=1 $(GO) test -count=1 ./internal/answer/zootest/servers
+
 .PHONY: verify-vespa
 verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code (JDK 17, Maven)
 	@GO='$(GO)' deploy/vespa/verify/run.sh
@@ -164,6 +168,15 @@ internal/answer/zootest/litellm/.venv/.compiled: internal/answer/zootest/litellm
 	@echo "installing LiteLLM's proxy"
 	$(BIN)/uv venv -q --allow-existing $(@D)
 	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
+	@touch $@
+
+# The packages of the trainer, with torch, are added to those of the servers.
+PURELIB := import sysconfig; print(sysconfig.get_path("purelib"))
+internal/answer/zootest/servers/.venv/.compiled: internal/answer/zootest/servers/requirements.txt trainer/.venv/.compiled | bin/.uv-$(UV_VERSION)
+	@echo "installing vLLM's CPU build and llama.cpp's server (1 GB)"
+	$(BIN)/uv venv -q --allow-existing -p trainer/.venv/bin/python $(@D)
+	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $(@D) $<
+	@trainer/.venv/bin/python -c '$(PURELIB)' > "$$($(@D)/bin/python -c '$(PURELIB)')/trainer.pth"
 	@touch $@
 
 prompt/conformance/.venv/.compiled: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)

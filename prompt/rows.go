@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/image"
@@ -52,4 +53,25 @@ func checkImages(inputs []Field, row *Object) error {
 		return fmt.Errorf("its images have %d bytes; at most %d are supported, because rows become demos; make them smaller", size, maxRowImageBytes)
 	}
 	return nil
+}
+
+// IsExtended reports whether the program or its rows need what former builds refuse:
+// images, defaults, or rows without an optional input.
+func (p *Program) IsExtended(sets ...[]*Object) bool {
+	for _, predictor := range p.Predictors {
+		for _, f := range predictor.Signature().Fields() {
+			if f.HoldsImages() || f.Default != nil {
+				return true
+			}
+		}
+	}
+	inputs := p.Inputs()
+	for _, row := range slices.Concat(sets...) {
+		for _, f := range inputs {
+			if _, ok := row.Get(f.Name); !ok {
+				return true
+			}
+		}
+	}
+	return false
 }

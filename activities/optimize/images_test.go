@@ -131,6 +131,35 @@ func text(messages []prompt.Message) string {
 	return all
 }
 
+// TestFieldVersion: former builds hand a job back whose fields or rows they would refuse, and
+// other jobs keep their version.
+func TestFieldVersion(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	const before, after = `{"name":"p","predictors":[{"name":"self","inputs":[{"name":"query"`, `}],"outputs":[{"name":"answer"}]}]}`
+	for program, version := range map[string]int{
+		before + after:                                       formerVersion,
+		before + `,"default":"?"` + after:                    fieldVersion,
+		before + `},{"name":"hint"` + after:                  0,
+		before + `},{"name":"hint","default":"none"` + after: fieldVersion,
+		before + `},{"name":"hint","type":"optional","items":{"type":"str"}` + after:         fieldVersion,
+		before + `},{"name":"hint","type":"image","default":"https://example.com/a"` + after: fieldVersion,
+	} {
+		in := prepared(t)
+		in.Program = json.RawMessage(program)
+		plan, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+		if version == 0 {
+			require.ErrorContains(t, err, `lacks the program's input "hint"`)
+			continue
+		}
+		require.NoError(t, err)
+		var j jobFile
+		require.NoError(t, activities.ReadJSON(t.Context(), o.store, prefixOf("default", plan.Job)+"job.json", &j))
+		require.Equal(t, version, j.Version, program)
+	}
+	require.False(t, knownVersion(fieldVersion+1))
+}
+
 // TestNoVision: a model that rejects every image stops the run after a few requests, although it
 // answers texts, and no row gets a score.
 func TestNoVision(t *testing.T) {

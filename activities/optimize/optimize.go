@@ -190,7 +190,7 @@ func (a *Activities) optimization(ctx context.Context, t tenant.ID, job string) 
 	if err := activities.ReadJSON(ctx, a.Store, key, &j); err != nil {
 		return nil, err
 	}
-	if j.Version != searchVersion && j.Version != formerVersion {
+	if !knownVersion(j.Version) {
 		if err := a.others.HandBack(ctx, "optimize", job, fmt.Sprintf("search version %d", j.Version)); err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ import (
 const (
 	formerVersion = 1 // as DSPy 3.3
 	searchVersion = 2 // as DSPy 3.4
+	fieldVersion  = 3 // the same, with fields or rows that former builds refuse: images, defaults, no value of an optional input
 )
 
 // version is the version of a new job. A job with one predictor and without a schema that a
@@ -26,6 +27,9 @@ func (j jobFile) version(program *prompt.Program) int {
 	}
 	return searchVersion
 }
+
+// knownVersion reports whether this build decides a job of a version.
+func knownVersion(v int) bool { return v >= formerVersion && v <= fieldVersion }
 
 // server is a model's server as the job uses it.
 func (j jobFile) server(m prompt.Model) prompt.Server {

@@ -66,6 +66,9 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 			return j, err
 		}
 	}
+	if program.IsExtended(j.Train, j.Val) {
+		j.Version = fieldVersion
+	}
 	if len(j.Train) == 0 {
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
 	}

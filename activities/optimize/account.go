@@ -143,8 +143,14 @@ func (one *answered) judged(a prompt.CompletionAnswer) {
 		one.reason, one.sample = outcome.Overflow, safetext.Line(a.Reason, maxSample)
 	case strings.TrimSpace(prompt.Spoken(a.Text)) == "":
 		one.reason = outcome.Empty
+	case !a.Estimated && a.PromptTokens > 0:
+		if least := prompt.LeastTokens(one.request.Messages); least > a.PromptTokens && least > shortest {
+			one.reason, one.sample = outcome.CutPrompt, fmt.Sprintf("%d tokens of at least %d", a.PromptTokens, least)
+		}
 	}
 }
+
+const shortest = 1000 // tokens that fit into the context of every model server
 
 // missing sets why a request has no answer, by the recorded text of its last failure.
 func (one *answered) missing(why string) {

@@ -159,3 +159,25 @@ func TestTruncatedAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestCutPrompt: a server that counts fewer tokens than a long prompt has words has cut the prompt.
+func TestCutPrompt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		words, tokens int
+		estimated     bool
+		want          outcome.Reason
+	}{
+		"cut by num_ctx 4096": {3000, 2050, false, outcome.CutPrompt},
+		"complete":            {3000, 4400, false, ""},
+		"dense tokens":        {3000, 2600, false, ""},
+		"a short prompt":      {900, 9, false, ""},
+		"not counted":         {3000, 0, false, ""},
+		"estimated":           {3000, 9, true, ""},
+	} {
+		one := answered{request: prompt.Completion{Messages: []prompt.Message{{Role: prompt.User, Content: strings.Repeat("word ", c.words)}}}}
+		one.judged(prompt.CompletionAnswer{Text: "An answer.", Finish: "stop", PromptTokens: c.tokens, Estimated: c.estimated})
+		require.Equal(t, c.want, one.reason, name)
+		require.Equal(t, c.want != "", one.sample == "2050 tokens of at least 2400", name)
+	}
+}

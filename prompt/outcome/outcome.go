@@ -23,12 +23,13 @@ const (
 	Unreadable Reason = "unreadable"       // complete, without the requested outputs
 	Score      Reason = "score_range"      // a judge's score is not a number from 0 to 1
 	GivenUp    Reason = "given_up"         // several calls were billed and none had a usable answer
+	CutPrompt  Reason = "cut_prompt"       // the server counts fewer tokens than the prompt has words; the answer is used
 )
 
 // Group counts the answers to one role with one reason.
 type Group struct {
 	Role    string   `json:"role"`               // student, teacher, proposer, judge or describe
-	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable, score_range or given_up
+	Reason  Reason   `json:"reason"`             // truncated, content_filter, refusal, other_finish, context_overflow, rejected, empty, unreadable, score_range, given_up or cut_prompt
 	Answers int      `json:"answers"`            // answers with this reason
 	Of      int      `json:"of"`                 // all answers to the role
 	Samples []string `json:"examples,omitempty"` // some of them, shortened
@@ -60,6 +61,8 @@ func (r Reason) text() string {
 		return "could not be read"
 	case Score:
 		return "have a score that is not a number from 0 to 1"
+	case CutPrompt:
+		return "are to prompts of which the server counts fewer tokens than they have words"
 	case GivenUp:
 		return "are missing: several calls were billed without a usable answer"
 	default:
@@ -68,18 +71,21 @@ func (r Reason) text() string {
 }
 
 // Warnings recommends changes of settings. If a third of the answers is truncated, or of the
-// scores out of range, a setting is wrong; a weak model alone does not explain it.
+// scores out of range, a setting is wrong; a weak model alone does not explain it. No prompt
+// should be cut.
 func Warnings(groups []Group) (out []string) {
 	for _, g := range groups {
 		fix := ""
 		switch g.Reason {
 		case Truncated:
 			fix = "raise max_tokens of this model, or turn its thinking off"
+		case CutPrompt:
+			fix = "the server may read a part of long prompts only: raise its context length, such as num_ctx of Ollama"
 		case Score:
 			fix = "state the range from 0 to 1 in the instruction of the judge"
 		default:
 		}
-		if fix != "" && 3*g.Answers >= g.Of {
+		if fix != "" && (3*g.Answers >= g.Of || g.Reason == CutPrompt) {
 			out = append(out, g.Text()+"; "+fix)
 		}
 	}

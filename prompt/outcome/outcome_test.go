@@ -44,6 +44,9 @@ func TestCount(t *testing.T) {
 	require.Equal(t, []string{"student: 12 of 35 answers were truncated by max_tokens; raise max_tokens of this model, or turn its thinking off"},
 		outcome.Warnings(outcome.Count(answers)))
 	require.Empty(t, outcome.Count(nil))
+	require.Equal(t, []string{"student: 1 of 99 answers are to prompts of which the server counts fewer tokens than they have words; " +
+		"the server may read a part of long prompts only: raise its context length, such as num_ctx of Ollama"},
+		outcome.Warnings([]outcome.Group{{Role: "student", Reason: outcome.CutPrompt, Answers: 1, Of: 99}}))
 }
 
 // TestMerge: the counts of the parts of a run add up, and the examples stay few.

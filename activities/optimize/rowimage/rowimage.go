@@ -22,28 +22,40 @@ const maxBytes = 256 << 20
 type Reader struct {
 	Documents activities.Documents
 	Tenant    tenant.ID
-	Inputs    []prompt.Field // of the program
+	Inputs    []prompt.Field        // of the program
+	Skip      func(uri string) bool // a file that another reader reads; nil = none
 
-	read int // bytes so far
+	read, files int // bytes and files so far
 }
+
+// Files is the number of files that were read.
+func (r *Reader) Files() int { return r.files }
 
 // Read replaces, in the rows of a data set, each file by its data. Errors name the row.
 func (r *Reader) Read(ctx context.Context, set string, rows []*prompt.Object) error {
 	for i, row := range rows {
-		for k := range r.Inputs {
-			f := &r.Inputs[k]
-			v, ok := row.Get(f.Name)
-			if !ok || !f.HoldsImages() {
-				continue
-			}
-			made, err := f.ReplaceImages(v, func(v any) (any, error) { return r.data(ctx, v) })
-			if err != nil {
-				return &fault.Error{
-					Class: fault.ClassOf(err), Op: "read " + set, Subject: fmt.Sprintf("example %d, field %s", i+1, f.Name), Err: err,
-				}
-			}
-			row.Set(f.Name, made)
+		if err := r.Row(ctx, set, i+1, row); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Row is Read for one row, which errors call by its number.
+func (r *Reader) Row(ctx context.Context, set string, number int, row *prompt.Object) error {
+	for i := range r.Inputs {
+		f := &r.Inputs[i]
+		v, ok := row.Get(f.Name)
+		if !ok || !f.HoldsImages() {
+			continue
+		}
+		made, err := f.ReplaceImages(v, func(v any) (any, error) { return r.data(ctx, v) })
+		if err != nil {
+			return &fault.Error{
+				Class: fault.ClassOf(err), Op: "read " + set, Subject: fmt.Sprintf("example %d, field %s", number, f.Name), Err: err,
+			}
+		}
+		row.Set(f.Name, made)
 	}
 	return nil
 }
@@ -56,7 +68,7 @@ func (r *Reader) data(ctx context.Context, v any) (any, error) {
 	}
 	value, _ := reference.Get("uri")
 	uri, ok := value.(string)
-	if !ok {
+	if !ok || r.Skip != nil && r.Skip(uri) {
 		return v, nil
 	}
 	file, name, err := r.Documents.Open(ctx, r.Tenant, uri)
@@ -68,7 +80,7 @@ func (r *Reader) data(ctx context.Context, v any) (any, error) {
 	if err != nil {
 		return nil, fault.Disk("read image", name, err)
 	}
-	r.read += len(data)
+	r.read, r.files = r.read+len(data), r.files+1
 	switch {
 	case len(data) > image.MaxBytes:
 		return nil, fault.New(fault.Input, "read image", name, fmt.Sprintf("it has over %d MiB; make it smaller", image.MaxBytes>>20))

@@ -22,6 +22,7 @@ type set struct {
 	text       json.RawMessage // one JSON array; nil = not a local file, or too large for the input
 	first      *prompt.Object  // the first example of a local file
 	size       int64
+	made       string // temporary file with the data of images; "" = none
 }
 
 // read checks that a local file contains examples, and keeps the text of a small file.

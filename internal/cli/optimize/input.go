@@ -62,7 +62,11 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 		{flag: "testset", name: o.test, into: &o.in.Testset},
 	}
 	for _, s := range sets {
+		defer s.close()
 		if err := s.read(); err != nil {
+			return "", err
+		}
+		if err := s.embed(ctx, program); err != nil {
 			return "", err
 		}
 	}

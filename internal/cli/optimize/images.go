@@ -1,0 +1,96 @@
+package optimize
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cogniverse/cogflow/activities/optimize/rowimage"
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/cli/transfer"
+	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// besides opens the image files that the rows of a local file name. A relative path begins at the
+// folder of that file.
+type besides string
+
+// Open opens a file of this machine, as the user who runs the command may.
+func (folder besides) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
+	name := uri
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(string(folder), name)
+	}
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, "", fault.New(fault.Input, "read image", name, "must be a regular file")
+	}
+	if err != nil {
+		return nil, "", fault.Wrap(fault.Input, "read image", name, err)
+	}
+	file, err := os.Open(name)
+	return file, name, fault.Wrap(fault.Input, "read image", name, err)
+}
+
+// embed replaces the local image files in the rows by their data, in a new file that is uploaded
+// instead. Without such rows, the set is unchanged.
+func (s *set) embed(ctx context.Context, program *prompt.Program) (err error) {
+	if program == nil || s.name == "" || transfer.Remote(s.name) {
+		return nil
+	}
+	inputs := program.Inputs()
+	if !slices.ContainsFunc(inputs, func(f prompt.Field) bool { return f.HoldsImages() }) {
+		return nil
+	}
+	reader := &rowimage.Reader{Documents: besides(filepath.Dir(s.name)), Inputs: inputs, Skip: transfer.Remote}
+	rows, err := os.Open(s.name)
+	if err != nil {
+		return fault.Wrap(fault.Input, "read "+s.flag, s.name, err)
+	}
+	defer rows.Close()
+	made, err := os.CreateTemp("", s.flag+"-*.jsonl")
+	if err != nil {
+		return fault.Disk("write "+s.flag, s.name, err)
+	}
+	s.made = made.Name()
+	size, n := int64(0), 0
+	var all []json.RawMessage
+	err = examples(rows, func(raw json.RawMessage) error {
+		row := &prompt.Object{}
+		if err := json.Unmarshal(raw, row); err != nil {
+			return fault.Wrap(fault.Input, "read "+s.flag, s.name, err)
+		}
+		n++
+		if err := reader.Row(ctx, s.flag, n, row); err != nil {
+			return err
+		}
+		line := []byte(python.Dumps(row) + "\n")
+		if size += int64(len(line)); size < maxInline {
+			all = append(all, line)
+		}
+		_, err := made.Write(line)
+		return fault.Disk("write "+s.flag, made.Name(), err)
+	})
+	if closed := made.Close(); err == nil {
+		err = fault.Disk("write "+s.flag, made.Name(), closed)
+	}
+	if err != nil || reader.Files() == 0 {
+		return err
+	}
+	s.name, s.size, s.text = made.Name(), size, nil
+	if size < maxInline {
+		s.text, err = json.Marshal(all)
+	}
+	return err
+}
+
+// close removes the file that embed made.
+func (s *set) close() {
+	if s.made != "" {
+		_ = os.Remove(s.made) // in the folder for temporary files
+	}
+}

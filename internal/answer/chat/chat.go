@@ -7,6 +7,7 @@ package chat
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/cogniverse/cogflow/money"
@@ -33,7 +34,8 @@ type message struct {
 	Function  json.RawMessage `json:"function_call"`
 }
 
-// Read reads an answer with one choice. It removes the keys of r from its texts.
+// Read reads an answer. It removes the keys of r from its texts. Of several choices, which are not
+// requested, it returns the first with a text; all of them are written, and paid for.
 func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 	var said struct {
 		Model   json.RawMessage `json:"model"`
@@ -51,22 +53,30 @@ func Read(r *safetext.Redactor, body []byte) (Answer, error) {
 		}
 		return Answer{}, errors.New("the answer has no choice")
 	}
-	if len(choices) > 1 {
-		return Answer{}, errors.New("the answer has several choices")
-	}
-	m, content, err := choices[0].read()
+	at := max(slices.IndexFunc(choices, choice.speaks), 0)
+	m, content, err := choices[at].read()
 	if err != nil {
 		return Answer{}, err
 	}
-	finish := word(choices[0].Finish)
+	finish := word(choices[at].Finish)
 	if broken(finish) {
 		return Answer{}, errors.New("the server broke the answer off: finish_reason " + r.Reply(finish, longestReason))
 	}
 	out := Answer{
 		Text: r.Keys(content), Refusal: r.Keys(word(m.Refusal)), Finish: r.Keys(outcome.Finish(finish)), Model: r.Keys(word(said.Model)), Usage: usage(body, said.Usage),
 	}
-	out.Written = len(strings.TrimSpace(out.Text)) + len(out.Refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning)), thoughts(m.Content)) + size(m.Tools) + size(m.Function)
+	out.Written = m.written(out.Text, out.Refusal)
+	for i, other := range choices {
+		if beside, text, err := other.read(); i != at && err == nil {
+			out.Written += beside.written(text, word(beside.Refusal))
+		}
+	}
 	return out, nil
+}
+
+// written counts the bytes of a message with this text and refusal.
+func (m message) written(text, refusal string) int {
+	return len(strings.TrimSpace(text)) + len(refusal) + max(len(word(m.Thoughts)), len(word(m.Reasoning)), thoughts(m.Content)) + size(m.Tools) + size(m.Function)
 }
 
 const longestReason = 60 // bytes of a finish_reason in messages
@@ -75,6 +85,12 @@ type choice struct {
 	Message json.RawMessage `json:"message"`
 	Legacy  json.RawMessage `json:"text"` // of the older protocol, which has no message
 	Finish  json.RawMessage `json:"finish_reason"`
+}
+
+// speaks reports whether a choice has a text.
+func (c choice) speaks() bool {
+	_, content, err := c.read()
+	return err == nil && strings.TrimSpace(content) != ""
 }
 
 // read returns the message of a choice, and its text.

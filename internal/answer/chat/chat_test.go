@@ -39,11 +39,28 @@ func TestRead(t *testing.T) {
 	for _, body := range []string{
 		`[]`, `7`, `null`, ``, `{}`, `{"choices":null}`, `{"choices":[]}`, `{"choices":{}}`, `{"choices":["An answer."]}`, `{"choices":[{}]}`,
 		`{"choices":[{"message":"An answer."}]}`, `{"choices":[{"message":{"content":7}}]}`, `{"choices":[{"message":{"content":{"text":"x"}}}]}`,
-		`{"choices":[{"message":{"content":"a"}},{"message":{"content":"b"}}]}`,
 	} {
 		said, err := chat.Read(nil, []byte(body))
 		require.True(t, err != nil || said.Text == "" && said.Written == 0, body)
 	}
+}
+
+// TestSeveralChoices: the first choice with a text is the answer, and the bytes of all are counted.
+func TestSeveralChoices(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]chat.Answer{
+		`{"choices":[{"message":{"content":"a"},"finish_reason":"stop"},{"message":{"content":"bc"},"finish_reason":"length"}]}`:                 {Text: "a", Finish: "stop", Written: 3},
+		`{"choices":[{"message":{"content":"","reasoning":"Hm."},"finish_reason":"stop"},{"message":{"content":"b"},"finish_reason":"length"}]}`: {Text: "b", Finish: "length", Written: 4},
+		`{"choices":[{"message":{"content":""},"finish_reason":"length"},{"message":7}]}`:                                                        {Finish: "length"},
+		`{"choices":[{"message":7},{"message":{"content":"b"},"finish_reason":"stop"}]}`:                                                         {Text: "b", Finish: "stop", Written: 1},
+	} {
+		said, err := chat.Read(nil, []byte(body))
+		require.NoError(t, err, body)
+		require.Equal(t, want, said, body)
+	}
+	said := read(t, sse(`{"choices":[{"index":1,"delta":{"content":"Another"}},{"index":0,"delta":{"content":"An "}}]}`, `{"choices":[{"index":1,"delta":{"content":"."},"finish_reason":"stop"}]}`, answer, stop))
+	require.Equal(t, "An answer.", said.Text)
+	require.Equal(t, len("An answer.Another."), said.Written)
 }
 
 func TestWritten(t *testing.T) {

@@ -48,9 +48,18 @@ func unwrapped(body []byte) []byte {
 	if json.Unmarshal(body, &outer) != nil || !missing(outer["choices"]) {
 		return body
 	}
+	if answer, ok := translated(outer); ok {
+		return answer
+	}
 	for _, name := range []string{"data", "result", "response", "output"} {
 		var inner map[string]json.RawMessage
-		if json.Unmarshal(outer[name], &inner) != nil || missing(inner["choices"]) {
+		if json.Unmarshal(outer[name], &inner) != nil {
+			continue
+		}
+		if answer, ok := translated(inner); ok {
+			return answer
+		}
+		if missing(inner["choices"]) {
 			continue
 		}
 		for _, beside := range []string{"usage", "error", "model"} {
@@ -162,7 +171,7 @@ type stream struct {
 	tools                   []json.RawMessage
 	model, finish, failure  json.RawMessage
 	usage                   json.RawMessage
-	several                 bool // answers beside the first
+	others                  strings.Builder // texts of the choices beside the first
 	chunks                  int
 	ended, damaged          bool
 }
@@ -211,7 +220,7 @@ func (s *stream) add(value json.RawMessage) {
 	}
 	for _, choice := range c.Choices {
 		if index := string(choice.Index); index != "" && strings.Trim(index, `"`) != "0" && index != "null" {
-			s.several = true
+			s.beside(choice.Delta, choice.Message, choice.Text)
 			continue
 		}
 		if choice.Delta != nil {
@@ -235,6 +244,17 @@ func (s *stream) add(value json.RawMessage) {
 		s.end(c.Reason)
 		if usage, err := json.Marshal(map[string]json.RawMessage{"prompt_tokens": orNull(c.Input), "completion_tokens": orNull(c.Output)}); err == nil {
 			s.count(usage)
+		}
+	}
+}
+
+// beside counts a part of a choice beside the first.
+func (s *stream) beside(delta, whole *message, legacy json.RawMessage) {
+	s.others.WriteString(word(legacy))
+	for _, m := range []*message{delta, whole} {
+		if m != nil {
+			content, _ := text(m.Content)
+			s.others.WriteString(content + word(m.Refusal) + word(m.Thoughts))
 		}
 	}
 }
@@ -308,8 +328,8 @@ func (s *stream) answer() map[string]any {
 		m["tool_calls"] = s.tools
 	}
 	choices := []any{map[string]any{"message": m, "finish_reason": orNull(s.finish)}}
-	if s.several {
-		choices = append(choices, choices[0])
+	if s.others.Len() > 0 {
+		choices = append(choices, map[string]any{"message": map[string]any{"reasoning_content": s.others.String()}}) // counted, never read
 	}
 	out := map[string]any{"model": orNull(s.model), "choices": choices, "usage": orNull(s.usage)}
 	if s.failure != nil {

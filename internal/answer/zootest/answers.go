@@ -41,6 +41,12 @@ func answers() []Behaviour {
 		good("a byte order mark before the answer", "https://www.rfc-editor.org/rfc/rfc8259#section-8.1", "\ufeff"+completion(finishStop, usage)),
 		good("alibaba: the answer is in an envelope", "https://www.alibabacloud.com/help/en/model-studio/qwen-api-reference",
 			`{"request_id":"1","output":{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"TEXT"}}]},"usage":{"input_tokens":9,"output_tokens":4,"total_tokens":13}}`),
+		good("anthropic: its own protocol", "https://docs.anthropic.com/en/api/messages",
+			`{"id":"msg_1","type":"message","role":"assistant","model":"served","content":[{"type":"text","text":"TEXT"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":4}}`),
+		good("gemini: its own protocol", "https://ai.google.dev/api/generate-content",
+			`{"candidates":[{"content":{"parts":[{"text":"TEXT"}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1,"thoughtsTokenCount":3,"totalTokenCount":13},"modelVersion":"served"}`),
+		good("two choices", "https://platform.openai.com/docs/api-reference/chat/create",
+			`{"model":"served","choices":[{"index":0,"message":{"content":"TEXT"},"finish_reason":"stop"},{"index":1,"message":{"content":"Another."},"finish_reason":"length"}],`+usage+`}`),
 		{
 			Name: "cdn: gzip, not said", Source: "Han-1413141/dsh-cost-meter#172", Outcome: Answered, Bill: Exact, Finish: "stop",
 			Answer: gzipped(completion(finishStop, usage)),
@@ -92,6 +98,9 @@ func empties() []Behaviour {
 		Bill: Exact, NoText: true, Finish: "content_filter",
 		Answer: ok(`{"id":"","object":"","created":0,"model":"","prompt_filter_results":[{"prompt_index":0,"content_filter_results":{"violence":{"filtered":true,"severity":"high"}}}],"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}}`),
 	}
+	unread := silent
+	unread.Name, unread.Source = "gemini: a blocked prompt has no candidates", "https://ai.google.dev/api/generate-content#PromptFeedback"
+	unread.Answer = ok(`{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"usageMetadata":{"promptTokenCount":9,"totalTokenCount":9},"modelVersion":"served"}`)
 	return []Behaviour{
 		empty("sglang: the whole answer is among the thoughts", "sgl-project/sglang#37645", `"stop"`, "stop", `{"role":"assistant","content":"","reasoning_content":"TEXT"}`, outcome.Empty),
 		empty("vllm: cut off among the thoughts", "vllm-project/vllm#41902", `"length"`, "length", `{"role":"assistant","content":null,"reasoning":"Hm"}`, outcome.Truncated),
@@ -100,7 +109,7 @@ func empties() []Behaviour {
 		filtered("gemini: finish_reason is SAFETY", "HKUDS/Vibe-Trading#308", `"SAFETY"`),
 		filtered("gemini: finish_reason is RECITATION", "epam/ai-dial-adapter-vertexai#85", `"RECITATION"`),
 		filtered("azure: finish_reason is content_filter", "https://learn.microsoft.com/azure/ai-services/openai/concepts/content-filter", `"content_filter"`),
-		refusal, silent,
+		refusal, silent, unread,
 		{
 			Name: "bedrock: choices are null", Source: "NVIDIA/garak#1760", Outcome: Broken, Bill: Unknown,
 			Answer: ok(`{"id":null,"object":"chat.completion","choices":null,"usage":null}`),

@@ -96,6 +96,7 @@ func changed() map[string]zootest.Outcome {
 		"a stream that nobody asked for", "a stream called JSON", "an answer with the end of a stream", "openrouter: comments", "comments before an answer",
 		"vertex: comments as events", "copilot: empty events", "a stream without its mark of the end", "groq: usage of a stream in x_groq",
 		"moonshot: usage of a stream in its choice", "ollama: lines of JSON", "ollama: its own protocol", "a stream without usage",
+		"anthropic: its own protocol", "gemini: its own protocol", "gemini: a blocked prompt has no candidates",
 	} {
 		out[name] = zootest.Broken
 	}

@@ -84,7 +84,11 @@ def build(folder):
     model = Qwen2VLForConditionalGeneration(config)
     model.generation_config.eos_token_id = 2
     model.generation_config.pad_token_id = 0
-    model.generation_config.suppress_tokens = list(range(7))
+    # Texts of a few letters that end: random weights never choose the end by themselves.
+    blank = [vocabulary[" "], vocabulary["\n"]]
+    model.generation_config.suppress_tokens = [0, 1, 3, 4, 5, 6, *blank]
+    model.generation_config.min_new_tokens = 4
+    model.generation_config.exponential_decay_length_penalty = (4, 1000.0)
     model.save_pretrained(folder)
 
 

@@ -55,6 +55,22 @@ func checkImages(inputs []Field, row *Object) error {
 	return nil
 }
 
+// ReadDemos reads the images of stored demo sets, by predictor.
+func (p *Program) ReadDemos(sets [][][]*Object) error {
+	for i, ofPredictor := range sets[:min(len(sets), len(p.Predictors))] {
+		for _, set := range ofPredictor {
+			for k, demo := range set {
+				typed, err := WithImages(p.Predictors[i].Inputs, demo)
+				if err != nil {
+					return fault.Wrap(fault.Input, "read demos", p.Predictors[i].Name, err)
+				}
+				set[k] = typed
+			}
+		}
+	}
+	return nil
+}
+
 // IsExtended reports whether the program or its rows need what former builds refuse:
 // images, defaults, or rows without an optional input.
 func (p *Program) IsExtended(sets ...[]*Object) bool {

@@ -97,8 +97,14 @@ func (a *Activities) ProposeInstructions(ctx context.Context, in Spender) (Asked
 }
 
 func (a *Activities) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Object, err error) {
-	err = activities.ReadJSON(ctx, a.Store, a.stored(s, "sets.json"), &sets)
-	return sets, err
+	if err = activities.ReadJSON(ctx, a.Store, a.stored(s, "sets.json"), &sets); err != nil {
+		return nil, err
+	}
+	o, err := a.optimization(ctx, s.Tenant, s.Job)
+	if err != nil {
+		return nil, err
+	}
+	return sets, o.job.Program.ReadDemos(sets)
 }
 
 // SearchStep requests the next trials.

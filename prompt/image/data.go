@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"mime"
 	"strings"
+	"unique"
 )
 
 // Limits of an image.
@@ -62,7 +63,8 @@ func ofData(text string) (Image, error) {
 	case width < 1 || height < 1 || width > maxPixels/height:
 		return Image{}, fmt.Errorf("the image has %d × %d pixels; at most %d million pixels are supported", width, height, maxPixels/1_000_000)
 	}
-	return Image{url: text, width: width, height: height, bytes: len(data)}, nil
+	// A row becomes a demo of many candidates; all copies of its image share one text.
+	return Image{url: unique.Make(text).Value(), width: width, height: height, bytes: len(data)}, nil
 }
 
 // format is a file format that models of all vendors read.

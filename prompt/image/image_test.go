@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,7 @@ func TestOf(t *testing.T) {
 			again, err := image.Of(form)
 			require.NoError(t, err)
 			assert.Equal(t, made, again)
+			assert.Same(t, unsafe.StringData(made.URL()), unsafe.StringData(again.URL()), "copies share the data")
 		}
 		assert.Contains(t, made.Repr(), "Image(url=data:image/"+kind+";base64,<IMAGE_BASE_64_ENCODED(")
 		assert.Equal(t, 2833+4*5667, made.MaxTokens(), "scaled to 1024 × 768")

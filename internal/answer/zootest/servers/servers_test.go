@@ -66,10 +66,10 @@ func servers() []server {
 
 // TestServers asks each server as student, as judge and for captions.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("COGFLOW_SERVERS") == "" {
 		t.Skip("run make test-servers, which installs the servers")
 	}
-	t.Parallel()
 	dir := models(t)
 	for _, s := range servers() {
 		t.Run(s.name, func(t *testing.T) {

@@ -14,7 +14,9 @@ type HealthCheck struct {
 }
 
 // HealthInput asks a worker about itself.
-type HealthInput struct{}
+type HealthInput struct {
+	Ask bool `json:"ask,omitempty"` // ask each chat model a question, which is paid
+}
 
 // Owner is the default tenant: the check writes one object of it.
 func (HealthInput) Owner() tenant.ID { return tenant.Default }
@@ -26,10 +28,10 @@ type HealthResult struct {
 
 // Health holds what the health activity works with.
 type Health struct {
-	Checks func(ctx context.Context) []HealthCheck
+	Checks func(ctx context.Context, in HealthInput) []HealthCheck
 }
 
 // Health looks at what this worker needs: programs, sandbox, store and index.
-func (a *Health) Health(ctx context.Context, _ HealthInput) (HealthResult, error) {
-	return HealthResult{Checks: a.Checks(ctx)}, nil
+func (a *Health) Health(ctx context.Context, in HealthInput) (HealthResult, error) {
+	return HealthResult{Checks: a.Checks(ctx, in)}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/parameters"
 )
 
 // modelServers groups endpoints by server, which is an address and a key. All models and
@@ -27,7 +28,7 @@ func serverOf(e config.Endpoint) string {
 
 func serversOf(c config.Config) modelServers {
 	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}, memory: &params.Memory{}}
-	s.params = parametersOf(c, s.memory)
+	s.params = parameters.Of(c, s.memory)
 	options := map[string]limit.Options{}
 	add := func(e config.Endpoint) {
 		id := serverOf(e)

@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/parameters"
 )
 
 // health builds the parts of this worker and checks them.
@@ -34,10 +35,12 @@ type health struct {
 	describer *preview.Describer // nil = no pool of this worker uses it
 	models    *models
 	servers   modelServers
-	trainer   *trainer.Runner  // nil = this worker does not serve the pool train
-	vespa     *vespa.Index     // nil = the embedded index, or this worker does not serve the pool index
-	sandbox   *sandbox.Sandbox // nil = this worker runs nothing untrusted
-	ffmpeg    *ffmpeg.Tool     // nil = this worker does not serve the pool media
+	prove     parameters.Pay
+	prover    *parameters.Prover // nil = this worker calls no language models
+	trainer   *trainer.Runner    // nil = this worker does not serve the pool train
+	vespa     *vespa.Index       // nil = the embedded index, or this worker does not serve the pool index
+	sandbox   *sandbox.Sandbox   // nil = this worker runs nothing untrusted
+	ffmpeg    *ffmpeg.Tool       // nil = this worker does not serve the pool media
 }
 
 const (
@@ -49,7 +52,7 @@ const (
 	endpointPatience = 20 * time.Second
 )
 
-func (h *health) checks(ctx context.Context) []activities.HealthCheck {
+func (h *health) checks(ctx context.Context, in activities.HealthInput) []activities.HealthCheck {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -75,6 +78,9 @@ func (h *health) checks(ctx context.Context) []activities.HealthCheck {
 		out = append(out, verdict("vespa", "every schema is deployed", h.vespa.Check(ctx)))
 	}
 	out = append(out, h.endpoints(ctx)...)
+	if in.Ask && h.prover != nil {
+		out = append(out, h.proofs(ctx)...)
+	}
 	for i, check := range out { // results of checks become part of a history
 		out[i].Detail = h.models.redactor.Line(check.Detail, safetext.MaxReason)
 	}
@@ -90,7 +96,7 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	for i, c := range h.models.checks {
 		group.Go(func() error {
 			// The address is omitted, because results of workflows are kept in histories.
-			out[i] = verdict("endpoint "+c.endpoint.Name, h.servers.models(ctx, c.endpoint), panics.Try(func() error { return c.ask(ctx) }))
+			out[i] = verdict("endpoint "+c.endpoint.Name, parameters.Models(ctx, c.endpoint, h.servers.params[c.endpoint.Name]), panics.Try(func() error { return c.ask(ctx) }))
 			return nil
 		})
 	}
@@ -99,6 +105,18 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	}
 	if err := h.servers.memory.Err(); err != nil {
 		out = append(out, activities.HealthCheck{Part: "refused parameters", Status: statusWarn, Detail: err.Error()})
+	}
+	return out
+}
+
+// proofs asks the chat models.
+func (h *health) proofs(ctx context.Context) (out []activities.HealthCheck) {
+	all, err := h.prover.All(ctx)
+	for _, p := range all {
+		out = append(out, verdict("model "+p.Model, p.Accepts, p.Err))
+	}
+	if err != nil {
+		out = append(out, verdict("models", "", err))
 	}
 	return out
 }

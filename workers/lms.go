@@ -59,9 +59,9 @@ func (c completer) check(ctx context.Context, models []string) error {
 	return c.Check(ctx, models)
 }
 
-// usable returns the reason why this worker cannot call a model; nil = it can. If no endpoint
-// serves the model, usable returns nil, and the call reports the error.
-func (l *lms) usable(model string) error { return l.byModel[model].missing }
+// Usable returns the reason why this worker cannot call a model; nil = it can. If no endpoint
+// serves the model, Usable returns nil, and the call reports the error.
+func (l *lms) Usable(model string) error { return l.byModel[model].missing }
 
 // Limit returns the known concurrency limit of a model.
 func (l *lms) Limit(model string) int {

@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	optimizereport "github.com/cogniverse/cogflow/internal/report/optimize"
 	"github.com/cogniverse/cogflow/internal/scorer"
+	"github.com/cogniverse/cogflow/workers/parameters"
 )
 
 // optimizing builds the dependencies of the activities of prompt optimization, in addition
@@ -15,6 +16,9 @@ import (
 func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(string) string) (*optimize.Activities, error) {
 	a := h.ingest
 	lms := newLMs(c, getenv, h.parts.have(partLMs), h.servers)
+	if h.parts.have(partLMs) && h.prove != nil {
+		h.prover = &parameters.Prover{Config: c, LM: lms, Omitted: h.servers.params, Pay: h.prove, Job: checkJob}
+	}
 	for _, check := range lms.checks {
 		// An endpoint that also describes frames is checked once.
 		same := func(m modelCheck) bool { return m.endpoint.Name == check.endpoint.Name }
@@ -32,7 +36,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 	return &optimize.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Broker: a.Broker, Runs: a.Runs, LM: lms, Version: version,
 		Judges: scorer.New(scoring),
-		Models: lms.Models, Usable: lms.usable,
+		Models: lms.Models, Usable: lms.Usable,
 		Report: optimizereport.Render, Unsandboxed: c.NoSandbox,
 	}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/parameters"
 )
 
 // TestLearnedParameters: what the teacher's model refused is not sent by the captions of another
@@ -63,5 +64,5 @@ func TestLearnedParameters(t *testing.T) {
 	require.Equal(t, "A cat.", caption.Text)
 	require.False(t, <-requests)
 	require.Empty(t, requests)
-	require.Equal(t, "m (without temperature)", worker().models(t.Context(), c.Endpoints[0]))
+	require.Equal(t, "m (without temperature)", parameters.Models(t.Context(), c.Endpoints[0], worker().params["main"]))
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/scratch"
 )
 
 // wire builds the parts that the pools require and passes them to the activities. If a part
@@ -87,12 +88,14 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	a.Describer, a.Embedder, a.Transcriber = describing{h.models}, embedding{h.models}, transcribing{h.models}
 	if h.parts.have(partScratch) {
-		scratch, err := openScratch(c.Scratch)
+		dir, err := scratch.Open(c.Scratch, func(op, path string, err error) error {
+			return unusable(op, path, "cogflow.scratch or COGFLOW_SCRATCH", err)
+		})
 		if err != nil {
 			return implementations{}, err
 		}
-		h.opened.add(scratch.close)
-		a.Scratch = scratch.dir
+		h.opened.add(dir.Close)
+		a.Scratch = dir.Path
 	}
 	if h.parts.have(partLedger) {
 		calls, err := h.openLedger()
@@ -101,7 +104,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
-		a.Ledger, a.Broker, h.models.book = calls, b, b.Payer
+		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {

@@ -33,7 +33,7 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 		ctx := c.with(ctx, queue, "ask pool "+queue, metadataTimeout)
 		options := workflow.GetActivityOptions(ctx)
 		options.ScheduleToStartTimeout = healthWait
-		futures[i] = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Health, activities.HealthInput{})
+		futures[i] = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Health, activities.HealthInput{Ask: in.Ask})
 	}
 	for i, queue := range queues {
 		var one activities.HealthResult
@@ -60,6 +60,8 @@ func CheckHealth(ctx workflow.Context, in CheckHealthInput) (CheckHealthResult, 
 type CheckHealthInput struct {
 	Common
 	Queues []string `json:"queues,omitempty"` // task queues to ask; empty = those of a host without GPUs
+
+	Ask bool `json:"ask,omitempty"` // ask each chat model one small question, which is paid, and report the parameters that it accepts
 
 	received Received
 }

@@ -18,24 +18,32 @@ import (
 // name are paid in this process for what c.Fingerprint identifies; after that the
 // answer is the last failure.
 func (b *Brokers) Payer(c video.Call) money.Payer {
-	checked := string(c.Fingerprint)
 	return func(ctx context.Context, what string, ask func(ctx context.Context) error) error {
-		name := string(video.NewFingerprint("check", string(c.Tenant), c.Job, c.Kind, c.Model, checked, what))
-		if err := b.checks.spent(name, c.Model); err != nil {
-			return err
-		}
-		c := c
-		c.Fingerprint, c.Attempt = video.NewFingerprint("check", c.Model, what, rand.Text()), 1
-		r, err := b.options.Ledger.TryReserve(ctx, c, 0)
-		if err != nil {
-			return err
-		}
-		err = asking(b.options.Log, func() error { return ask(money.WithEntry(ctx, r.Key)) })
-		end := money.End(err, r.MicroUSD, r.MicroUSD)
-		b.checks.paid(name, end.Outcome, err, nil)
-		_, booked := b.options.Ledger.Settle(context.WithoutCancel(ctx), r.Key, end.Outcome, end.MicroUSD)
-		return errors.Join(err, booked)
+		return b.Prove(ctx, c, what, func(ctx context.Context) (int64, error) { return c.CostMicroUSD, ask(ctx) })
 	}
+}
+
+// Prove makes one request of a check; see Payer. ask returns what its answer costs, in
+// micro-USD: at most the cost of c.
+func (b *Brokers) Prove(ctx context.Context, c video.Call, what string, ask func(ctx context.Context) (int64, error)) error {
+	name := string(video.NewFingerprint("check", string(c.Tenant), c.Job, c.Kind, c.Model, string(c.Fingerprint), what))
+	if err := b.checks.spent(name, c.Model); err != nil {
+		return err
+	}
+	c.Fingerprint, c.Attempt = video.NewFingerprint("check", c.Model, what, rand.Text()), 1
+	r, err := b.options.Ledger.TryReserve(ctx, c, 0)
+	if err != nil {
+		return err
+	}
+	var cost int64
+	err = asking(b.options.Log, func() (err error) {
+		cost, err = ask(money.WithEntry(ctx, r.Key))
+		return err
+	})
+	end := money.End(err, min(cost, r.MicroUSD), r.MicroUSD)
+	b.checks.paid(name, end.Outcome, err, nil)
+	_, booked := b.options.Ledger.Settle(context.WithoutCancel(ctx), r.Key, end.Outcome, end.MicroUSD)
+	return errors.Join(err, booked)
 }
 
 // spent says why a check pays nothing more. It has the class of the last failure.

@@ -121,6 +121,19 @@ func TestPayer(t *testing.T) {
 	})
 }
 
+// TestProve: a check is booked at what its answer costs, and never above its reservation.
+func TestProve(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(1)
+		for _, cost := range []int64{3, 1 << 40} {
+			require.NoError(t, w.Prove(t.Context(), w.call("", nil).Call, "question", func(context.Context) (int64, error) { return cost, nil }))
+		}
+		by, cost := w.booked()
+		require.Equal(t, map[money.Outcome]int{money.Answered: 2}, by)
+		require.EqualValues(t, 3+10, cost)
+	})
+}
+
 // TestChecksBounded: however often a check is asked for, a model that does not prove itself
 // is paid a bounded number of times, for each thing that is checked and each request. Then
 // the last failure is the answer. Refused requests cost nothing and do not count.

@@ -60,6 +60,7 @@ func (c *checks) failed() bool {
 
 func (a app) command() *cobra.Command {
 	var gpu []string
+	var ask bool
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Check the server, the workers and everything they use",
@@ -67,7 +68,7 @@ func (a app) command() *cobra.Command {
 queue with their tools, sandbox, store, index and endpoints. It checks the queues that the
 configuration names, those of the GPU classes in --gpu, and every other queue with workers. It ends
 with exit code 1 if anything fails.`,
-		Example: "  cogflow health\n  cogflow health --gpu l40s,h100",
+		Example: "  cogflow health\n  cogflow health --gpu l40s,h100\n  cogflow health --ask",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, class := range gpu {
@@ -75,7 +76,7 @@ with exit code 1 if anything fails.`,
 					return cli.Usage("unknown --gpu %q: use %s", class, strings.Join(video.GPUClasses(), ", "))
 				}
 			}
-			all, err := a.health(cmd.Context(), gpu)
+			all, err := a.health(cmd.Context(), gpu, ask)
 			if err != nil {
 				return err
 			}
@@ -89,6 +90,7 @@ with exit code 1 if anything fails.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&gpu, "gpu", nil, "GPU classes whose queues must have workers, such as l40s,h100")
+	cmd.Flags().BoolVar(&ask, "ask", false, "ask each chat model one small question, which is paid, and show which parameters it accepts")
 	cli.OfferWords(cmd, "gpu", video.GPUClasses()...)
 	return cmd
 }
@@ -107,7 +109,7 @@ func (a app) printChecks(all checks) error {
 
 // health checks the configuration, then the server, then workers. It stops at a failed check
 // on which the later checks depend.
-func (a app) health(ctx context.Context, gpu []string) (checks, error) {
+func (a app) health(ctx context.Context, gpu []string, ask bool) (checks, error) {
 	var all checks
 	if _, err := a.Config(); err != nil {
 		all.add("configuration", "fail", "%v", err)
@@ -138,7 +140,7 @@ func (a app) health(ctx context.Context, gpu []string) (checks, error) {
 		return all, err
 	}
 	if len(queues) > 0 {
-		err = a.askWorker(ctx, c, &all, queues)
+		err = a.askWorker(ctx, c, &all, queues, ask)
 	}
 	return all, err
 }
@@ -209,25 +211,32 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 	return queues, nil
 }
 
-// answerTimeout bounds the time of the checks by a worker.
-const answerTimeout = 10 * time.Second
+// These bound the time of the checks by a worker, without and with questions to models.
+const (
+	answerTimeout   = 10 * time.Second
+	questionTimeout = 75 * time.Second
+)
 
 // askWorker runs the workflow CheckHealth on a worker and adds its checks.
-func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string) error {
-	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues}
+func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string, ask bool) error {
+	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues, Ask: ask}
+	timeout := answerTimeout
+	if ask {
+		timeout = questionTimeout
+	}
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
 	}
 	run, _, err := a.Start(ctx, c, cli.Job{
 		Kind: "CheckHealth", ID: "health-" + uuid.NewString(), Common: in.Common,
-		Summary: "check health", Timeout: answerTimeout, Input: in,
+		Summary: "check health", Timeout: timeout, Input: in,
 	})
 	if err != nil {
 		all.add("worker", "fail", "%s", cli.Explain(err).Message)
 		return nil
 	}
 	var r workflows.CheckHealthResult
-	wait, cancel := context.WithTimeout(ctx, answerTimeout+time.Second)
+	wait, cancel := context.WithTimeout(ctx, timeout+time.Second)
 	defer cancel()
 	if err := run.Get(wait, &r); err != nil {
 		if ctx.Err() != nil {

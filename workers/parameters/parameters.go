@@ -1,4 +1,6 @@
-package main
+// Package parameters decides which parameters the requests of a worker to its endpoints omit, and
+// asks chat models which ones they accept. It opens no endpoint, ledger or store.
+package parameters
 
 import (
 	"context"
@@ -9,8 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 )
 
-// parametersOf returns what the requests to each endpoint omit, by its name.
-func parametersOf(c config.Config, m *params.Memory) map[string]*params.Endpoint {
+// Of returns what the requests to each endpoint omit, by its name.
+func Of(c config.Config, m *params.Memory) map[string]*params.Endpoint {
 	out := map[string]*params.Endpoint{}
 	for _, e := range slices.Concat(c.Endpoints, c.Optimize.Endpoints) {
 		out[e.Name] = params.NewEndpoint(e.Name, e.URL, always(e), m)
@@ -30,11 +32,11 @@ func always(e config.Endpoint) (omit params.Set) {
 	return omit
 }
 
-// models lists the models of an endpoint with the parameters that their requests omit.
-func (s modelServers) models(ctx context.Context, e config.Endpoint) string {
+// Models lists the models of an endpoint with the parameters that their requests omit.
+func Models(ctx context.Context, e config.Endpoint, omitted *params.Endpoint) string {
 	var all []string
 	for _, m := range e.Models {
-		if omit := s.params[e.Name].Of(ctx, m).Names(); len(omit) > 0 {
+		if omit := omitted.Of(ctx, m).Names(); len(omit) > 0 {
 			m += " (without " + strings.Join(omit, ", ") + ")"
 		}
 		all = append(all, m)

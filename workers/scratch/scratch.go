@@ -1,4 +1,6 @@
-package main
+// Package scratch keeps the temporary files of workers in one directory for each process, and
+// removes those of dead processes. It knows nothing of the files.
+package scratch
 
 import (
 	"errors"
@@ -11,24 +13,26 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// scratch is a directory for the temporary files of one worker process. The process holds a
+// Dir is a directory for the temporary files of one worker process. The process holds a
 // lock on it. Directories without a lock belong to dead workers, and the next worker removes
 // them.
-type scratch struct {
-	dir  string
+type Dir struct {
+	Path string
 	lock *os.File
 }
 
-func openScratch(root string) (*scratch, error) {
+// Open makes a directory below root, which is made if it is missing. unusable explains why root
+// cannot be used.
+func Open(root string, unusable func(op, path string, err error) error) (*Dir, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, unusable("make the scratch directory", root, scratchSetting, err)
+		return nil, unusable("make the scratch directory", root, err)
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, unusable("read the scratch directory", root, scratchSetting, err)
+		return nil, unusable("read the scratch directory", root, err)
 	}
 	for _, e := range entries {
-		if matched, _ := filepath.Match(scratchName+"*", e.Name()); !matched {
+		if matched, _ := filepath.Match(name+"*", e.Name()); !matched {
 			continue // not made by a worker
 		}
 		if err := sweep(filepath.Join(root, e.Name())); err != nil {
@@ -36,9 +40,9 @@ func openScratch(root string) (*scratch, error) {
 		}
 	}
 	for {
-		dir, err := os.MkdirTemp(root, scratchName+strconv.Itoa(os.Getpid())+"-")
+		dir, err := os.MkdirTemp(root, name+strconv.Itoa(os.Getpid())+"-")
 		if err != nil {
-			return nil, unusable("make a directory in", root, scratchSetting, err)
+			return nil, unusable("make a directory in", root, err)
 		}
 		lock, err := lockDir(dir)
 		if err != nil {
@@ -47,14 +51,11 @@ func openScratch(root string) (*scratch, error) {
 		if lock == nil {
 			continue // another worker's sweep removed it before it was locked
 		}
-		return &scratch{dir: dir, lock: lock}, nil
+		return &Dir{Path: dir, lock: lock}, nil
 	}
 }
 
-const (
-	scratchName    = "worker-"
-	scratchSetting = "cogflow.scratch or COGFLOW_SCRATCH"
-)
+const name = "worker-"
 
 // lockDir locks a directory. It returns nil if another process has locked or removed it.
 func lockDir(dir string) (*os.File, error) {
@@ -90,8 +91,9 @@ func sweep(dir string) error {
 	return fault.Disk("remove scratch directory", dir, untrusted.RemoveTree(dir))
 }
 
-func (s *scratch) close() error {
-	err := untrusted.RemoveTree(s.dir)
+// Close removes the directory.
+func (s *Dir) Close() error {
+	err := untrusted.RemoveTree(s.Path)
 	if closeErr := s.lock.Close(); err == nil {
 		err = closeErr
 	}

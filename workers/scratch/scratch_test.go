@@ -1,4 +1,4 @@
-package main
+package scratch
 
 import (
 	"os"
@@ -19,12 +19,12 @@ func TestScratch(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(root, "worker-1-1"), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "worker-2-2", "extract-1"), 0o700))
 
-	var workers [8]*scratch
+	var workers [8]*Dir
 	var wg sync.WaitGroup
 	for i := range workers {
 		wg.Go(func() {
 			var err error
-			if workers[i], err = openScratch(root); err != nil {
+			if workers[i], err = Open(root, func(_, _ string, err error) error { return err }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -34,9 +34,9 @@ func TestScratch(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, len(workers)+1, "only the directories of live workers are left")
 	for _, w := range workers {
-		require.DirExists(t, w.dir)
-		require.NoError(t, w.close())
-		require.NoDirExists(t, w.dir)
+		require.DirExists(t, w.Path)
+		require.NoError(t, w.Close())
+		require.NoDirExists(t, w.Path)
 	}
 	require.FileExists(t, otherData)
 }

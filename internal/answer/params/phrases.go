@@ -22,15 +22,17 @@ func table() []parameter {
 	return []parameter{
 		{JSONSchema, 0, format},
 		{JSONObject, 0, format},
-		{MaxTokens, MaxCompletionTokens, newName},
+		{MaxTokens, MaxCompletionTokens, func(s string) bool {
+			return newName(s) || maxTokens.MatchString(s) && unsupported(s) && !answer.Says(s, outOfRange())
+		}},
 		{MaxCompletionTokens, MaxTokens, func(s string) bool { return newName(s) && unsupported(s) }},
 		{Temperature, 0, func(s string) bool {
-			return strings.Contains(s, "temperature") && (unsupported(s) || answer.Says(s, onlyOne()))
+			return strings.Contains(s, "temperature") && (unsupported(s) || fixed.MatchString(s))
 		}},
 		{Seed, 0, func(s string) bool { return seed.MatchString(s) && unsupported(s) }},
 		{Stop, 0, func(s string) bool { return stop.MatchString(s) && unsupported(s) }},
 		{Template, 0, func(s string) bool {
-			return unsupported(s) && answer.Says(s, []string{"chat_template_kwargs", "enable_thinking"})
+			return unsupported(s) && answer.Says(s, []string{"chat_template", "enable_thinking"})
 		}},
 		{Verbose, 0, func(s string) bool {
 			return answer.Says(s, []string{"response_format", "verbose_json", "timestamp_granularities"}) && (unsupported(s) || answer.Says(s, otherFormat()))
@@ -40,8 +42,13 @@ func table() []parameter {
 }
 
 var (
-	seed = regexp.MustCompile(`\bseed\b`)
-	stop = regexp.MustCompile(`\bstop\b`)
+	seed      = regexp.MustCompile(`\bseed\b`)
+	stop      = regexp.MustCompile(`\bstop\b`)
+	maxTokens = regexp.MustCompile(`\bmax_tokens\b`)
+
+	// fixed matches messages about a temperature that has one value: OpenAI's default, 1 of
+	// Anthropic's thinking, 0.6 and 1 of Moonshot. "must be 1 or less" is about a range.
+	fixed = regexp.MustCompile(`only the default|may only be set to \d|only (temperature ?= ?)?[\d.]+ is (allowed|supported|valid)|must be (set to )?(exactly )?1(\.0)?([^\w.]*$|[;,.] | when | with | for )`)
 )
 
 // unknown lists the phrases of servers for an unsupported parameter: OpenAI, Azure, vLLM
@@ -50,12 +57,14 @@ func unknown() []string {
 	return []string{
 		"unsupported", "not supported", "does not support", "doesn't support", "unrecognized", "unknown", "unexpected", "not permitted", "not allowed",
 		"extra_forbidden", "extra inputs", "deprecated", "cannot find field", "is not available", "not implemented",
+		"isn't supported", "don't support", "do not support", "no longer supported", "does not accept", "doesn't accept", "not recognized", "not a valid parameter",
+		"cannot be used", "can't be used", "cannot be specified", "not applicable", "extraneous key", "additional properties",
 	}
 }
 
-// onlyOne lists the phrases for a fixed temperature.
-func onlyOne() []string {
-	return []string{"only the default", "may only be set to 1", "must be 1", "only 1 is", "must be set to 1"}
+// outOfRange lists the phrases for a value that a server does not accept.
+func outOfRange() []string {
+	return []string{"too large", "too small", "too high", "at most", "at least", "exceed", "maximum", "less than", "greater than", "between", "range"}
 }
 
 // formats lists the phrases for an unsupported response format.

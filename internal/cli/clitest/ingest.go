@@ -77,11 +77,15 @@ func standInDelete(_ workflow.Context, in ingest.DeleteVideoInput) (ingest.Delet
 	return ingest.DeleteVideoResult{Documents: 7, Objects: 3}, nil
 }
 
-func standInHealth(workflow.Context, workflows.CheckHealthInput) (workflows.CheckHealthResult, error) {
-	return workflows.CheckHealthResult{Checks: []activities.HealthCheck{
+func standInHealth(_ workflow.Context, in workflows.CheckHealthInput) (workflows.CheckHealthResult, error) {
+	out := workflows.CheckHealthResult{Checks: []activities.HealthCheck{
 		{Part: "pool media", Status: "fail", Detail: "no worker answers"},
 		{Part: "ffmpeg", Status: "ok", Detail: "5.1"},
-	}}, nil
+	}}
+	if in.Ask {
+		out.Checks = append(out.Checks, activities.HealthCheck{Part: "model m", Status: "ok", Detail: "accepts seed"})
+	}
+	return out, nil
 }
 
 // FailedVideos are failures of two videos, one with a malicious name.

@@ -34,6 +34,9 @@ func testWorker(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, out, "no worker serves it: `make up` starts one here")
 	assert.Contains(t, out, "ok      ffmpeg")
+	assert.NotContains(t, out, "model m", "no model is asked without a demand")
+	_, out, _ = b.Run("health", "--ask")
+	assert.Contains(t, out, "accepts seed")
 }
 
 // testHealthClasses: the classes of --gpu and those of the configuration are checked.

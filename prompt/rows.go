@@ -16,18 +16,22 @@ const (
 	maxReason        = 300 // characters: it may quote the value
 )
 
-// Rows reads the values of a data set as the program's inputs: images are checked. An error
-// names the data set and the row.
+// Rows is ReadRows for the inputs of the program.
 func (p *Program) Rows(set string, rows []*Object) ([]*Object, error) {
+	return ReadRows(p.Inputs(), set, rows)
+}
+
+// ReadRows reads the values of a data set as inputs: images are checked. An error names the data
+// set and the row.
+func ReadRows(inputs []Field, set string, rows []*Object) ([]*Object, error) {
 	if len(rows) == 0 {
 		return rows, nil
 	}
-	inputs := p.Inputs()
 	read := make([]*Object, len(rows))
 	for i, row := range rows {
 		typed, err := WithImages(inputs, row)
 		if err == nil {
-			err = checkImages(inputs, typed)
+			err = checkImages(typed)
 		}
 		if err != nil {
 			return nil, fault.New(fault.Input, "read "+set, fmt.Sprintf("example %d", i+1), safetext.Line(err.Error(), maxReason))
@@ -37,18 +41,15 @@ func (p *Program) Rows(set string, rows []*Object) ([]*Object, error) {
 	return read, nil
 }
 
-func checkImages(inputs []Field, row *Object) error {
-	count, size := 0, 0
-	for i := range inputs {
-		v, _ := row.Get(inputs[i].Name)
-		for _, found := range image.In(v) {
-			count++
-			size += found.Bytes()
-		}
+func checkImages(row *Object) error {
+	found := image.In(row)
+	size := 0
+	for _, shown := range found {
+		size += shown.Bytes()
 	}
 	switch {
-	case count > maxRowImages:
-		return fmt.Errorf("it has %d images; at most %d are supported", count, maxRowImages)
+	case len(found) > maxRowImages:
+		return fmt.Errorf("it has %d images; at most %d are supported", len(found), maxRowImages)
 	case size > maxRowImageBytes:
 		return fmt.Errorf("its images have %d bytes; at most %d are supported, because rows become demos; make them smaller", size, maxRowImageBytes)
 	}
@@ -71,12 +72,15 @@ func (p *Program) ReadDemos(sets [][][]*Object) error {
 	return nil
 }
 
+// IsExtended reports whether a field has an image or a default.
+func (f *Field) IsExtended() bool { return f.HoldsImages() || f.Default != nil }
+
 // IsExtended reports whether the program or its rows need what former builds refuse:
 // images, defaults, or rows without an optional input.
 func (p *Program) IsExtended(sets ...[]*Object) bool {
 	for _, predictor := range p.Predictors {
 		for _, f := range predictor.Signature().Fields() {
-			if f.HoldsImages() || f.Default != nil {
+			if f.IsExtended() {
 				return true
 			}
 		}

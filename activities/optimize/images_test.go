@@ -160,6 +160,25 @@ func TestFieldVersion(t *testing.T) {
 	require.False(t, knownVersion(fieldVersion+1))
 }
 
+// TestJudgedImages: the images that only a judge reads are checked as well.
+func TestJudgedImages(t *testing.T) {
+	t.Parallel()
+	o := newOptimizing(t, ModeCompat)
+	in := prepared(t)
+	in.Metric = json.RawMessage(`{"kind": "mean", "parts": [{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "self",
+		"inputs": [{"name": "sight", "type": "image"}, {"name": "predicted_answer"}], "outputs": [{"name": "score", "type": "float"}]}]}}]}`)
+	in.Trainset = bytes.ReplaceAll(in.Trainset, []byte(`{"answer"`), []byte(`{"sight": "https://example.com/a.png", "answer"`))
+	in.Valset = bytes.ReplaceAll(in.Valset, []byte(`{"answer"`), []byte(`{"sight": "https://example.com/a.png", "answer"`))
+	plan, err := activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.NoError(t, err)
+	var j jobFile
+	require.NoError(t, activities.ReadJSON(t.Context(), o.store, prefixOf("default", plan.Job)+"job.json", &j))
+	require.Equal(t, fieldVersion, j.Version)
+	in.Valset = bytes.Replace(in.Valset, []byte("https://example.com/a.png"), []byte("a.png"), 1)
+	_, err = activitytest.Run(t, o.a.PrepareOptimize, in)
+	require.ErrorContains(t, err, `read valset "example 1": field "sight": an image must be`)
+}
+
 // TestNoVision: a model that rejects every image stops the run after a few requests, although it
 // answers texts, and no row gets a score.
 func TestNoVision(t *testing.T) {

@@ -153,18 +153,19 @@ func (j jobFile) open() (*optimization, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []struct {
-		name string
-		rows *[]*prompt.Object
-	}{{"trainset", &j.Train}, {"valset", &j.Val}, {"testset", &j.Confirm}} {
-		if *set.rows, err = program.Rows(set.name, *set.rows); err != nil {
-			return nil, err
-		}
-	}
 	columns := columnsOf(j.Train, j.Val, j.Confirm)
 	m, err := metric.Read(j.Metric, program, columns)
 	if err != nil {
 		return nil, err
+	}
+	inputs := slices.Concat(program.Inputs(), m.Inputs())
+	for _, set := range []struct {
+		name string
+		rows *[]*prompt.Object
+	}{{"trainset", &j.Train}, {"valset", &j.Val}, {"testset", &j.Confirm}} {
+		if *set.rows, err = prompt.ReadRows(inputs, set.name, *set.rows); err != nil {
+			return nil, err
+		}
 	}
 	job := &mipro.Job{
 		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
@@ -221,12 +222,6 @@ func (j jobFile) exact() jobFile {
 	}
 	return j
 }
-
-// maxExamples limits what one optimization reads, in bytes and rows.
-const (
-	maxExamplesBytes = 256 << 20
-	maxExamples      = 100_000
-)
 
 // Prepared is a Plan, and whether there is anything left to do. A workflow passes on its plan
 // only.

@@ -1,15 +1,12 @@
 package optimize
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"reflect"
+	"slices"
 
-	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/exampleset"
 	"github.com/cogniverse/cogflow/activities/optimize/rowimage"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -17,7 +14,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/confirm"
 	"github.com/cogniverse/cogflow/prompt/saved"
 	"github.com/cogniverse/cogflow/prompt/yaml"
-	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -28,7 +24,8 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	if j.Models, err = a.Models(); err != nil {
 		return j, err
 	}
-	if j.Program, err = a.text(ctx, in.Tenant, "program", in.Program); err != nil {
+	from := exampleset.Reader{Store: a.Store, Documents: a.Documents, Tenant: in.Tenant}
+	if j.Program, err = from.Text(ctx, "program", in.Program); err != nil {
 		return j, err
 	}
 	if j.Program, err = yaml.JSON(j.Program, reflect.TypeFor[prompt.Program]()); err != nil {
@@ -53,21 +50,17 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 			return j, err
 		}
 	}
-	images := &rowimage.Reader{Documents: a.Documents, Tenant: in.Tenant, Inputs: program.Inputs()}
 	for _, set := range []struct {
 		name string
 		from json.RawMessage
 		to   *[]*prompt.Object
 	}{{"trainset", in.Trainset, &j.Train}, {"valset", in.Valset, &j.Val}, {"testset", in.Testset, &j.Confirm}} {
-		if *set.to, err = a.examples(ctx, in.Tenant, set.name, set.from); err != nil {
-			return j, err
-		}
-		if err := images.Read(ctx, set.name, *set.to); err != nil {
+		if *set.to, err = from.Examples(ctx, set.name, set.from); err != nil {
 			return j, err
 		}
 	}
-	if program.IsExtended(j.Train, j.Val) {
-		j.Version = fieldVersion
+	if err := a.images(ctx, in.Tenant, program, &j); err != nil {
+		return j, err
 	}
 	if len(j.Train) == 0 {
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
@@ -85,71 +78,24 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 	return j, nil
 }
 
-// text returns the value in an input, or the file that it names by {"uri"}.
-func (a *Activities) text(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) (json.RawMessage, error) {
-	var at struct {
-		URI string `json:"uri"`
-	}
-	// An object with any other field is not a reference, but the value itself.
-	if len(raw) == 0 || strictjson.Unmarshal(raw, &at) != nil || at.URI == "" {
-		return raw, nil
-	}
-	open, name, closeAll, err := activities.OpenDataset(ctx, a.Store, a.Documents, t, activities.Dataset{URI: at.URI})
+// images reads the image files that rows name, and sets the version of a job with new fields.
+func (a *Activities) images(ctx context.Context, t tenant.ID, program *prompt.Program, j *jobFile) error {
+	m, err := metric.Read(j.Metric, program, columnsOf(j.Train, j.Val, j.Confirm))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer closeAll()
-	r, err := open()
-	if err != nil {
-		return nil, err
+	judged := m.Inputs()
+	if program.IsExtended(j.Train, j.Val) || slices.ContainsFunc(judged, func(f prompt.Field) bool { return f.IsExtended() }) {
+		j.Version = fieldVersion
 	}
-	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, maxExamplesBytes+1))
-	if err == nil && len(data) > maxExamplesBytes {
-		err = fault.New(fault.Input, "read "+what, name, "more than 256 MiB")
-	}
-	return data, fault.Disk("read "+what, name, err)
-}
-
-// examples reads a JSON array of objects, or one object per line.
-func (a *Activities) examples(ctx context.Context, t tenant.ID, what string, raw json.RawMessage) ([]*prompt.Object, error) {
-	text, err := a.text(ctx, t, what, raw)
-	if err != nil || len(bytes.TrimSpace(text)) == 0 {
-		return nil, err
-	}
-	var out []*prompt.Object
-	bad := func(place int, err error) error {
-		return fault.Wrap(fault.Input, "read "+what, fmt.Sprintf("example %d", place), err)
-	}
-	if bytes.TrimSpace(text)[0] == '[' {
-		if err := strictjson.Unmarshal(text, &out); err != nil {
-			return nil, bad(len(out), err)
-		}
-	} else {
-		d := json.NewDecoder(bytes.NewReader(text))
-		for {
-			var line json.RawMessage
-			err := d.Decode(&line)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			o := &prompt.Object{}
-			if err == nil {
-				err = strictjson.Unmarshal(line, o)
-			}
-			if err != nil {
-				return nil, bad(len(out)+1, err)
-			}
-			out = append(out, o)
+	reader := &rowimage.Reader{Documents: a.Documents, Tenant: t, Inputs: slices.Concat(program.Inputs(), judged)}
+	for _, set := range []struct {
+		name string
+		rows []*prompt.Object
+	}{{"trainset", j.Train}, {"valset", j.Val}, {"testset", j.Confirm}} {
+		if err := reader.Read(ctx, set.name, set.rows); err != nil {
+			return err
 		}
 	}
-	for i, o := range out {
-		if o == nil || o.Len() == 0 {
-			return nil, bad(i+1, errors.New("must be an object with the program's inputs and the expected outputs"))
-		}
-	}
-	if len(out) > maxExamples {
-		return nil, fault.New(fault.Input, "read "+what, "", fmt.Sprintf("%d examples; must be at most %d", len(out), maxExamples))
-	}
-	return out, nil
+	return nil
 }

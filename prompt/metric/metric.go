@@ -60,6 +60,21 @@ type Metric struct {
 	Parts []*Metric `json:"parts,omitempty"`
 }
 
+// Inputs are the columns that judges read.
+func (m *Metric) Inputs() (fields []prompt.Field) {
+	if m.Kind == Judge {
+		for _, f := range m.Program.Inputs() {
+			if !strings.HasPrefix(f.Name, predicted) {
+				fields = append(fields, f)
+			}
+		}
+	}
+	for _, part := range m.Parts {
+		fields = append(fields, part.Inputs()...)
+	}
+	return fields
+}
+
 const (
 	readMetric = "read metric"
 	maxParts   = 64

@@ -54,6 +54,9 @@ func isTooLong(text string) bool {
 	if strings.Contains(text, "string_above_max_length") && !strings.Contains(text, "messages") {
 		return false // of another parameter
 	}
+	if _, ok := OutputLimit(text); ok {
+		return false // the answer, not the request
+	}
 	return Says(text, tooLong()) || overflowOf.MatchString(text) && overflowIs.MatchString(text)
 }
 

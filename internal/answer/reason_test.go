@@ -185,3 +185,27 @@ func TestWaits(t *testing.T) {
 		require.Equal(t, c.want, fault.RetryAfter(refusal(t, 429, c.body, c.header...)), name)
 	}
 }
+
+// TestOutputLimit: the maximum of max_tokens in a refusal is found, and is no limit of the prompt.
+func TestOutputLimit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		"max_tokens is too large: 99999. This model supports at most 8192 completion tokens, whereas you provided 99999.":                        8192,
+		"max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens for claude":                                              8192,
+		"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model": 8192,
+		"Input validation error: `max_new_tokens` must be <= 192. Given: 400":                                                                    192,
+		"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]":                                                                   8192,
+		"Range of max_tokens should be [1, 2000]":                                                                                                2000,
+		"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 1512. Given: 1000 `inputs` tokens":                                0,
+		"max_tokens=99999 cannot be greater than max_model_len=max_total_tokens=512. Please request fewer output tokens.":                        0,
+		"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (1000 in the messages, 8000 in the completion).": 0,
+		"supports at most 99999999999999999999 completion tokens":                                                                                0,
+	} {
+		got, ok := answer.OutputLimit(text)
+		require.Equal(t, want > 0, ok, text)
+		if ok {
+			require.Equal(t, want, got, text)
+			require.NotErrorIs(t, refusal(t, http.StatusBadRequest, saying(text)), answer.ErrTooLong)
+		}
+	}
+}

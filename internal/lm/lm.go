@@ -103,20 +103,20 @@ func (l *LM) Complete(ctx context.Context, c prompt.Completion) (prompt.Completi
 	full, bill := l.request(c), answer.Bill(chat.Bill(l.price(c.Model), bounds(c)))
 	strict := python.Dumps(full.Format) != python.Dumps(c.Format)
 	said, err := params.Ask(ctx, l.params, c.Model, func(without params.Set) ([]byte, params.Set, error) {
-		sent := full.Without(without)
-		body, err := json.Marshal(sent)
-		if err != nil {
-			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
-		}
-		key := string(c.Fingerprint())
-		if without != 0 || strict { // a server with idempotency keys has stored the refusal of the first request
-			key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
-		}
-		call := answer.Call{
-			URL: l.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble, Header: idempotency(key),
-		}
-		said, err := answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
-		return said, sent.Parameters(), err
+		return chat.Fit(l.params, c.Model, full.Without(without), func(sent chat.Request) ([]byte, error) {
+			body, err := json.Marshal(sent)
+			if err != nil {
+				return nil, money.NeverSent(fault.Wrap(fault.Input, op, c.Model, err))
+			}
+			key := string(c.Fingerprint())
+			if without != 0 || strict || sent.MaxTokens+sent.MaxCompletionTokens != c.MaxTokens { // a server with idempotency keys has stored the refusal of the first request
+				key += fmt.Sprintf("-%x", sha256.Sum256(body))[:17]
+			}
+			call := answer.Call{
+				URL: l.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble, Header: idempotency(key),
+			}
+			return answer.Measure(l.limit, func() ([]byte, error) { return l.client.Ask(ctx, call) })
+		})
 	})
 	if err = explain(c.Model, err); err != nil {
 		return l.filtered(c, err)

@@ -163,6 +163,34 @@ func TestMistakesAreNotLeftOut(t *testing.T) {
 	require.Len(t, s.Calls(), 8, "seven refusals and the first attempt")
 }
 
+// TestMaxTokensOfTheModel: a max_tokens above the maximum that the model names is lowered to it, for
+// all requests to that model, and a refusal that was billed is not sent again at once.
+func TestMaxTokensOfTheModel(t *testing.T) {
+	t.Parallel()
+	s := lmtest.Start(t)
+	s.Models = append(s.Models, "another")
+	m := open(s, lm.Options{})
+	s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":"max_tokens: 100 > 64, which is the maximum allowed number of output tokens"}}`))
+	for range 2 {
+		_, err := m.Complete(t.Context(), full())
+		require.NoError(t, err)
+	}
+	c := full()
+	c.Model = "another"
+	_, err := m.Complete(t.Context(), c)
+	require.NoError(t, err)
+	calls := s.Calls()
+	require.Len(t, calls, 4)
+	require.Equal(t, []int{100, 64, 64, 100}, []int{*calls[0].MaxTokens, *calls[1].MaxTokens, *calls[2].MaxTokens, *calls[3].MaxTokens})
+	require.NotEqual(t, calls[0].Fingerprint, calls[1].Fingerprint, "the server may have stored the refusal")
+
+	m = open(s, lm.Options{Prices: map[string]prompt.Price{"test/lm": {Input: 1, Output: 1}}})
+	s.Next(answertest.Status(http.StatusBadRequest, `{"error":{"message":"max_tokens: 100 > 64, which is the maximum allowed"},"usage":{"prompt_tokens":7,"completion_tokens":2}}`))
+	_, err = m.Complete(t.Context(), full())
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+	require.Len(t, s.Calls(), 5)
+}
+
 // TestOneSchemaIsRefused: a schema that a server refuses is an error of its program. Other
 // schemas, also of other tenants, are still sent.
 func TestOneSchemaIsRefused(t *testing.T) {

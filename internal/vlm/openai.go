@@ -52,14 +52,14 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	}
 	bill := answer.Bill(chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()))
 	said, err := params.Ask(ctx, d.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
-		sent := full.without(without)
-		body, err := json.Marshal(sent.Request)
-		if err != nil {
-			return nil, 0, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
-		}
-		call := answer.Call{URL: d.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble}
-		said, err := answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
-		return said, sent.Parameters(), err
+		return chat.Fit(d.params, r.Stage.Model, full.without(without).Request, func(sent chat.Request) ([]byte, error) {
+			body, err := json.Marshal(sent)
+			if err != nil {
+				return nil, money.NeverSent(fault.Wrap(fault.Input, op, r.Stage.Model, err))
+			}
+			call := answer.Call{URL: d.options.URL + "/chat/completions", Body: body, Bill: bill, Assemble: chat.Assemble}
+			return answer.Measure(d.limit, func() ([]byte, error) { return d.client.Ask(ctx, call) })
+		})
 	})
 	if err != nil {
 		return video.Caption{}, named(explain(r.Stage.Model, err))

@@ -50,6 +50,23 @@ func (r Request) Without(w params.Set) Request {
 	return r
 }
 
+// Fit sends a request with a max_tokens that its model supports, and once more if the model refuses
+// it and names its maximum: longer answers than that do not exist.
+func Fit(e *params.Endpoint, model string, r Request, send func(Request) ([]byte, error)) ([]byte, params.Set, error) {
+	r = r.fitted(e, model)
+	said, err := send(r)
+	if e.Lower(model, r.MaxTokens+r.MaxCompletionTokens, err) {
+		r = r.fitted(e, model)
+		said, err = send(r)
+	}
+	return said, r.Parameters(), err
+}
+
+func (r Request) fitted(e *params.Endpoint, model string) Request {
+	r.MaxTokens, r.MaxCompletionTokens = e.MaxTokens(model, r.MaxTokens), e.MaxTokens(model, r.MaxCompletionTokens)
+	return r
+}
+
 const jsonSchema = "json_schema"
 
 func (r Request) kind() any {

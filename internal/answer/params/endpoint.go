@@ -28,6 +28,7 @@ type model struct {
 	loading sync.Mutex // one reads the store
 	read    time.Time  // when the store was read; zero = never
 	refused map[Set]*entry
+	most    int // of max_tokens; 0 = not known
 }
 
 // entry is one refused parameter.

@@ -1,6 +1,9 @@
 package zootest
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // overflows lists refusals of prompts that do not fit.
 func overflows() []Behaviour {
@@ -69,6 +72,16 @@ func refusals() []Behaviour {
 		Answer:  body(422, `{"detail":"Unexpected fields in the request: {'seed'}"}`),
 	}
 	return []Behaviour{
+		atMost("openai: max_tokens above the maximum of the model", "https://platform.openai.com/docs/guides/error-codes", 400,
+			failure("max_tokens is too large: 99. This model supports at most 30 completion tokens, whereas you provided 99.")),
+		atMost("anthropic: max_tokens above the maximum of the model", "https://docs.anthropic.com/en/api/errors", 400,
+			`{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 99 > 30, which is the maximum allowed number of output tokens for served"}}`),
+		atMost("groq: max_tokens above the maximum of the model", "https://console.groq.com/docs/errors", 400,
+			failure("`max_tokens` must be less than or equal to `30`, the maximum value for `max_tokens` is less than the `context_window` for this model")),
+		atMost("deepseek: max_tokens above the maximum of the model", "https://api-docs.deepseek.com/quick_start/error_codes", 400,
+			failure("Invalid max_tokens value, the valid range of max_tokens is [1, 30]")),
+		atMost("tgi: max_new_tokens above the maximum of the model", "huggingface/transformers#28523", 422,
+			"{\"error\":\"Input validation error: `max_new_tokens` must be <= 30. Given: 400\",\"error_type\":\"validation\"}"),
 		format("vllm: a schema that its grammar lacks", "https://docs.vllm.ai/en/latest/features/structured_outputs.html", `{"error":{"message":"Grammar error: Unimplemented keys: [\"uniqueItems\"]","type":"BadRequestError","param":null,"code":400}}`),
 		format("llama.cpp: a schema that its grammar lacks", "ggml-org/llama.cpp#26930",
 			`{"error":{"code":400,"message":"Unable to generate parser for this template. Automatic parser generation failed: JSON schema conversion failed:\nPattern must start with '^' and end with '$'","type":"invalid_request_error"}}`),
@@ -90,6 +103,20 @@ func refusals() []Behaviour {
 		refused("nginx: the request is too large", "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size", 413, "413",
 			`<html><head><title>413 Request Entity Too Large</title></head></html>`),
 		temperature, seed,
+	}
+}
+
+// atMost is a refusal of a max_tokens above 30.
+func atMost(name, source string, status int, answer string) Behaviour {
+	return Behaviour{
+		Name: name, Source: source, Outcome: Answered, Bill: Free, Finish: "stop",
+		Refuses: func(request []byte) bool {
+			var r struct {
+				MaxTokens int `json:"max_tokens"`
+			}
+			return json.Unmarshal(request, &r) == nil && r.MaxTokens > 30
+		},
+		Answer: body(status, answer),
 	}
 }
 

@@ -90,7 +90,8 @@ func changed() map[string]zootest.Outcome {
 		"transformers: another model":             zootest.Refused,
 		"cloudflare: a firewall refuses the text": zootest.Denied,
 		"gemini: the key, with status 400":        zootest.Refused, "gemini: the country": zootest.Refused,
-		"the address has moved": zootest.Broken,
+		"tgi: max_new_tokens above the maximum of the model": zootest.Refused,
+		"the address has moved":                              zootest.Broken,
 	}
 	for _, name := range []string{
 		"a stream that nobody asked for", "a stream called JSON", "an answer with the end of a stream", "openrouter: comments", "comments before an answer",

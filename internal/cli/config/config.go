@@ -4,7 +4,9 @@
 package config
 
 import (
+	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,9 @@ type shown struct {
 	RequestsError string          `json:"requests_error,omitempty"` // why what models have refused cannot be read
 }
 
+// patience limits the time for reading what models have refused.
+const patience = 15 * time.Second
+
 func (a app) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
@@ -60,7 +65,9 @@ why, and what the model has refused since when. That is read from the object sto
 				return err
 			}
 			out := shown{Config: c.Redacted(), ActiveProfile: c.Active()}
-			learned, failed := a.learned(cmd.Context(), c)
+			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+			defer cancel()
+			learned, failed := a.learned(ctx, c)
 			out.Requests = requests(c, learned)
 			if err := failed(); err != nil {
 				out.RequestsError = safetext.Line(strings.ReplaceAll(err.Error(), c.Store, out.Store), safetext.MaxMessage)

@@ -116,7 +116,7 @@ func TestAccount(t *testing.T) {
 		require.Len(o.t, want["student"], 7)
 		_, err = o.publish()
 		require.NoError(o.t, err)
-		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: 1, RunID: "run"})
+		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.reflections()), Name: "quiz", Version: 1, RunID: "run"})
 		require.NoError(o.t, err)
 		html, err := activities.ReadAll(o.t.Context(), o.store, page.Key)
 		require.NoError(o.t, err)

@@ -64,7 +64,7 @@ func TestMetricFailsOnAnAnswer(t *testing.T) {
 		page = r
 		return nil
 	}
-	_, err = activitytest.Run(t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(false), Name: published.Name, Version: published.Version})
+	_, err = activitytest.Run(t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(0), Name: published.Name, Version: published.Version})
 	require.NoError(t, err)
 	require.Positive(t, page.Unscored)
 	require.Contains(t, page.UnscoredWhy, "ValueError")

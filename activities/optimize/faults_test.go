@@ -94,7 +94,7 @@ func TestBetterProgram(t *testing.T) {
 		require.Less(o.t, v.Gain.Estimate, 1.0)
 		_, err := o.publish()
 		require.NoError(o.t, err)
-		_, err = activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: 1, RunID: "run"})
+		_, err = activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.reflections()), Name: "quiz", Version: 1, RunID: "run"})
 		require.NoError(o.t, err)
 		require.NotEmpty(o.t, page.Rows)
 		require.LessOrEqual(o.t, len(page.Rows), reportedRows)
@@ -127,7 +127,7 @@ func TestNothingToConfirmCostsNothing(t *testing.T) {
 		require.NoError(t, err, part.name)
 	}
 	asked, _ := o.lm.calls()
-	in := ConfirmInput{SearchStep: o.step(false), Unpaid: true}
+	in := ConfirmInput{SearchStep: o.step(0), Unpaid: true}
 	out, err := activitytest.Run(t, o.a.ConfirmBest, in)
 	require.NoError(t, err)
 	after, _ := o.lm.calls()
@@ -138,7 +138,7 @@ func TestNothingToConfirmCostsNothing(t *testing.T) {
 	o.last = out
 	_, err = o.publish()
 	require.NoError(t, err)
-	_, err = activitytest.Run(t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(false), Name: "quiz", Version: 1, RunID: "run"})
+	_, err = activitytest.Run(t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(0), Name: "quiz", Version: 1, RunID: "run"})
 	require.NoError(t, err, "a page without rows")
 }
 

@@ -35,10 +35,15 @@ func (o *optimization) search() (q mipro.Quote, trials int) {
 	if o.gepa != nil {
 		return o.gepa.Quote(), o.gepa.Trials()
 	}
-	return o.plan.Quote(), o.plan.Trials
+	q = o.plan.Quote()
+	if o.Mode == ModeImproved {
+		r := o.Rules.OrFormer()
+		q.Proposer += r.Reflections * r.ReflectVariants * len(o.job.Program.Predictors)
+	}
+	return q, o.plan.Trials
 }
 
-// runs is the maximum number of program runs in a search.
+// runs is the maximum number of program runs in a confirmation: that of a search.
 func (o *optimization) runs() int {
 	if o.gepa != nil {
 		return o.gepa.Runs()
@@ -92,12 +97,12 @@ func (g *gepaSearch) Trials() []search.Trial {
 }
 
 // best is the program that the search prefers; choice nil = the original one.
-func (g *gepaSearch) best(o *optimization) (program *prompt.Program, choice map[string]int, doubt float64) {
+func (g *gepaSearch) best(o *optimization) (program *prompt.Program, choice map[string]int) {
 	program, candidate := g.Best()
 	if candidate > 0 {
 		choice = g.Choice(candidate)
 	}
-	return program, choice, max(g.Doubt(), o.Rules.orFormer().Doubt)
+	return program, choice
 }
 
 // keepTrials stores the trials of a search. Iterations are written last: if they are stored,

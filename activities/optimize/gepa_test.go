@@ -46,7 +46,7 @@ func TestGEPAFeedback(t *testing.T) {
 	in.Mode, in.Settings, in.GEPA = ModeGEPA, mipro.Settings{}, gepa.Options{MaxMetricCalls: 40}
 	in.Metric = json.RawMessage(`{"kind":"command","command":"grade"}`)
 	o.begin(in)
-	_, err := o.search(false)
+	_, err := o.search(0)
 	require.NoError(t, err)
 	made, err := o.a.iterations(t.Context(), o.who)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestGEPAFeedback(t *testing.T) {
 	scored := g.asked.Load()
 	require.NoError(t, o.store.Delete(t.Context(), prefixOf("default", o.who.Job)+iterationsName))
 	o.made = 0
-	_, err = o.search(false)
+	_, err = o.search(0)
 	require.NoError(t, err)
 	require.Equal(t, scored, g.asked.Load(), "stored marks are not requested again")
 	again, err := o.a.iterations(t.Context(), o.who)

@@ -115,7 +115,7 @@ func TestImages(t *testing.T) {
 		require.NoError(o.t, err)
 		_, err = published.Load(published.File())
 		require.NoError(o.t, err)
-		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Version: out.Version})
+		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(o.reflections()), Name: "quiz", Version: out.Version})
 		require.NoError(o.t, err)
 		html, err := activities.ReadAll(o.t.Context(), o.store, page.Key)
 		require.NoError(o.t, err)

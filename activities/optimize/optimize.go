@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
@@ -106,23 +107,24 @@ func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 
 // Plan is an optimization before its first call.
 type Plan struct {
-	Job        string        `json:"job"`                // hash of everything that determines the result
-	Name       string        `json:"name"`               // name of the program
-	Predictors int           `json:"predictors"`         // number of predictors
-	Train      int           `json:"train"`              // rows of the trainset
-	Val        int           `json:"val"`                // rows of the valset
-	Confirm    int           `json:"confirm"`            // rows of the testset
-	Trials     int           `json:"trials"`             // trials of the search, approximate
-	Quote      mipro.Quote   `json:"quote"`              // maximum number of calls
-	TokensIn   int64         `json:"tokens_in"`          // tokens of prompts, at most
-	TokensOut  int64         `json:"tokens_out"`         // tokens of answers, at most
-	CostUSD    float64       `json:"cost_usd"`           // at most, in USD; 0 = free or unknown
-	Priced     bool          `json:"priced"`             // true if every model has a price
-	Unpriced   []string      `json:"unpriced,omitempty"` // models without a price; cost_usd does not include them
-	Listed     string        `json:"listed,omitempty"`   // date of the vendors' price lists that were used; empty = all prices are configured
-	Seconds    float64       `json:"seconds,omitempty"`  // time of the calls, at most
-	Pace       []Pace        `json:"pace,omitempty"`     // the speed that seconds assumes, for student, teacher, proposer and judge
-	Models     prompt.Models `json:"models"`             // the models by role
+	Job         string        `json:"job"`                   // hash of everything that determines the result
+	Name        string        `json:"name"`                  // name of the program
+	Predictors  int           `json:"predictors"`            // number of predictors
+	Train       int           `json:"train"`                 // rows of the trainset
+	Val         int           `json:"val"`                   // rows of the valset
+	Confirm     int           `json:"confirm"`               // rows of the testset
+	Trials      int           `json:"trials"`                // trials of the search, approximate
+	Reflections int           `json:"reflections,omitempty"` // mode improved: reflections between trials; 0 = 1
+	Quote       mipro.Quote   `json:"quote"`                 // maximum number of calls
+	TokensIn    int64         `json:"tokens_in"`             // tokens of prompts, at most
+	TokensOut   int64         `json:"tokens_out"`            // tokens of answers, at most
+	CostUSD     float64       `json:"cost_usd"`              // at most, in USD; 0 = free or unknown
+	Priced      bool          `json:"priced"`                // true if every model has a price
+	Unpriced    []string      `json:"unpriced,omitempty"`    // models without a price; cost_usd does not include them
+	Listed      string        `json:"listed,omitempty"`      // date of the vendors' price lists that were used; empty = all prices are configured
+	Seconds     float64       `json:"seconds,omitempty"`     // time of the calls, at most
+	Pace        []Pace        `json:"pace,omitempty"`        // the speed that seconds assumes, for student, teacher, proposer and judge
+	Models      prompt.Models `json:"models"`                // the models by role
 }
 
 // jobFile is the stored definition of a job; its hash names the job.
@@ -137,7 +139,7 @@ type jobFile struct {
 	Settings mipro.Settings   `json:"settings"`
 	GEPA     gepa.Options     `json:"gepa,omitzero"`
 	Models   RoleModels       `json:"cast"`
-	Rules    searchRules      `json:"rules,omitzero"`
+	Rules    rules.Rules      `json:"rules,omitzero"`
 }
 
 // optimization is a job as the stages use it.
@@ -171,6 +173,7 @@ func (j jobFile) open() (*optimization, error) {
 		Settings: j.Settings, Program: program, Train: j.Train, Val: j.Val, Metric: m,
 		Student: j.server(j.Models.Student), Tutor: j.server(j.Models.Teacher), Proposer: j.server(j.Models.Proposer), Judge: j.server(j.Models.Judge),
 		SharedLabels: j.Version == formerVersion,
+		Instructions: j.Rules.Instructions, HeldOut: len(j.Confirm), Confirmed: j.Rules.Confirmed,
 	}
 	o := &optimization{jobFile: j, job: job}
 	if err := o.makePlan(); err != nil {
@@ -278,7 +281,7 @@ func (o *optimization) quote() Plan {
 	q, trials := o.search()
 	out := Plan{
 		Predictors: len(o.job.Program.Predictors), Train: len(o.plan.Train), Val: len(o.plan.Val), Confirm: len(o.Confirm),
-		Trials: trials, Priced: true,
+		Trials: trials, Priced: true, Reflections: o.Rules.Reflections,
 		Models: prompt.Models{Student: o.Models.Student.Name, Teacher: o.Models.Teacher.Name, Proposer: o.Models.Proposer.Name},
 	}
 	confirm := min(2*len(o.Confirm), o.runs())

@@ -1,7 +1,6 @@
 package optimize
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,25 +59,6 @@ func TestSearchOfAnotherBuild(t *testing.T) {
 	require.Len(t, s.Trials(), 1)
 }
 
-// TestSearchRules: a job keeps the rules that it began with, whatever this build's are; a job
-// without rules uses those of 5f04396.
-func TestSearchRules(t *testing.T) {
-	t.Parallel()
-	var former jobFile
-	require.NoError(t, json.Unmarshal([]byte(`{"version":1}`), &former))
-	require.Equal(t, searchRules{ReflectExamples: 24, ReflectVariants: 2, Doubt: 0.04}, former.Rules.orFormer())
-	other := jobFile{Rules: searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}.pinned()}
-	text, err := json.Marshal(other)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"rules":{"reflect_examples":7,"doubt":0.5}`)
-	var stored jobFile
-	require.NoError(t, json.Unmarshal(text, &stored))
-	require.Equal(t, searchRules{ReflectExamples: 7, ReflectVariants: 2, Doubt: 0.5}, stored.Rules.orFormer())
-	text, err = json.Marshal(jobFile{Rules: formerRules().pinned()})
-	require.NoError(t, err)
-	require.False(t, bytes.Contains(text, []byte("rules")), "such a job keeps its name")
-}
-
 // TestFormerVersion: a job of 5f04396 is finished as DSPy 3.3 would, and a new job that both
 // versions decide equally keeps its name.
 func TestFormerVersion(t *testing.T) {
@@ -88,6 +68,8 @@ func TestFormerVersion(t *testing.T) {
 	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 2)}))
 	job.Models.Judge.Server = prompt.Server{JSON: true, Schema: true}
 	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
+	job.Mode = ModeImproved
+	require.Equal(t, fieldVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
 	for version, former := range map[int]bool{formerVersion: true, searchVersion: false} {
 		job.Version = version
 		o, err := job.open()

@@ -111,7 +111,9 @@ func (a *Activities) sets(ctx context.Context, s Spender) (sets [][][]*prompt.Ob
 type SearchStep struct {
 	Spender
 	Made  int  `json:"made"`  // trials that the workflow has received
-	Final bool `json:"final"` // improved mode: after the reflection, with the whole budget
+	Final bool `json:"final"` // improved mode: after the last reflection, with the whole budget
+
+	Reflections int `json:"reflections,omitempty"` // improved mode: reflections so far; older builds make one, and count none
 }
 
 // TrialLine is one trial of a search.
@@ -217,15 +219,14 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 	if o.Mode == ModeCompat {
 		return resumed(o.plan, sets, instructions, made)
 	}
-	// The reflection's runs count against the same budget, so that the student runs no more
-	// often than with DSPy.
-	budget := max(o.plan.Runs()-min(o.Rules.orFormer().ReflectExamples, len(o.plan.Train)), len(o.plan.Val))
-	if !in.Final {
-		budget /= 2 // the rest is for the new instructions of the reflection
-	}
+	share := in.Reflections
 	if in.Final {
+		share = o.Rules.OrFormer().Reflections
+	}
+	budget := o.Rules.Trials(o.plan.SearchRuns(), len(o.plan.Train), len(o.plan.Val), share)
+	for k := range in.reflections() {
 		var learned [][]string
-		if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), &learned); err != nil {
+		if err := activities.ReadJSON(ctx, a.Store, a.stored(in.Spender, reflectedName(k)), &learned); err != nil {
 			return nil, err
 		}
 		for i := range instructions {
@@ -233,6 +234,22 @@ func (a *Activities) searcher(ctx context.Context, o *optimization, in SearchSte
 		}
 	}
 	return search.NewRace(o.plan, sets, instructions, budget, made)
+}
+
+// reflections is the number of reflections so far.
+func (in SearchStep) reflections() int {
+	if in.Final {
+		return max(in.Reflections, 1)
+	}
+	return in.Reflections
+}
+
+// reflectedName is where the instructions of a reflection are stored; the first is 0.
+func reflectedName(reflection int) string {
+	if reflection == 0 {
+		return "reflected.json"
+	}
+	return fmt.Sprintf("reflected-%d.json", reflection)
 }
 
 // ReflectOnFailures gets new instructions from the failures of the best program so far.
@@ -245,12 +262,16 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 	if err != nil {
 		return Asked{}, err
 	}
-	rules := c.o.Rules.orFormer()
-	s := propose.NewReflect(c.o.plan, best.program, rules.ReflectExamples, rules.ReflectVariants)
+	rules := c.o.Rules.OrFormer()
+	size := propose.Reflection{Examples: rules.Rows(c.o.plan.SearchRuns(), len(c.o.plan.Train)), Variants: rules.ReflectVariants}
+	if rules.Reflections > 1 {
+		size.Number = in.Reflections + 1
+	}
+	s := propose.NewReflect(c.o.plan, best.program, size)
 	if err := c.run(ctx, s, never); err != nil {
 		return c.asked(), err
 	}
-	if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, "reflected.json"), s.Instructions()); err != nil {
+	if err := activities.WriteJSON(ctx, a.Store, a.stored(in.Spender, reflectedName(in.Reflections)), s.Instructions()); err != nil {
 		return c.asked(), err
 	}
 	return c.total(ctx)
@@ -260,7 +281,6 @@ func (a *Activities) ReflectOnFailures(ctx context.Context, in SearchStep) (Aske
 type preferred struct {
 	program *prompt.Program
 	choice  map[string]int // nil = the original program
-	doubt   float64        // probability that the program is not better than the original
 }
 
 func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (preferred, error) {
@@ -271,13 +291,12 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	best := preferred{program: o.job.Program}
 	switch s := s.(type) {
 	case *gepaSearch:
-		best.program, best.choice, best.doubt = s.best(o)
+		best.program, best.choice = s.best(o)
 	case *search.Race:
 		best.program, best.choice = s.Best()
-		best.doubt = s.Doubt()
 	case *search.Search:
 		program, trial := s.Best()
-		best = preferred{program, trial.Choice, o.Rules.orFormer().Doubt}
+		best = preferred{program, trial.Choice}
 	}
 	if best.program == o.job.Program {
 		best.choice = nil
@@ -326,7 +345,7 @@ func (a *Activities) ConfirmBest(ctx context.Context, in ConfirmInput) (Confirme
 	if in.Unpaid {
 		return a.unconfirmed(ctx, in.SearchStep)
 	}
-	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.runs(), best.doubt)
+	s := confirm.New(c.o.plan, c.o.job.Program, best.program, c.o.Confirm, c.o.runs())
 	if err := c.run(ctx, s, never); err != nil {
 		return Confirmed{Asked: c.asked()}, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
@@ -148,7 +149,7 @@ func newOptimizing(t *testing.T, mode string) *optimizing {
 		Tenant: "default", Program: json.RawMessage(miprotest.OneStep), Mode: mode, Metric: json.RawMessage(`{"kind":"exact","field":"answer"}`),
 		Trainset: examples(t, 0, 12), Valset: examples(t, 12, 28), Testset: examples(t, 28, 52),
 	}
-	require.NoError(t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
+	require.NoError(t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":9,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
 	if mode == ModeGEPA {
 		in.Settings = mipro.Settings{}
 		require.NoError(t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
@@ -159,8 +160,17 @@ func newOptimizing(t *testing.T, mode string) *optimizing {
 	return o
 }
 
-func (o *optimizing) step(final bool) SearchStep {
-	return SearchStep{Spender: o.who, Made: o.made, Final: final}
+// step is the next step after some reflections.
+func (o *optimizing) step(reflections int) SearchStep {
+	return SearchStep{Spender: o.who, Made: o.made, Reflections: reflections, Final: reflections > 0 && reflections == o.reflections()}
+}
+
+// reflections is the number of reflections of the mode.
+func (o *optimizing) reflections() int {
+	if o.mode != ModeImproved {
+		return 0
+	}
+	return rules.Improved().Reflections
 }
 
 // part is one activity of an optimization, and the object that holds its result.
@@ -169,11 +179,11 @@ type part struct {
 	run       func(o *optimizing) (Asked, error)
 }
 
-func (o *optimizing) search(final bool) (Asked, error) {
+func (o *optimizing) search(reflections int) (Asked, error) {
 	o.t.Helper()
 	var all Asked
 	for {
-		out, err := activitytest.Run(o.t, o.a.SearchTrials, o.step(final))
+		out, err := activitytest.Run(o.t, o.a.SearchTrials, o.step(reflections))
 		if err != nil {
 			return all, err
 		}
@@ -194,27 +204,27 @@ func (o *optimizing) parts() []part {
 		{"propose", "instructions.json", func(o *optimizing) (Asked, error) {
 			return activitytest.Run(o.t, o.a.ProposeInstructions, o.who)
 		}},
-		{"search", "trials.json", func(o *optimizing) (Asked, error) { return o.search(false) }},
+		{"search", "trials.json", func(o *optimizing) (Asked, error) { return o.search(0) }},
 	}
 	if o.mode == ModeGEPA {
 		parts = parts[2:]
 	}
-	if o.mode == ModeImproved {
+	for k := range o.reflections() {
 		parts = append(parts,
-			part{"reflect", "reflected.json", func(o *optimizing) (Asked, error) {
-				return activitytest.Run(o.t, o.a.ReflectOnFailures, o.step(false))
+			part{fmt.Sprintf("reflect %d", k+1), reflectedName(k), func(o *optimizing) (Asked, error) {
+				return activitytest.Run(o.t, o.a.ReflectOnFailures, o.step(k))
 			}},
-			part{"search on", "trials.json", func(o *optimizing) (Asked, error) { return o.search(true) }})
+			part{fmt.Sprintf("search after %d", k+1), "trials.json", func(o *optimizing) (Asked, error) { return o.search(k + 1) }})
 	}
 	return append(parts, part{"confirm", "confirmation.json", func(o *optimizing) (Asked, error) {
-		out, err := activitytest.Run(o.t, o.a.ConfirmBest, ConfirmInput{SearchStep: o.step(o.mode == ModeImproved)})
+		out, err := activitytest.Run(o.t, o.a.ConfirmBest, ConfirmInput{SearchStep: o.step(o.reflections())})
 		o.last = out
 		return out.Asked, err
 	}})
 }
 
 func (o *optimizing) publish() (PublishedProgram, error) {
-	return activitytest.Run(o.t, o.a.PublishProgram, PublishInput{SearchStep: o.step(o.mode == ModeImproved), Name: "quiz", Confirmed: o.last})
+	return activitytest.Run(o.t, o.a.PublishProgram, PublishInput{SearchStep: o.step(o.reflections()), Name: "quiz", Confirmed: o.last})
 }
 
 // trials returns the stored trials as text.
@@ -362,7 +372,7 @@ func TestPublishWithoutRoom(t *testing.T) {
 			require.NoError(o.t, err)
 			require.Equal(o.t, f.SHA256, info.SHA256)
 		}
-		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(false), Name: "quiz", Version: 1, RunID: "run"})
+		page, err := activitytest.Run(o.t, o.a.WriteOptimizeReport, ReportInput{SearchStep: o.step(0), Name: "quiz", Version: 1, RunID: "run"})
 		require.NoError(o.t, err)
 		html, err := activities.ReadAll(o.t.Context(), o.store, page.Key)
 		require.NoError(o.t, err)

@@ -61,6 +61,14 @@ type Job struct {
 	// SharedLabels makes each predictor draw its labeled demos from those of the predictor
 	// before it, as DSPy 3.3 did. It is set for jobs that an older build started.
 	SharedLabels bool
+
+	// Instructions is the number of instructions that are proposed for each one of DSPy's; then
+	// program and predictor are described once for all instructions. 0 = as in DSPy.
+	Instructions int
+	// HeldOut is the number of examples that are held out for the confirmation, and Confirmed
+	// the share of the runs that the search leaves to it, if it has as many examples.
+	HeldOut   int
+	Confirmed float64
 }
 
 const startOptimization = "start optimization"

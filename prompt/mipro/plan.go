@@ -220,17 +220,27 @@ var tipTexts = []string{ //nolint:gochecknoglobals // a table
 
 func (p *Plan) drawProposals(rng *python.Random) {
 	tips := p.Job.Settings.tipAware()
+	draw := func() (next Proposal) {
+		if tips {
+			next.Tip = tipTexts[rng.Choice(len(tipTexts))]
+		}
+		next.Rollout = int64(rng.Int(0, 1_000_000_000))
+		return next
+	}
 	for range p.Job.Program.Predictors {
 		var drawn []Proposal
 		for range min(p.Instructions, max(p.Sets, 1)) {
-			next := Proposal{}
-			if tips {
-				next.Tip = tipTexts[rng.Choice(len(tipTexts))]
-			}
-			next.Rollout = int64(rng.Int(0, 1_000_000_000))
-			drawn = append(drawn, next)
+			drawn = append(drawn, draw())
 		}
 		p.Proposals = append(p.Proposals, drawn)
+	}
+	if p.Job.Instructions == 0 {
+		return
+	}
+	for i, drawn := range p.Proposals { // after those of DSPy, which do not change
+		for range len(drawn)*p.Job.Instructions + 1 - len(drawn) {
+			p.Proposals[i] = append(p.Proposals[i], draw())
+		}
 	}
 }
 

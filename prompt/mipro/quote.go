@@ -11,6 +11,8 @@ import (
 // first.
 const MaxBatches = 9
 
+const descriptions = 2 // of the program and of the predictor, before an instruction is written
+
 // Quote is the maximum number of calls of a run, per model. Metric commands are not
 // counted, because they cost nothing.
 type Quote struct {
@@ -25,7 +27,7 @@ type Quote struct {
 // that no example scores; usually it needs far fewer calls.
 func (p *Plan) Quote() Quote {
 	predictors := len(p.Job.Program.Predictors)
-	runs := p.Runs()
+	runs := p.SearchRuns()
 	teacher := 0
 	for _, set := range p.DemoSets {
 		if set.Kind == BootstrappedSet && set.Boot > 0 {
@@ -34,11 +36,15 @@ func (p *Plan) Quote() Quote {
 	}
 	q := Quote{Student: runs * predictors, Teacher: teacher * predictors, Judge: (runs + teacher) * p.Job.Metric.Questions()}
 	for _, proposals := range p.Proposals {
-		each := 1
-		if p.Job.Settings.ProgramAware() {
-			each = 3
+		written := max(len(proposals)-1, 0)
+		q.Proposer += written
+		switch {
+		case !p.Job.Settings.ProgramAware():
+		case p.Job.Instructions > 0:
+			q.Proposer += min(written, 1) * descriptions
+		default:
+			q.Proposer += written * descriptions
 		}
-		q.Proposer += max(len(proposals)-1, 0) * each
 	}
 	if p.Job.Settings.DataAware() {
 		size := p.Job.Settings.ViewBatch()
@@ -50,7 +56,15 @@ func (p *Plan) Quote() Quote {
 	return q
 }
 
-// Runs is the maximum number of program runs in a search.
+// SearchRuns is the maximum number of program runs in this search: Runs, less those that are left
+// to the confirmation. A confirmation runs two programs on each example, and on average
+// stops after half of the examples.
+func (p *Plan) SearchRuns() int {
+	runs := p.Runs()
+	return runs - min(p.Job.HeldOut, int(float64(runs)*p.Job.Confirmed))
+}
+
+// Runs is the maximum number of program runs in DSPy's search.
 func (p *Plan) Runs() int {
 	all := len(p.Val) // the original program
 	if p.Minibatch > 0 {

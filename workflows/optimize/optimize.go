@@ -33,11 +33,12 @@ const statusOptimized = "optimized"
 
 // optimizeWork is the progress of a run.
 type optimizeWork struct {
-	Plan   optimize.Plan        `json:"plan"`
-	Stage  string               `json:"stage"` // to continue with
-	Trials []optimize.TrialLine `json:"trials"`
-	Final  bool                 `json:"final,omitempty"` // the reflection is done
-	Asked  optimize.Asked       `json:"asked"`
+	Plan        optimize.Plan        `json:"plan"`
+	Stage       string               `json:"stage"` // to continue with
+	Trials      []optimize.TrialLine `json:"trials"`
+	Final       bool                 `json:"final,omitempty"`       // the last reflection is done
+	Reflections int                  `json:"reflections,omitempty"` // that are done
+	Asked       optimize.Asked       `json:"asked"`
 }
 
 // optimizeRun is the state of one OptimizePrompts run.
@@ -51,7 +52,7 @@ type optimizeRun struct {
 }
 
 // Prompts finds better instructions and demos for a program:
-// prepare → bootstrap → propose → search (→ reflect → search) → confirm → publish. Mode
+// prepare → bootstrap → propose → search (→ reflect → search)* → confirm → publish. Mode
 // gepa has neither bootstrap nor propose.
 func Prompts(ctx workflow.Context, in Input) (Result, error) {
 	r := &optimizeRun{in: in}
@@ -218,7 +219,8 @@ func (r *optimizeRun) reflect(ctx workflow.Context) error {
 		return workflows.Call(ctx, r.a.ReflectOnFailures, r.step())
 	})
 	if err == nil {
-		r.Final, r.Stage = true, stageSearch
+		r.Reflections++
+		r.Final, r.Stage = r.Reflections >= r.Plan.Reflections, stageSearch
 	}
 	return err
 }
@@ -318,5 +320,5 @@ func (r *optimizeRun) spender() optimize.Spender {
 }
 
 func (r *optimizeRun) step() optimize.SearchStep {
-	return optimize.SearchStep{Spender: r.spender(), Made: len(r.Trials), Final: r.Final}
+	return optimize.SearchStep{Spender: r.spender(), Made: len(r.Trials), Final: r.Final, Reflections: r.Reflections}
 }

@@ -6,12 +6,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
@@ -20,13 +22,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/prompt/mipro/propose"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
-)
-
-// The activities' own numbers.
-const (
-	reflectExamples = 24
-	reflectVariants = 2
-	leastDoubt      = 0.04 // of mode gepa
 )
 
 type job struct {
@@ -143,30 +138,22 @@ func (d *driver) optimize(j job) (*found, error) {
 	if j.GEPA != nil {
 		return d.evolve(j, program, m)
 	}
+	r := rules.Improved()
 	val, aside := confirm.SetAside(j.Val, j.Settings.Draws(), j.Settings.Seed)
-	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m})
+	plan, err := mipro.NewPlan(&mipro.Job{Settings: j.Settings, Program: program, Train: j.Train, Val: val, Metric: m, Instructions: r.Instructions})
 	if err != nil {
 		return nil, err
 	}
-	budget := j.Runs
-	if budget == 0 {
-		budget = plan.Runs()
-	}
+	runs := cmp.Or(j.Runs, plan.Runs())
+	budget := runs
 	if j.Confirm {
-		budget -= min(len(aside), budget/3) // of at most twice as many, a half
+		budget -= min(len(aside), int(float64(budget)*r.Confirmed))
 	}
-	race := budget
-	if j.Reflect {
-		race -= reflectExamples
-	}
-	if race < 1 {
-		return nil, fmt.Errorf("%d runs leave none for the race", j.Runs)
-	}
-	best, doubt, err := d.search(plan, race, j.Reflect)
+	best, err := d.search(plan, r, budget, j.Reflect)
 	if err != nil {
 		return nil, err
 	}
-	return d.confirm(plan, program, best, aside, budget, doubt)
+	return d.confirm(plan, program, best, aside, runs)
 }
 
 // evolve is what the activities of an optimization do in mode gepa.
@@ -181,53 +168,59 @@ func (d *driver) evolve(j job, program *prompt.Program, m *metric.Metric) (*foun
 		return nil, err
 	}
 	best, _ := s.Best()
-	return d.confirm(plan.Base, program, best, aside, plan.Runs(), max(s.Doubt(), leastDoubt))
+	return d.confirm(plan.Base, program, best, aside, plan.Runs())
 }
 
-// search is bootstrap, proposals, and the race, with a reflection at half of its
-// budget.
-func (d *driver) search(plan *mipro.Plan, budget int, reflect bool) (best *prompt.Program, doubt float64, err error) {
+// search is bootstrap, proposals, and the race, with reflections in between.
+func (d *driver) search(plan *mipro.Plan, r rules.Rules, budget int, reflects bool) (best *prompt.Program, err error) {
 	boot := bootstrap.New(plan)
 	if err := d.play("bootstrap", boot); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	proposing := propose.New(plan, boot.Sets())
 	if err := d.play("propose", proposing); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	instructions := proposing.Instructions()
-	var trials []search.Trial
-	if reflect {
-		race, err := search.NewRace(plan, boot.Sets(), instructions, max(budget/2, 1), nil)
+	if !reflects {
+		race, err := d.race(plan, boot.Sets(), instructions, budget, nil)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		if err := d.play("race", race); err != nil {
-			return nil, 0, err
+		best, _ = race.Best()
+		return best, nil
+	}
+	var trials []search.Trial
+	for k := 0; ; k++ {
+		race, err := d.race(plan, boot.Sets(), instructions, r.Trials(budget, len(plan.Train), len(plan.Val), k), trials)
+		if err != nil {
+			return nil, err
 		}
-		first, _ := race.Best()
-		r := propose.NewReflect(plan, first, reflectExamples, reflectVariants)
-		if err := d.play("reflect", r); err != nil {
-			return nil, 0, err
-		}
-		for i, learned := range r.Instructions() {
-			instructions[i] = append(instructions[i], learned...)
+		best, _ = race.Best()
+		if k == r.Reflections {
+			return best, nil
 		}
 		trials = race.Trials()
+		reflect := propose.NewReflect(plan, best, propose.Reflection{Examples: r.Rows(budget, len(plan.Train)), Variants: r.ReflectVariants, Number: k + 1})
+		if err := d.play("reflect", reflect); err != nil {
+			return nil, err
+		}
+		for i, learned := range reflect.Instructions() {
+			instructions[i] = append(instructions[i], learned...)
+		}
 	}
-	race, err := search.NewRace(plan, boot.Sets(), instructions, budget, trials)
+}
+
+func (d *driver) race(plan *mipro.Plan, sets [][][]*prompt.Object, instructions [][]string, budget int, made []search.Trial) (*search.Race, error) {
+	race, err := search.NewRace(plan, sets, instructions, max(budget, 1), made)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if err := d.play("race", race); err != nil {
-		return nil, 0, err
-	}
-	best, _ = race.Best()
-	return best, race.Doubt(), nil
+	return race, d.play("race", race)
 }
 
 // confirm compares the best with the program as it was on rows that no search saw.
-func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, runs int, doubt float64) (*found, error) {
+func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows []*prompt.Object, runs int) (*found, error) {
 	f := &found{Changed: best != program}
 	for _, p := range best.Predictors {
 		f.Predictors = append(f.Predictors, tuned{p.Signature().Objective(), p.Demos})
@@ -235,7 +228,7 @@ func (d *driver) confirm(plan *mipro.Plan, program, best *prompt.Program, rows [
 	if !f.Changed {
 		return f, nil
 	}
-	c := confirm.New(plan, program, best, rows, runs, doubt)
+	c := confirm.New(plan, program, best, rows, runs)
 	if err := d.play("confirm", c); err != nil {
 		return nil, err
 	}

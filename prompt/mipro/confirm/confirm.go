@@ -12,13 +12,9 @@ import (
 	"github.com/cogniverse/cogflow/prompt/python"
 )
 
-// Significance levels. The level of a confirmation is at most maxLevel. It is stricter if
-// the search is uncertain that the program is better, so that the share of false promotions
-// among all programs that are found is about falsePromotions.
-const (
-	maxLevel        = 0.05
-	falsePromotions = 0.0005
-)
+// level is the significance level of a confirmation: all interim analyses together promote a
+// program that is not better with at most this probability.
+const level = 0.05
 
 // The maximum number of interim analyses, and the minimum number of examples before each.
 const (
@@ -71,14 +67,9 @@ type Confirmation struct {
 }
 
 // New starts the comparison of a program with the one that it would replace. runs is the
-// maximum number of runs of both together. doubt is the estimated probability that the
-// program is not better; see search.Race.Doubt.
-func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Object, runs int, doubt float64) *Confirmation {
+// maximum number of runs of both together.
+func New(plan *mipro.Plan, before, after *prompt.Program, examples []*prompt.Object, runs int) *Confirmation {
 	most := max(min(len(examples), runs/2), 0)
-	level := maxLevel
-	if doubt > falsePromotions/maxLevel {
-		level = falsePromotions / min(doubt, 1)
-	}
 	c := &Confirmation{
 		plan: plan, programs: [2]*prompt.Program{before, after}, examples: examples,
 		order: python.NewRandom(plan.Seed).Sample(len(examples), most), test: newPaired(level, most, plan.Seed),

@@ -23,18 +23,16 @@ func unseen(n int) []*prompt.Object {
 }
 
 // TestConfirmation: a program that is much better is promoted after few rows. One that is
-// worse stops after fewer. A program that the search is uncertain of needs more rows.
+// worse stops early. One that is a little better needs more rows.
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	promoted, asked := map[string]int{}, map[string]int{}
 	const runs = 20
 	for seed := range uint64(runs) {
-		for name, c := range map[string]struct{ gain, doubt float64 }{
-			"better": {0.25, 0}, "better, doubted": {0.25, 0.2}, "a little better": {0.12, 0}, "worse": {-0.1, 0},
-		} {
+		for name, gain := range map[string]float64{"better": 0.25, "a little better": 0.12, "worse": -0.1} {
 			s := miprotest.Simulate(seed, 1)
 			plan := s.Plan(t)
-			confirmation := confirm.New(plan, s.Job.Program, s.Rival(c.gain), unseen(128), 1000, c.doubt)
+			confirmation := confirm.New(plan, s.Job.Program, s.Rival(gain), unseen(128), 1000)
 			calls := s.Play(t, confirmation)
 			v := confirmation.Verdict()
 			require.Equal(t, 2*v.Examples, calls)
@@ -49,12 +47,11 @@ func TestConfirmation(t *testing.T) {
 	}
 	t.Logf("of %d promoted: %v; rows: %v", runs, promoted, asked)
 	require.Greater(t, promoted["better"], 17)
-	require.Greater(t, promoted["better, doubted"], 12)
 	require.Less(t, promoted["a little better"], promoted["better"])
 	require.Zero(t, promoted["worse"])
-	require.Less(t, asked["worse"], asked["better"])
-	require.Less(t, asked["better"], asked["better, doubted"])
-	require.Less(t, asked["better, doubted"], runs*120)
+	require.Less(t, asked["better"], asked["a little better"])
+	require.Less(t, asked["worse"], asked["a little better"])
+	require.Less(t, asked["a little better"], runs*120)
 }
 
 // TestConfirmationResumes: a repeated confirmation makes the same calls and has the same
@@ -64,7 +61,7 @@ func TestConfirmationResumes(t *testing.T) {
 	s := miprotest.Simulate(4, 2)
 	plan := s.Plan(t)
 	begin := func() *confirm.Confirmation {
-		return confirm.New(plan, s.Job.Program, s.Rival(0.15), unseen(100), 180, 0.01)
+		return confirm.New(plan, s.Job.Program, s.Rival(0.15), unseen(100), 180)
 	}
 	whole := begin()
 	answers := map[string]string{}
@@ -99,7 +96,7 @@ func TestConfirmationOfFew(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rows, runs, asked int }{{0, 100, 0}, {1, 100, 1}, {3, 100, 3}, {40, 0, 0}, {40, -5, 0}, {40, 1, 0}, {40, 7, 3}} {
 		s := miprotest.Simulate(1, 1)
-		confirmation := confirm.New(s.Plan(t), s.Job.Program, s.Rival(0.5), unseen(c.rows), c.runs, 0)
+		confirmation := confirm.New(s.Plan(t), s.Job.Program, s.Rival(0.5), unseen(c.rows), c.runs)
 		require.Equal(t, 2*c.asked, s.Play(t, confirmation))
 		v := confirmation.Verdict()
 		require.Equal(t, c.asked, v.Examples)
@@ -107,7 +104,7 @@ func TestConfirmationOfFew(t *testing.T) {
 		require.GreaterOrEqual(t, v.Bound, -1.0)
 	}
 	s := miprotest.Simulate(1, 1)
-	same := confirm.New(s.Plan(t), s.Job.Program, s.Job.Program, unseen(100), 200, 0)
+	same := confirm.New(s.Plan(t), s.Job.Program, s.Job.Program, unseen(100), 200)
 	s.Play(t, same)
 	require.False(t, same.Verdict().Promote)
 	require.Less(t, same.Verdict().Examples, 60)

@@ -45,9 +45,17 @@ type analysis struct {
 
 const (
 	permutations = 3_999
-	spending     = 1.5  // (pairs / planned)^spending of the level can be spent by an analysis
-	minPower     = 0.10 // minimum probability of final significance to continue
+	spending     = 1.25 // (pairs / planned)^spending of the level can be spent by an analysis
+	minPower     = 0.15 // minimum predictive probability of final significance to continue
+	equalShare   = 0.40 // of the pairs; if all have equal scores, the test stops
 	rounding     = 1e-9
+)
+
+// The prior of the true gain for the futility bound: normal. Programs that a search prefers are
+// better on average, so a few unlucky pairs do not end the test.
+const (
+	expectedGain = 0.08
+	gainSpread   = 0.10
 )
 
 func newPaired(level float64, planned int, seed int64) *paired {
@@ -144,8 +152,10 @@ func (p *paired) critical(total float64, most int) (critical float64, before int
 	return critical, before
 }
 
-// futilityBound returns the sum of the gains below which the test stops for futility: if the
-// trend continued, significance at the last analysis would have a probability below minPower.
+// futilityBound returns the sum of the gains below which the test stops for futility: the
+// predictive probability of significance at the last analysis is below minPower (Spiegelhalter,
+// Freedman and Blackburn, 1986). Given the gains, the sum of the other pairs is normal around
+// their number times the posterior mean of the gain.
 func (p *paired) futilityBound(share float64) float64 {
 	if share >= 1 {
 		return math.Inf(-1)
@@ -154,11 +164,19 @@ func (p *paired) futilityBound(share float64) float64 {
 	for _, g := range p.gains {
 		squares += g * g
 	}
-	z := normalQuantile(p.level)*math.Sqrt(share) - normalQuantile(minPower)*math.Sqrt(1-share)
-	if squares == 0 && z > 0 {
-		return rounding // all gains are 0
+	if squares == 0 && share > equalShare {
+		return rounding
 	}
-	return z * math.Sqrt(squares)
+	if squares == 0 {
+		return 0
+	}
+	n, all := float64(len(p.gains)), float64(p.planned)
+	left, variance := all-n, squares/n
+	prior := 1 / (gainSpread * gainSpread)
+	precision := prior + n/variance
+	deviation := math.Sqrt(left*left/precision + left*variance) // of the sum of the other pairs
+	needed := normalQuantile(p.level)*math.Sqrt(variance*all) - normalQuantile(minPower)*deviation
+	return (needed - left*expectedGain*prior/precision) / (1 + left/(precision*variance))
 }
 
 // normalQuantile is the upper quantile of the standard normal distribution.

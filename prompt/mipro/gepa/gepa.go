@@ -16,7 +16,6 @@
 package gepa
 
 import (
-	"math"
 	"slices"
 	"strconv"
 
@@ -145,25 +144,6 @@ func (s *Search) best() int {
 		}
 	}
 	return best
-}
-
-// Doubt is the probability that the best candidate is not better than the original program, by
-// their scores on the validation examples. It does not allow for the selection by these scores.
-func (s *Search) Doubt() float64 {
-	best := s.best()
-	if best <= 0 {
-		return 1
-	}
-	gains, mean := make([]float64, len(s.candidates[0].Scores)), 0.0
-	for row, before := range s.candidates[0].Scores {
-		gains[row] = s.candidates[best].Scores[row] - before
-		mean += gains[row] / float64(len(gains))
-	}
-	variance := 0.0
-	for _, g := range gains {
-		variance += (g - mean) * (g - mean) / float64(len(gains))
-	}
-	return math.Erfc(mean/math.Sqrt(2*max(variance, 1e-9)/float64(len(gains)))) / 2
 }
 
 func (c Candidate) mean() float64 { return total(c.Scores) / float64(len(c.Scores)) }

@@ -135,7 +135,6 @@ func TestLearns(t *testing.T) {
 			require.LessOrEqual(t, s.Scored(), p.Runs())
 			best, at := s.Best()
 			require.Positive(t, at)
-			require.Less(t, s.Doubt(), 0.05)
 			for _, predictor := range best.Predictors {
 				require.Contains(t, predictor.Instructions, "rule")
 			}
@@ -218,7 +217,6 @@ func TestUnreadable(t *testing.T) {
 	require.Same(t, j.Program, program)
 	require.Zero(t, at)
 	require.Len(t, s.Trials(), 1)
-	require.InDelta(t, 1, s.Doubt(), 0)
 
 	s, w := gepa.New(plan(t, j, `{"max_metric_calls": 60}`), nil), &world{unread: true}
 	w.play(t, s, false, never)

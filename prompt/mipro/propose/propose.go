@@ -51,9 +51,21 @@ func (p *Propose) Take(id string, answer mipro.Answer) error {
 // advance starts the writers when the summary is complete. The first instruction of each
 // predictor is not written: DSPy writes it and discards it.
 func (p *Propose) advance() {
-	if p.writers != nil || p.summary != nil && !p.summary.done() {
+	if p.summary != nil && !p.summary.done() {
 		return
 	}
+	if p.writers == nil {
+		p.begin()
+	}
+	for _, writers := range p.writers {
+		for _, w := range writers[min(1, len(writers)):] {
+			w.follow(writers[0])
+		}
+	}
+}
+
+// begin starts the writers.
+func (p *Propose) begin() {
 	p.writers = [][]*writer{}
 	for predictor, proposals := range p.plan.Proposals {
 		p.writers = append(p.writers, nil)
@@ -106,6 +118,9 @@ func (p *Propose) newWriter(predictor, i int) *writer {
 		p: p, predictor: predictor, proposal: p.plan.Proposals[predictor][i], demos: p.demos(predictor, i),
 		program: "Not available", module: "Not provided", role: "Not provided",
 	}
+	if i > 1 && p.plan.Job.Instructions > 0 {
+		return w // it follows the first
+	}
 	if p.plan.Job.Settings.ProgramAware() {
 		w.run = ask(describeProgram, []prompt.Field{field("program_code", codeText), field("program_example", exampleText)},
 			"program_description", "Describe what task the program is designed to solve, and how it goes about solving this task.",
@@ -114,6 +129,14 @@ func (p *Propose) newWriter(predictor, i int) *writer {
 		w.write()
 	}
 	return w
+}
+
+// follow starts a writer with the descriptions of another one, when that has them.
+func (w *writer) follow(first *writer) {
+	if w.run == nil && w.step < writingInstruction && first.step >= writingInstruction {
+		w.program, w.module, w.role = first.program, first.module, first.role
+		w.write()
+	}
 }
 
 func (p *Propose) source() string { return p.plan.Job.Program.Source() }

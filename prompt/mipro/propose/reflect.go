@@ -30,19 +30,42 @@ const (
 // shows a model those with low scores. DSPy's MIPROv2 does not have it. The examples are
 // from the training set, so the instructions can be evaluated on other examples.
 type Reflect struct {
-	plan     *mipro.Plan
-	program  *prompt.Program
-	variants int
-	pending  mipro.Pending
-	rows     []*mipro.Run
-	writers  [][]*reflection // by predictor; nil = the runs are not complete
+	plan    *mipro.Plan
+	program *prompt.Program
+	size    Reflection
+	pending mipro.Pending
+	rows    []*mipro.Run
+	writers [][]*reflection // by predictor; nil = the runs are not complete
 }
 
-// NewReflect starts a reflection. examples is the maximum number of training examples, and
-// variants the number of instructions that are written for each predictor.
-func NewReflect(plan *mipro.Plan, program *prompt.Program, examples, variants int) *Reflect {
-	r := &Reflect{plan: plan, program: program, variants: variants}
-	for _, i := range python.NewRandom(plan.Seed).Sample(len(plan.Train), min(examples, len(plan.Train))) {
+// Reflection is the size of a reflection.
+type Reflection struct {
+	Examples int // maximum number of training examples
+	Variants int // instructions that are written for each predictor
+	// Number counts the reflections of a job from 1. Each has other examples, as long as there
+	// are any, and shows the feedback of the metric. 0 is the only reflection of a job of an
+	// older build.
+	Number int
+}
+
+// examples returns the training examples of a reflection.
+func (r Reflection) examples(plan *mipro.Plan) []int {
+	all, n := len(plan.Train), min(r.Examples, len(plan.Train))
+	if r.Number == 0 {
+		return python.NewRandom(plan.Seed).Sample(all, n)
+	}
+	order := python.NewRandom(plan.Seed).Sample(all, all)
+	chosen := make([]int, n)
+	for i := range chosen {
+		chosen[i] = order[((r.Number-1)*n+i)%all]
+	}
+	return chosen
+}
+
+// NewReflect starts a reflection.
+func NewReflect(plan *mipro.Plan, program *prompt.Program, size Reflection) *Reflect {
+	r := &Reflect{plan: plan, program: program, size: size}
+	for _, i := range size.examples(plan) {
 		example := plan.Train[i]
 		r.rows = append(r.rows, plan.Start(mipro.Student, program, example))
 		r.pending.Add(fmt.Sprintf("reflect/%d", i), r.rows[len(r.rows)-1])
@@ -99,7 +122,7 @@ func (r *Reflect) advance() {
 		return
 	}
 	for predictor := range r.program.Predictors {
-		for v := range r.variants {
+		for v := range r.size.Variants {
 			w := newReflection(r, predictor, v, failed)
 			r.writers[predictor] = append(r.writers[predictor], w)
 			r.pending.Add(fmt.Sprintf("reflection/%d/%d", predictor, v), w)
@@ -119,7 +142,7 @@ func newReflection(r *Reflect, predictor, variant int, failed []*mipro.Run) *ref
 	signature := r.program.Predictors[predictor].Signature()
 	shown := make([]string, len(failed))
 	for i, x := range failed {
-		shown[i] = fmt.Sprintf("Example %d, score %s\n%s", i+1, python.Repr(mipro.Percent([]float64{x.Score()})), describe(x, r.plan, predictor))
+		shown[i] = fmt.Sprintf("Example %d, score %s\n%s", i+1, python.Repr(mipro.Percent([]float64{x.Score()})), r.describe(x, predictor))
 	}
 	program := ask(reflect, []prompt.Field{
 		field("program_code", codeText), field("module", "The module whose instruction is to be written."),
@@ -131,11 +154,12 @@ func newReflection(r *Reflect, predictor, variant int, failed []*mipro.Run) *ref
 		"current_instruction", signature.Objective(), "failures", strings.Join(shown, "\n\n")), r.plan.Job.Proposer)}
 }
 
-// describe formats the inputs and outputs of a predictor, and the expected outputs.
-func describe(r *mipro.Run, plan *mipro.Plan, predictor int) string {
+// describe formats the inputs and outputs of a predictor, the expected outputs, and the
+// feedback of the metric.
+func (r *Reflect) describe(run *mipro.Run, predictor int) string {
 	var b strings.Builder
 	said := false
-	for _, step := range r.Trace() {
+	for _, step := range run.Trace() {
 		if step.Predictor == predictor {
 			said = true
 			section(&b, "given", step.Inputs, nil)
@@ -143,10 +167,13 @@ func describe(r *mipro.Run, plan *mipro.Plan, predictor int) string {
 		}
 	}
 	if !said {
-		section(&b, "given", plan.Inputs(r.Example), nil)
+		section(&b, "given", r.plan.Inputs(run.Example), nil)
 		b.WriteString("answered: nothing that could be read\n")
 	}
-	section(&b, "expected of the program", r.Example, plan.Inputs(r.Example))
+	section(&b, "expected of the program", run.Example, r.plan.Inputs(run.Example))
+	if feedback := run.Feedback(r.program.Predictors[predictor].Name); r.size.Number > 0 && feedback != "" {
+		b.WriteString("feedback: " + feedback + "\n")
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

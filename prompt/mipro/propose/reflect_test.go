@@ -1,6 +1,7 @@
 package propose_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestReflect(t *testing.T) {
 	j := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
 	plan, err := mipro.NewPlan(j)
 	require.NoError(t, err)
-	r := propose.NewReflect(plan, j.Program, 12, 3)
+	r := propose.NewReflect(plan, j.Program, propose.Reflection{Examples: 12, Variants: 3})
 	var shown []string
 	for calls := r.Calls(); len(calls) > 0; calls = r.Calls() {
 		for _, call := range calls {
@@ -39,13 +40,46 @@ func TestReflect(t *testing.T) {
 		require.Len(t, instructions, 3)
 	}
 
-	r = propose.NewReflect(plan, j.Program, 12, 2)
+	r = propose.NewReflect(plan, j.Program, propose.Reflection{Examples: 12, Variants: 2})
 	miprotest.Play(t, r, 1, "answer")
 	require.Len(t, r.Instructions()[0], 2, "runs without an answer are failures too")
-	r = propose.NewReflect(plan, j.Program, 12, 2)
+	r = propose.NewReflect(plan, j.Program, propose.Reflection{Examples: 12, Variants: 2})
 	miprotest.Play(t, r, 1, "new_instruction")
 	require.Equal(t, [][]string{nil, nil}, r.Instructions())
-	r = propose.NewReflect(plan, j.Program, 0, 2)
+	r = propose.NewReflect(plan, j.Program, propose.Reflection{Variants: 2})
 	require.Empty(t, r.Calls())
 	require.Equal(t, [][]string{nil, nil}, r.Instructions())
+}
+
+// TestReflections: each reflection of a job has other examples, until all were used, and shows
+// the feedback of the metric. The only reflection of an older job has neither.
+func TestReflections(t *testing.T) {
+	t.Parallel()
+	j := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
+	plan, err := mipro.NewPlan(j)
+	require.NoError(t, err)
+	feedback := regexp.MustCompile(`\nfeedback: answer is wrong: expected '\d', got '\w*'`)
+	used := map[string]int{}
+	for number := range 4 {
+		r := propose.NewReflect(plan, j.Program, propose.Reflection{Examples: 10, Variants: 1, Number: number})
+		asked, shown := map[string]bool{}, ""
+		for calls := r.Calls(); len(calls) > 0; calls = r.Calls() {
+			for _, call := range calls {
+				if text := call.Request.Messages[len(call.Request.Messages)-1].Content; call.Role == mipro.Proposer {
+					shown = text
+				} else {
+					asked[regexp.MustCompile(`topic \d+`).FindString(text)] = true
+				}
+				require.NoError(t, r.Take(call.ID, mipro.Answer{Text: miprotest.Answer(call, "")}))
+			}
+		}
+		require.Len(t, asked, 10)
+		require.Equal(t, number > 0, feedback.MatchString(shown), shown)
+		if number == 1 || number == 2 {
+			for topic := range asked {
+				used[topic]++
+			}
+		}
+	}
+	require.Len(t, used, 20, "the first two have all 20 training examples")
 }

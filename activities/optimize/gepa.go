@@ -97,7 +97,7 @@ func (g *gepaSearch) Trials() []search.Trial {
 }
 
 // best is the program that the search prefers; choice nil = the original one.
-func (g *gepaSearch) best(o *optimization) (program *prompt.Program, choice map[string]int) {
+func (g *gepaSearch) best() (program *prompt.Program, choice map[string]int) {
 	program, candidate := g.Best()
 	if candidate > 0 {
 		choice = g.Choice(candidate)

@@ -291,7 +291,7 @@ func (a *Activities) best(ctx context.Context, o *optimization, in SearchStep) (
 	best := preferred{program: o.job.Program}
 	switch s := s.(type) {
 	case *gepaSearch:
-		best.program, best.choice = s.best(o)
+		best.program, best.choice = s.best()
 	case *search.Race:
 		best.program, best.choice = s.Best()
 	case *search.Search:

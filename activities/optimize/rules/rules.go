@@ -19,7 +19,7 @@ type Rules struct {
 	Confirmed float64 `json:"confirmed,omitempty"`
 }
 
-// Improved are the rules of mode improved in jobs that this build begins. See decision 029.
+// Improved are the rules of mode improved in jobs that this build begins. See decision 030.
 func Improved() Rules {
 	r := Former()
 	r.ReflectExamples, r.Reflections, r.Instructions, r.Confirmed = 16, 3, 2, 0.4

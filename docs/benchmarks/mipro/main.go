@@ -30,10 +30,8 @@ type job struct {
 	Train    []*prompt.Object `json:"train"`
 	Val      []*prompt.Object `json:"val"`
 	Settings mipro.Settings   `json:"settings"`
-	Runs     int              `json:"runs"`    // of the student that search and reflection may make; 0 = as many as DSPy's search
-	Confirm  bool             `json:"confirm"` // Runs is for the confirmation as well: what it takes on average is left to it
-	Reflect  bool             `json:"reflect"`
-	GEPA     *gepa.Options    `json:"gepa"` // mode gepa, with these settings; Runs, Confirm and Reflect have no effect
+	Runs     int              `json:"runs"` // of the student; 0 = as many as DSPy's search. The search leaves a part to the confirmation
+	GEPA     *gepa.Options    `json:"gepa"` // mode gepa, with these settings; Runs has no effect
 }
 
 type call struct {
@@ -145,11 +143,8 @@ func (d *driver) optimize(j job) (*found, error) {
 		return nil, err
 	}
 	runs := cmp.Or(j.Runs, plan.Runs())
-	budget := runs
-	if j.Confirm {
-		budget -= min(len(aside), int(float64(budget)*r.Confirmed))
-	}
-	best, err := d.search(plan, r, budget, j.Reflect)
+	budget := runs - min(len(aside), int(float64(runs)*r.Confirmed))
+	best, err := d.search(plan, r, budget)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +167,7 @@ func (d *driver) evolve(j job, program *prompt.Program, m *metric.Metric) (*foun
 }
 
 // search is bootstrap, proposals, and the race, with reflections in between.
-func (d *driver) search(plan *mipro.Plan, r rules.Rules, budget int, reflects bool) (best *prompt.Program, err error) {
+func (d *driver) search(plan *mipro.Plan, r rules.Rules, budget int) (best *prompt.Program, err error) {
 	boot := bootstrap.New(plan)
 	if err := d.play("bootstrap", boot); err != nil {
 		return nil, err
@@ -182,14 +177,6 @@ func (d *driver) search(plan *mipro.Plan, r rules.Rules, budget int, reflects bo
 		return nil, err
 	}
 	instructions := proposing.Instructions()
-	if !reflects {
-		race, err := d.race(plan, boot.Sets(), instructions, budget, nil)
-		if err != nil {
-			return nil, err
-		}
-		best, _ = race.Best()
-		return best, nil
-	}
 	var trials []search.Trial
 	for k := 0; ; k++ {
 		race, err := d.race(plan, boot.Sets(), instructions, r.Trials(budget, len(plan.Train), len(plan.Val), k), trials)

@@ -10,7 +10,12 @@ from pathlib import Path
 from statistics import mean, stdev
 
 RIVAL = "DSPy"
-METHODS = ["equal, confirmation counted", "equal", "gepa", "DSPy GEPA"]
+METHODS = [
+    "equal, confirmation counted",
+    "half, confirmation counted",
+    "gepa",
+    "DSPy GEPA",
+]
 
 
 def error(values):
@@ -23,14 +28,18 @@ def student(run):
 
 
 def read(path):
-    """Seeds that every method has run, by world."""
-    worlds = defaultdict(lambda: defaultdict(dict))
+    """Seeds by auto and world, as far as all methods of that auto have run."""
+    autos = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
     for run in map(json.loads, path.read_text().splitlines()):
-        worlds[run["world"]][run["seed"]][run["method"]] = run
-    return {
-        world: [s for _, s in sorted(seeds.items()) if {RIVAL, *METHODS} <= set(s)]
-        for world, seeds in worlds.items()
-    }
+        autos[run["auto"]][run["world"]][run["seed"]][run["method"]] = run
+    found = {}
+    for auto, worlds in autos.items():
+        methods = {m for seeds in worlds.values() for s in seeds.values() for m in s}
+        found[auto] = {
+            world: [s for _, s in sorted(seeds.items()) if methods <= set(s)]
+            for world, seeds in worlds.items()
+        }
+    return found
 
 
 def row(name, seeds):
@@ -44,6 +53,8 @@ def row(name, seeds):
         "methods": {},
     }
     for method in METHODS:
+        if method not in seeds[0]:
+            continue
         runs = [s[method] for s in seeds]
         cells = {"calls": mean(map(student, runs))}
         for key in ("best", "shipped"):
@@ -58,7 +69,7 @@ def estimates(worlds):
     """How far interval, estimate and means of promoted programs are from the truth."""
     errors, plain, missed, halves = [], [], 0, 0
     for seeds in worlds.values():
-        for run in (s[m] for s in seeds for m in METHODS[:3]):
+        for run in (s[m] for s in seeds for m in METHODS if m in s):
             gain = run.get("gain")
             if not gain:
                 continue
@@ -82,8 +93,8 @@ def text(cells, key):
 
 
 SHOWN = [
-    ("equal, confirmation counted", "shipped", "#2a8a3e", "improved, shipped"),
-    ("equal", "best", "#1f6fb4", "improved, found"),
+    ("equal, confirmation counted", "shipped", "#2a8a3e", "improved"),
+    ("half, confirmation counted", "shipped", "#1f6fb4", "half the calls"),
     ("gepa", "best", "#8a4fb4", "gepa, found"),
     ("DSPy GEPA", "best", "#c2722b", "DSPy's GEPA"),
 ]
@@ -128,25 +139,37 @@ def plot(rows):
     )
 
 
+def table(rows):
+    shown = [m for m in METHODS if m in rows[0]["methods"]]
+    print("| World | seeds | default | MIPROv2 (calls) |", end="")
+    for method in shown:
+        print(f" {method} (calls) |", end="")
+    print("\n|---|---|---|---|" + "---|" * len(shown))
+    for r in rows:
+        print(
+            f"| {r['world']} | {r['seeds']} | {100 * r['default']:.1f} | {100 * r['dspy']:.1f} ({r['dspy_calls']:.0f}) |",
+            end="",
+        )
+        for method in shown:
+            cells = r["methods"][method]
+            key = "shipped" if "counted" in method else "best"
+            print(f" {text(cells, key)} ({cells['calls']:.0f}) |", end="")
+        print()
+
+
 def main():
-    worlds = {w: seeds for w, seeds in read(Path(sys.argv[1])).items() if seeds}
-    rows = [row(w, seeds) for w, seeds in worlds.items()]
-    rows.append(row("*all*", [s for seeds in worlds.values() for s in seeds]))
-    found = {"rows": rows, "gain": estimates(worlds)}
+    found = {}
+    for auto, worlds in read(Path(sys.argv[1])).items():
+        worlds = {w: seeds for w, seeds in worlds.items() if seeds}
+        rows = [row(w, seeds) for w, seeds in worlds.items()]
+        rows.append(row("*all*", [s for seeds in worlds.values() for s in seeds]))
+        found[auto] = {"rows": rows, "gain": estimates(worlds)}
+        print(f"\n{auto}\n")
+        table(rows)
+        print(json.dumps(found[auto]["gain"]))
     out = Path(__file__).parent / "worlds.json"
     out.write_text(json.dumps(found, indent=1) + "\n")
-    out.with_suffix(".svg").write_text(plot(rows))
-    print("| World | seeds | default | MIPROv2 (calls) | improved, confirmation included | calls"
-          " | improved, found | gepa, found | DSPy's GEPA |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|---|")
-    for r in rows:
-        counted, equal, gepa, rival = (r["methods"][m] for m in METHODS)
-        print(
-            f"| {r['world']} | {r['seeds']} | {100 * r['default']:.1f} | {100 * r['dspy']:.1f} ({r['dspy_calls']:.0f})"
-            f" | {text(counted, 'shipped')} | {counted['calls']:.0f} | {text(equal, 'best')} | {text(gepa, 'best')}"
-            f" | {text(rival, 'best')} |"
-        )
-    print(json.dumps(found["gain"]))
+    out.with_suffix(".svg").write_text(plot(found["light"]["rows"]))
 
 
 if __name__ == "__main__":

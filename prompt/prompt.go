@@ -41,6 +41,11 @@ func Normalize(instructions string) string {
 	}
 }
 
+// IsTooLong reports whether a program file cannot have the instructions.
+func IsTooLong(instructions string) bool {
+	return len(instructions) > MaxInstructionBytes || len(Normalize(instructions)) > MaxInstructionBytes
+}
+
 // Fields lists the inputs, then the outputs.
 func (s Signature) Fields() []Field {
 	return append(append(make([]Field, 0, len(s.Inputs)+len(s.Outputs)), s.Inputs...), s.Outputs...)

@@ -65,20 +65,21 @@ func omitIfEqual[T comparable](value, former T) T {
 }
 
 // Rows is the number of training examples of each reflection. Several reflections take at most
-// a quarter of the runs.
+// a quarter of the runs: with too few runs they have none.
 func (r Rules) Rows(runs, train int) int {
 	r = r.OrFormer()
 	rows := min(r.ReflectExamples, train)
 	if r.Reflections > 1 {
-		rows = min(rows, max(runs/(4*r.Reflections), 1))
+		rows = min(rows, runs/(4*r.Reflections))
 	}
 	return rows
 }
 
 // Trials is the maximum number of runs of the trials after some reflections, of at most runs.
-// The runs of the reflections count against the same number.
+// The runs of the reflections count against the same number. It is at least 1: to a race, 0 is
+// no limit.
 func (r Rules) Trials(runs, train, val, reflections int) int {
 	r = r.OrFormer()
 	all := max(runs-r.Reflections*r.Rows(runs, train), val)
-	return all * min(reflections+1, r.Reflections+1) / (r.Reflections + 1)
+	return max(all*min(reflections+1, r.Reflections+1)/(r.Reflections+1), 1)
 }

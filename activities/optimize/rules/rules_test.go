@@ -45,3 +45,24 @@ func TestTrials(t *testing.T) {
 	require.Equal(t, 25, improved.Trials(30, 100, 25, 3), "the original program is scored on all rows")
 	require.Equal(t, 30-3*1, improved.Trials(30, 1, 20, 3), "few examples")
 }
+
+// TestFewRuns: however few runs a job has, its trials and reflections together take no more, and
+// no share is empty: 0 means DSPy's number of runs.
+func TestFewRuns(t *testing.T) {
+	t.Parallel()
+	improved := rules.Improved()
+	for val := 1; val <= 12; val++ {
+		for train := 1; train <= 12; train++ {
+			for trials := 1; trials <= 12; trials++ {
+				runs := val * (1 + trials)
+				last := 0
+				for reflections := range improved.Reflections + 1 {
+					share := improved.Trials(runs, train, val, reflections)
+					require.GreaterOrEqual(t, share, max(last, 1))
+					last = share
+				}
+				require.LessOrEqual(t, last+improved.Reflections*improved.Rows(runs, train), runs, "%d trials, %d training and %d validation examples", trials, train, val)
+			}
+		}
+	}
+}

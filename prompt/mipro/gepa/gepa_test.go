@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
@@ -22,6 +23,7 @@ import (
 // instruction states the rule of that kind; the proposer adds the rule that a feedback names.
 type world struct {
 	silent  bool // the proposer's answers are unreadable
+	long    bool // the proposer's instructions are too long for a program file
 	unread  bool // the student's answers are unreadable where it has no rule
 	asked   map[string]int
 	prompts []string
@@ -50,6 +52,9 @@ func (w *world) answer(call mipro.Call) string {
 		}
 		if len(stated) > 2 { // an instruction holds at most two rules
 			stated = stated[1:]
+		}
+		if w.long {
+			stated = append(stated, strings.Repeat("a", prompt.MaxInstructionBytes))
 		}
 		return "[[ ## new_instruction ## ]]\n  Follow " + strings.Join(stated, ", ") + ".\n"
 	}
@@ -206,17 +211,19 @@ func TestFront(t *testing.T) {
 	}
 }
 
-// TestUnreadable: an unreadable answer of the proposer changes nothing; unreadable answers of the
-// student are shown to the proposer if this is set.
+// TestUnreadable: an unreadable answer of the proposer, or one that no program file may have,
+// changes nothing; unreadable answers of the student are shown to the proposer if this is set.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	j := job(t, miprotest.OneStep, `{}`)
-	s := gepa.New(plan(t, j, `{"max_metric_calls": 60}`), nil)
-	(&world{silent: true}).play(t, s, false, never)
-	program, at := s.Best()
-	require.Same(t, j.Program, program)
-	require.Zero(t, at)
-	require.Len(t, s.Trials(), 1)
+	for _, of := range []*world{{silent: true}, {long: true}} {
+		s := gepa.New(plan(t, j, `{"max_metric_calls": 60}`), nil)
+		of.play(t, s, false, never)
+		program, at := s.Best()
+		require.Same(t, j.Program, program)
+		require.Zero(t, at)
+		require.Len(t, s.Trials(), 1)
+	}
 
 	s, w := gepa.New(plan(t, j, `{"max_metric_calls": 60}`), nil), &world{unread: true}
 	w.play(t, s, false, never)

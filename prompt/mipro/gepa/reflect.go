@@ -145,14 +145,19 @@ func (w *writer) Call() *mipro.Call {
 	return &mipro.Call{Role: mipro.Proposer, Request: w.run.Next(), Temperature: &w.temperature, Rollout: w.rollout}
 }
 
-// Take takes the answer. An unreadable answer leaves the instruction unchanged.
+// Take takes the answer. An unreadable answer, or one that is too long for a program file, leaves
+// the instruction unchanged.
 func (w *writer) Take(answer mipro.Answer) {
 	w.run.TakeSaid(answer.Said())
 	if w.run.Next() != nil {
 		return
 	}
-	if outputs, err := w.run.Result(); err == nil {
-		v, _ := outputs.Get(newField)
-		w.text = prompt.Normalize(python.Strip(python.Str(v)))
+	outputs, err := w.run.Result()
+	if err != nil {
+		return
+	}
+	v, _ := outputs.Get(newField)
+	if text := python.Strip(python.Str(v)); !prompt.IsTooLong(text) {
+		w.text = prompt.Normalize(text)
 	}
 }

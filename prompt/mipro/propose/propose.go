@@ -274,11 +274,14 @@ func (w *writer) basic() string {
 	return w.p.plan.Job.Program.Predictors[w.predictor].Signature().Objective()
 }
 
-// finish keeps the instruction. If the answer cannot be parsed, the original instruction
-// is kept; DSPy stops with an error.
+// finish keeps the instruction. If the answer cannot be parsed, or is too long for a program
+// file, the original instruction is kept; DSPy stops with an error.
 func (w *writer) finish(outputs *prompt.Object, err error) {
 	w.step, w.instruction = written, w.basic()
-	if err == nil {
-		w.instruction = stripPrefix(stripPrefix(textOf(outputs, "proposed_instruction")))
+	if err != nil {
+		return
+	}
+	if text := stripPrefix(stripPrefix(textOf(outputs, "proposed_instruction"))); !prompt.IsTooLong(text) {
+		w.instruction = text
 	}
 }

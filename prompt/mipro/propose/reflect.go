@@ -206,7 +206,11 @@ func (w *reflection) Take(answer mipro.Answer) {
 	if w.run.Next() != nil {
 		return
 	}
-	if outputs, err := w.run.Result(); err == nil {
-		w.text = prompt.Normalize(stripPrefix(textOf(outputs, "new_instruction")))
+	outputs, err := w.run.Result()
+	if err != nil {
+		return
+	}
+	if text := stripPrefix(textOf(outputs, "new_instruction")); !prompt.IsTooLong(text) {
+		w.text = prompt.Normalize(text)
 	}
 }

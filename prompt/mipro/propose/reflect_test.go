@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/miprotest"
 	"github.com/cogniverse/cogflow/prompt/mipro/propose"
@@ -82,4 +83,37 @@ func TestReflections(t *testing.T) {
 		}
 	}
 	require.Len(t, used, 20, "the first two have all 20 training examples")
+}
+
+// TestLongInstructions: instructions that no program file may have are not proposed. The program
+// could not be read after it is published.
+func TestLongInstructions(t *testing.T) {
+	t.Parallel()
+	play := func(s miprotest.Stage, field string, size int) {
+		long := "[[ ## " + field + " ## ]]\n" + strings.Repeat("a", size) + "\n"
+		for calls := s.Calls(); len(calls) > 0; calls = s.Calls() {
+			for _, call := range calls {
+				text := miprotest.Answer(call, "")
+				if strings.Contains(text, "[[ ## "+field+" ## ]]") {
+					text = long
+				}
+				require.NoError(t, s.Take(call.ID, mipro.Answer{Text: text}))
+			}
+		}
+	}
+	j := miprotest.Job(t, miprotest.TwoSteps, miprotest.Small)
+	plan, err := mipro.NewPlan(j)
+	require.NoError(t, err)
+	for size, taken := range map[int]bool{prompt.MaxInstructionBytes: true, prompt.MaxInstructionBytes + 1: false} {
+		p := propose.New(plan, make([][][]*prompt.Object, len(j.Program.Predictors)))
+		play(p, "proposed_instruction", size)
+		for _, instructions := range p.Instructions() {
+			require.Equal(t, !taken, instructions[1] == instructions[0], "the original is kept")
+		}
+		r := propose.NewReflect(plan, j.Program, propose.Reflection{Examples: 12, Variants: 2, Number: 1})
+		play(r, "new_instruction", size)
+		for _, instructions := range r.Instructions() {
+			require.Equal(t, taken, len(instructions) > 0)
+		}
+	}
 }

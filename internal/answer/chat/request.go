@@ -53,17 +53,22 @@ func (r Request) Without(w params.Set) Request {
 // Fit sends a request with a max_tokens that its model supports, and once more if the model refuses
 // it and names its maximum: longer answers than that do not exist.
 func Fit(e *params.Endpoint, model string, r Request, send func(Request) ([]byte, error)) ([]byte, params.Set, error) {
-	r = r.fitted(e, model)
+	r = r.atMost(e.MaxTokens(model, r.tokens()))
 	said, err := send(r)
-	if e.Lower(model, r.MaxTokens+r.MaxCompletionTokens, err) {
-		r = r.fitted(e, model)
-		said, err = send(r)
+	if most, ok := params.Lower(r.tokens(), err); ok {
+		r = r.atMost(most)
+		if said, err = send(r); err == nil {
+			e.Lowered(model, most)
+		}
 	}
 	return said, r.Parameters(), err
 }
 
-func (r Request) fitted(e *params.Endpoint, model string) Request {
-	r.MaxTokens, r.MaxCompletionTokens = e.MaxTokens(model, r.MaxTokens), e.MaxTokens(model, r.MaxCompletionTokens)
+// tokens is max_tokens, under either name.
+func (r Request) tokens() int { return r.MaxTokens + r.MaxCompletionTokens }
+
+func (r Request) atMost(tokens int) Request {
+	r.MaxTokens, r.MaxCompletionTokens = min(r.MaxTokens, tokens), min(r.MaxCompletionTokens, tokens)
 	return r
 }
 

@@ -35,6 +35,7 @@ type model struct {
 type entry struct {
 	Refusal
 	again   time.Time // when it is sent again
+	learned time.Time // by this process; zero = it is read from the store
 	unsaved bool
 }
 
@@ -122,7 +123,7 @@ func (e *Endpoint) refresh(ctx context.Context, name string) {
 func (m *model) merge(stored []Refusal, began time.Time) {
 	now := map[Set]*entry{}
 	for p, r := range m.refused {
-		if r.unsaved || r.Last.After(began) {
+		if r.unsaved || r.learned.After(began) {
 			now[p] = r
 		}
 	}
@@ -132,6 +133,9 @@ func (m *model) merge(stored []Refusal, began time.Time) {
 			continue
 		}
 		again := r.Again()
+		if again.Sub(began) > valid+retry {
+			again = began // of a host with a wrong clock
+		}
 		if old := m.refused[p]; old != nil && old.again.After(again) {
 			again = old.again // this process has sent it again since
 		}
@@ -167,11 +171,11 @@ func (e *Endpoint) learn(ctx context.Context, name string, p Set, message string
 	e.mu.Lock()
 	m := e.model(name)
 	old := m.refused[p]
-	if old != nil && now.Sub(old.Last) < stale {
+	if old != nil && now.Sub(old.learned) < stale {
 		e.mu.Unlock()
 		return
 	}
-	r := &entry{Refusal: Refusal{Endpoint: e.name, Model: name, Parameter: p.Names()[0], Since: now.UTC(), Last: now.UTC(), Message: shown(message)}, unsaved: true}
+	r := &entry{Refusal: Refusal{Endpoint: e.name, Model: name, Parameter: p.Names()[0], Since: now.UTC(), Last: now.UTC(), Message: shown(message)}, learned: now, unsaved: true}
 	if old != nil {
 		r.Since = old.Since
 	}

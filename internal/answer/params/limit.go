@@ -9,7 +9,7 @@ import (
 )
 
 // MaxTokens returns the max_tokens of a request to a model: at most the maximum that the model has
-// named in a refusal. The maximum is remembered for this process.
+// named in a refusal, and accepted. It is remembered for this process.
 func (e *Endpoint) MaxTokens(name string, tokens int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -19,20 +19,21 @@ func (e *Endpoint) MaxTokens(name string, tokens int) int {
 	return tokens
 }
 
-// Lower learns the maximum of max_tokens from a refusal of a request with a larger one. It returns
-// whether the next request differs. A refusal that was billed is one call in the ledger, and the
-// next request is another.
-func (e *Endpoint) Lower(name string, sent int, err error) bool {
+// Lower returns the maximum of max_tokens that a refusal of a request with a larger one names. A
+// refusal that was billed is one call in the ledger, and the next request is another.
+func Lower(sent int, err error) (most int, ok bool) {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Class != fault.Input || money.IsCharged(err) {
-		return false
+		return 0, false
 	}
-	most, ok := answer.OutputLimit(f.Reason)
-	if !ok || most >= sent {
-		return false
-	}
+	most, ok = answer.OutputLimit(f.Reason)
+	return most, ok && most < sent
+}
+
+// Lowered records a maximum with which a request was answered. A message alone is no proof of one:
+// it can repeat words of the request.
+func (e *Endpoint) Lowered(name string, most int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.model(name).most = most
-	return true
 }

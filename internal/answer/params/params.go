@@ -8,6 +8,7 @@ package params
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,14 +63,19 @@ func Named(name string) (s Set, ok bool) {
 // Ask sends a request until the model refuses none of its parameters. send makes one attempt
 // without the given parameters, and returns the ones that this attempt had. It ends at the
 // first answer, at any other failure, and at a refusal that was billed: that is one call in
-// the ledger, and the next attempt is another.
+// the ledger, and the next attempt is another. Only an answer confirms what was refused before
+// it: messages repeat words of the request, and name parameters that are not the cause.
 func Ask[T any](ctx context.Context, e *Endpoint, model string, send func(without Set) (T, Set, error)) (T, error) {
 	var here Set // omitted for this request only
 	again := e.due(ctx, model)
+	said := map[Set]string{} // why the parameters of here were refused
 	for {
 		without := e.Always | e.known(model)&^again | here
 		out, sent, err := send(without)
 		if err == nil {
+			for _, p := range order(said) {
+				e.learn(ctx, model, p, said[p])
+			}
 			e.accepted(ctx, model, again, sent)
 			return out, nil
 		}
@@ -80,13 +86,28 @@ func Ask[T any](ctx context.Context, e *Endpoint, model string, send func(withou
 		if more == 0 {
 			return out, err
 		}
+		drop(said, more, message)
 		here |= more
 		again &^= more
 		if !ofTheRequest(err) {
-			e.learn(ctx, model, more, message)
+			said[more] = message
 		}
 	}
 }
+
+// drop removes the parameters that a message still refuses, although the request no longer has
+// them. A message about response formats refuses the schema and then the object that replaces it.
+func drop(said map[Set]string, more Set, message string) {
+	text := strings.ToLower(message)
+	for _, p := range table() {
+		if _, has := said[p.of]; has && p.refused(text) && (p.of != JSONSchema || more != JSONObject) {
+			delete(said, p.of)
+		}
+	}
+}
+
+// order lists parameters in the order of their names.
+func order(said map[Set]string) []Set { return slices.Sorted(maps.Keys(said)) }
 
 // refused returns the parameter that a server does not support, and its message. A value that is out of range
 // is not an unsupported parameter: to omit it would hide a mistake.

@@ -21,7 +21,6 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/ledger"
-	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -391,12 +390,4 @@ func TestRefusedByAModel(t *testing.T) {
 		require.Zero(v.t, v.completes().Refused)
 		require.Zero(v.t, recorded())
 	})
-}
-
-func countInto(n *int) func(object.Info) error {
-	return func(object.Info) error { *n++; return nil }
-}
-
-func keysInto(keys *[]string) func(object.Info) error {
-	return func(o object.Info) error { *keys = append(*keys, o.Key); return nil }
 }

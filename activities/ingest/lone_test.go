@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/activitytest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -106,4 +107,12 @@ func TestAllFramesRefused(t *testing.T) {
 	require.NoError(t, c.a.Store.Delete(t.Context(), c.p.RefusedKey(prefix, video.KindDescribe, 1)))
 	_, err = c.env.ExecuteActivity(c.a.PublishVideo, c.in)
 	require.NoError(t, err)
+}
+
+func countInto(n *int) func(object.Info) error {
+	return func(object.Info) error { *n++; return nil }
+}
+
+func keysInto(keys *[]string) func(object.Info) error {
+	return func(o object.Info) error { *keys = append(*keys, o.Key); return nil }
 }

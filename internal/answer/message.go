@@ -141,7 +141,8 @@ func said(part json.RawMessage, deep int) string {
 		Detail   json.RawMessage `json:"detail"`
 		Error    json.RawMessage `json:"error"`
 		Code     any             `json:"code"`
-		Where    []any           `json:"loc"` // pydantic
+		Where    []any           `json:"loc"`   // pydantic
+		Param    any             `json:"param"` // the name of a parameter; of Xiaomi, what is wrong with it
 		Metadata struct {
 			Raw json.RawMessage `json:"raw"` // OpenRouter: what the provider says
 		} `json:"metadata"`
@@ -159,6 +160,9 @@ func said(part json.RawMessage, deep int) string {
 	}
 	if raw := said(one.Metadata.Raw, deep-1); raw != "" {
 		text += ": " + raw
+	}
+	if why, _ := one.Param.(string); strings.Contains(why, " ") {
+		text += ": " + why
 	}
 	if len(one.Where) > 0 {
 		text = strings.Trim(strings.ReplaceAll(fmt.Sprint(one.Where), " ", "."), "[]") + ": " + text

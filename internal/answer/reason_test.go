@@ -186,20 +186,37 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// TestReasonInParam: a server that writes what is wrong into the name of the parameter is understood.
+func TestReasonInParam(t *testing.T) {
+	t.Parallel()
+	err := refusal(t, http.StatusBadRequest, `{"error":{"message":"Param Incorrect","param":"max_tokens is too large: 1048576. This model supports at most 131072 completion tokens, whereas you provided 1048576.","code":"400"}}`)
+	require.ErrorContains(t, err, "Param Incorrect: max_tokens is too large")
+	err = refusal(t, http.StatusBadRequest, `{"error":{"message":"no","param":"seed","code":null}}`)
+	require.NotContains(t, err.Error(), "seed")
+}
+
 // TestOutputLimit: the maximum of max_tokens in a refusal is found, and is no limit of the prompt.
 func TestOutputLimit(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
-		"max_tokens is too large: 99999. This model supports at most 8192 completion tokens, whereas you provided 99999.":                        8192,
-		"max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens for claude":                                              8192,
-		"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model": 8192,
-		"Input validation error: `max_new_tokens` must be <= 192. Given: 400":                                                                    192,
-		"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]":                                                                   8192,
-		"Range of max_tokens should be [1, 2000]":                                                                                                2000,
-		"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 1512. Given: 1000 `inputs` tokens":                                0,
-		"max_tokens=99999 cannot be greater than max_model_len=max_total_tokens=512. Please request fewer output tokens.":                        0,
-		"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (1000 in the messages, 8000 in the completion).": 0,
-		"supports at most 99999999999999999999 completion tokens":                                                                                0,
+		"max_tokens is too large: 99999. This model supports at most 8192 completion tokens, whereas you provided 99999.":                                                              8192,
+		"max_tokens: 99999 > 8192, which is the maximum allowed number of output tokens for claude":                                                                                    8192,
+		"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model":                                       8192,
+		"Input validation error: `max_new_tokens` must be <= 192. Given: 400":                                                                                                          192,
+		"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]":                                                                                                         8192,
+		"Range of max_tokens should be [1, 2000]":                                                                                                                                      2000,
+		"max_tokens for `llama-3.1-8b-instant` must be less than or equal to 8000":                                                                                                     8000,
+		"ValidationException: The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum tokens value that is lower than 4096.":                        4096,
+		"The maximum tokens you requested exceed the model limit of 4096. Try again with a maximum tokens value lower than 4096.":                                                      4096,
+		"Unable to submit request because it has a maxOutputTokens value of 65536 but the supported range is from 1 (inclusive) to 65536 (exclusive). Update the value and try again.": 65535,
+		"Unable to submit request because it has a maxOutputTokens value of 9000 but the supported range is from 1 (inclusive) to 8192 (inclusive). Update the value and try again.":   8192,
+		"max_tokens (current value: 4096) must be between 0 and 4000 ":                                                                                                                 4000,
+		"Invalid 'max_tokens': integer above maximum value. Expected a value <= 8192, but got 9000 instead.":                                                                           8192,
+		"Unable to submit request because it has a topK value of 65 but the supported range is from 1 (inclusive) to 41 (exclusive).":                                                  0,
+		"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 1512. Given: 1000 `inputs` tokens":                                                                      0,
+		"max_tokens=99999 cannot be greater than max_model_len=max_total_tokens=512. Please request fewer output tokens.":                                                              0,
+		"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (1000 in the messages, 8000 in the completion).":                                       0,
+		"supports at most 99999999999999999999 completion tokens":                                                                                                                      0,
 	} {
 		got, ok := answer.OutputLimit(text)
 		require.Equal(t, want > 0, ok, text)

@@ -9,7 +9,7 @@ import (
 
 // Strict rewrites the schema of a response format for strict mode, as OpenAI's own library does
 // with a program's schema on its way from DSPy: objects are closed, all of their properties are
-// required, and nothing is beside a `$ref`. Where strict mode has no form for a schema, such as
+// required and have no default, and nothing is beside a `$ref`. Where strict mode has no form for a schema, such as
 // for an object with any keys, the format is not strict. Formats that are not strict are
 // returned unchanged, and the argument is never changed.
 func Strict(format *python.Object) *python.Object {
@@ -86,6 +86,7 @@ func (s *strict) rewrite(schema *python.Object, within []string) *python.Object 
 	if v, _ := out.Get("anyOf"); v != nil {
 		out.Set("anyOf", s.list(v, within))
 	}
+	out.Delete("default") // all properties are required, and OpenAI refuses defaults
 	s.close(out)
 	return out
 }

@@ -39,6 +39,12 @@ func TestStrict(t *testing.T) {
 			`{"properties":{"x":{"enum":["a",1,true,null],"type":["string","integer","boolean","null"]}},"type":"object","additionalProperties":false,"required":["x"]}`,
 			"true",
 		},
+		"a default": {
+			`{"properties":{"x":{"type":"string","default":"a"},"default":{"type":"object","properties":{},"default":null}},"type":"object"}`,
+			`{"properties":{"x":{"type":"string"},"default":{"type":"object","properties":{},"additionalProperties":false,"required":[]}},` +
+				`"type":"object","additionalProperties":false,"required":["x","default"]}`,
+			"true",
+		},
 		"any keys": {
 			`{"properties":{"x":{"anyOf":[{"additionalProperties":{"type":"integer"},"type":"object"},{"type":"null"}]}},"type":"object"}`,
 			`{"properties":{"x":{"anyOf":[{"additionalProperties":{"type":"integer"},"type":"object"},{"type":"null"}]}},"type":"object","additionalProperties":false,"required":["x"]}`,

@@ -58,7 +58,7 @@ func unknown() []string {
 		"unsupported", "not supported", "does not support", "doesn't support", "unrecognized", "unknown", "unexpected", "not permitted", "not allowed",
 		"extra_forbidden", "extra inputs", "deprecated", "cannot find field", "is not available", "not implemented",
 		"isn't supported", "don't support", "do not support", "no longer supported", "does not accept", "doesn't accept", "not recognized", "not a valid parameter",
-		"cannot be used", "can't be used", "cannot be specified", "not applicable", "extraneous key", "additional properties",
+		"cannot be used", "can't be used", "cannot be specified", "cannot both be specified", "not applicable", "extraneous key", "additional properties",
 	}
 }
 

@@ -22,6 +22,7 @@ func TestPhrases(t *testing.T) {
 		"temperature must be 1 when extended thinking is on":                                                              Temperature,
 		"temperature must be set to 1.0":                                                                                  Temperature,
 		"`temperature` is deprecated for this model.":                                                                     Temperature,
+		"`temperature` and `top_p` cannot both be specified for this model. Please use only one.":                         Temperature,
 		"temperature cannot be used with reasoning models":                                                                Temperature,
 		"Argument not supported on this model: stop":                                                                      Stop,
 		"Malformed input request: #: extraneous key [seed] is not permitted, please reformat your input and try again.":   Seed,

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cogniverse/cogflow/prompt/python"
@@ -27,7 +28,11 @@ func (f *Field) IsDefault(v any) bool {
 
 // checkDefault rejects a default that is not a value of the field.
 func (f *Field) checkDefault() error {
-	if _, _, err := f.defaultOf(); err != nil {
+	v, _, err := f.defaultOf()
+	if err == nil && !python.IsFinite(v) {
+		err = errors.New("a number is out of range")
+	}
+	if err != nil {
 		return fmt.Errorf("its default: %w", err)
 	}
 	return nil

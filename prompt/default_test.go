@@ -31,7 +31,8 @@ func TestDefaults(t *testing.T) {
 	for text, want := range map[string]string{
 		`"type": "int", "default": "many"`:                `field "q": its default`,
 		`"type": "literal", "options": [1], "default": 2`: `field "q": its default`,
-		`"default": 5`: `field "q": its default`,
+		`"default": 5`:                                        `field "q": its default`,
+		`"type": "float", "default": 1e999`:                   `field "q": its default: a number is out of range`,
 		`"type": "image", "default": "photo.png"`:             `field "q": its default: an image must be`,
 		`"type": "list", "items": {}, "default": null`:        `field "q": its default`,
 		`"type": "list", "items": {}, "default": ["a", null]`: `field "q": its default`,

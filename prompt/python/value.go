@@ -90,6 +90,19 @@ func (o *Object) MarshalJSON() ([]byte, error) {
 	return []byte(Dumps(o)), nil
 }
 
+// IsFinite reports whether a value has no NaN and no infinity, which JSON files cannot have.
+func IsFinite(v any) bool {
+	switch x := v.(type) {
+	case float64:
+		return !math.IsNaN(x) && !math.IsInf(x, 0)
+	case []any:
+		return !slices.ContainsFunc(x, func(item any) bool { return !IsFinite(item) })
+	case *Object:
+		return !slices.ContainsFunc(x.Keys(), func(k string) bool { return !IsFinite(x.values[k]) })
+	}
+	return true
+}
+
 // UnmarshalJSON reads a JSON object and keeps its order.
 func (o *Object) UnmarshalJSON(text []byte) error {
 	v, err := Decode(string(text))

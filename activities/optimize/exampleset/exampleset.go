@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -72,6 +73,9 @@ func (r Reader) Examples(ctx context.Context, what string, raw json.RawMessage) 
 	for i, o := range out {
 		if o == nil || o.Len() == 0 {
 			return nil, bad(i+1, errors.New("must be an object with the program's inputs and the expected outputs"))
+		}
+		if !python.IsFinite(o) {
+			return nil, bad(i+1, errors.New("a number is out of range"))
 		}
 	}
 	if len(out) > maxRows {

@@ -44,6 +44,8 @@ func TestExamples(t *testing.T) {
 		`[{"a": 1}, {}]`:                    `"example 2": must be an object`,
 		`{"a": 1}` + "\n" + `{"a": 1`:       `"example 2"`,
 		`{"a": 1}` + "\n" + `{"a":1,"a":2}`: `"example 2"`,
+		`[{"a": 1}, {"a": 1e999}]`:          `"example 2": a number is out of range`,
+		`[{"a": [{"b": -1e999}]}]`:          `"example 1": a number is out of range`,
 		`{"uri": "missing.jsonl"}`:          "missing.jsonl",
 	} {
 		_, err := r.Examples(t.Context(), "valset", json.RawMessage(text))

@@ -167,15 +167,16 @@ func (r *bootstrapRun) without(example *prompt.Object) *prompt.Program {
 	return teacher
 }
 
-// judge keeps the calls of a successful run. The number of failures is not limited;
-// DSPy stops at the tenth.
+// judge keeps the calls of a successful run, unless a file cannot have their values. The number
+// of failures is not limited; DSPy stops at the tenth.
 func (r *bootstrapRun) judge(current *mipro.Run) {
 	if current.Failed() {
 		r.teacher = r.without(r.example(r.next))
 		return
 	}
 	score, threshold := current.Score(), r.plan.Job.Settings.MetricThreshold
-	if score == 0 || threshold > 0 && score < threshold {
+	infinite := func(s prompt.Step) bool { return !python.IsFinite(s.Demo()) }
+	if score == 0 || threshold > 0 && score < threshold || slices.ContainsFunc(current.Trace(), infinite) {
 		return
 	}
 	r.good[r.next] = true

@@ -135,18 +135,7 @@ func said(part json.RawMessage, deep int) string {
 		}
 		return strings.Join(all, "; ")
 	}
-	var one struct {
-		Message  json.RawMessage `json:"message"`
-		Msg      json.RawMessage `json:"msg"`
-		Detail   json.RawMessage `json:"detail"`
-		Error    json.RawMessage `json:"error"`
-		Code     any             `json:"code"`
-		Where    []any           `json:"loc"`   // pydantic
-		Param    any             `json:"param"` // the name of a parameter; of Xiaomi, what is wrong with it
-		Metadata struct {
-			Raw json.RawMessage `json:"raw"` // OpenRouter: what the provider says
-		} `json:"metadata"`
-	}
+	var one nested
 	if json.Unmarshal(part, &one) != nil {
 		return ""
 	}
@@ -155,11 +144,13 @@ func said(part json.RawMessage, deep int) string {
 			break
 		}
 	}
-	if text == "" {
-		return ""
+	for _, inner := range []json.RawMessage{one.Metadata.Raw, one.Cause, one.Details, one.Inner, one.Upstream} {
+		if why := said(inner, deep-1); why != "" && !strings.Contains(text, why) {
+			text += ": " + why
+		}
 	}
-	if raw := said(one.Metadata.Raw, deep-1); raw != "" {
-		text += ": " + raw
+	if text = strings.TrimPrefix(text, ": "); text == "" {
+		return ""
 	}
 	if why, _ := one.Param.(string); strings.Contains(why, " ") {
 		text += ": " + why
@@ -169,6 +160,25 @@ func said(part json.RawMessage, deep int) string {
 	}
 	code, _ := one.Code.(string)
 	return withCode(code, text)
+}
+
+// nested is an error in an answer. Gateways say only that the provider refuses, and have its reason
+// in another field.
+type nested struct {
+	Message  json.RawMessage `json:"message"`
+	Msg      json.RawMessage `json:"msg"`
+	Detail   json.RawMessage `json:"detail"`
+	Error    json.RawMessage `json:"error"`
+	Code     any             `json:"code"`
+	Where    []any           `json:"loc"`            // pydantic
+	Param    any             `json:"param"`          // the name of a parameter; of Xiaomi, what is wrong with it
+	Cause    json.RawMessage `json:"cause"`          // of the server behind a gateway
+	Details  json.RawMessage `json:"details"`        // Azure
+	Inner    json.RawMessage `json:"innererror"`     // Azure
+	Upstream json.RawMessage `json:"upstream_error"` // of the server behind a gateway
+	Metadata struct {
+		Raw json.RawMessage `json:"raw"` // OpenRouter: what the provider says
+	} `json:"metadata"`
 }
 
 func withCode(code, text string) string {

@@ -195,6 +195,24 @@ func TestReasonInParam(t *testing.T) {
 	require.NotContains(t, err.Error(), "seed")
 }
 
+// TestReasonOfTheProvider: the reason is found where gateways put it.
+func TestReasonOfTheProvider(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"error":{"cause":"{\n \"error\": {\n \"message\": \"temperature does not support 0.1\",\n \"param\": \"temperature\"}}","code":400,"message":"模型服务调用失败"}}`:                                           "模型服务调用失败: temperature does not support 0.1",
+		`{"error":{"code":"Invalid input","status":422,"message":"invalid input error","details":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":"my row"}]}}`: "invalid input error: body.seed: Extra inputs are not permitted",
+		`{"error":{"code":"BadRequest","message":"Bad request","innererror":{"message":"stop is not supported"}}}`:                                                                                             "Bad request: stop is not supported",
+		`{"error":{"upstream_error":{"error":{"message":"seed is not supported"}}}}`:                                                                                                                           `"seed is not supported"`,
+		`{"error":{"message":"seed is not supported","details":"seed is not supported"}}`:                                                                                                                      `"seed is not supported"`,
+		`{"error":{"message":"no","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"x"}]}],"cause":{"row":"y"},"innererror":null}}`:                                 `"no"`,
+		`{"error":{"message":"no","details":7,"metadata":{"raw":["a","b"]}}}`:                                                                                                                                  `"no: a; b"`,
+	} {
+		err := refusal(t, http.StatusBadRequest, body)
+		require.ErrorContains(t, err, want, body)
+		require.NotContains(t, err.Error(), "my row")
+	}
+}
+
 // TestOutputLimit: the maximum of max_tokens in a refusal is found, and is no limit of the prompt.
 func TestOutputLimit(t *testing.T) {
 	t.Parallel()

@@ -61,16 +61,9 @@ func refusals() []Behaviour {
 	refused := func(name, source string, status int, reason, answer string) Behaviour {
 		return Behaviour{Name: name, Source: source, Outcome: Refused, Bill: Free, Reason: reason, Answer: body(status, answer)}
 	}
-	temperature := Behaviour{
-		Name: "openai: only one temperature", Source: "https://platform.openai.com/docs/guides/reasoning", Outcome: Answered, Bill: Free, Finish: "stop",
-		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"temperature"`)) },
-		Answer:  body(400, `{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`),
-	}
-	seed := Behaviour{
-		Name: "transformers: fields that it does not know", Source: "https://huggingface.co/docs/transformers/serving", Outcome: Answered, Bill: Free, Finish: "stop",
-		Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"seed"`)) },
-		Answer:  body(422, `{"detail":"Unexpected fields in the request: {'seed'}"}`),
-	}
+	quoting := refused("pydantic: a message repeats a row that says what a refusal says", "https://docs.pydantic.dev/latest/errors/validation_errors/", 400, "1 validation error",
+		failure("1 validation error: Input should be supported [type=value_error, input_value='Does json_schema need a temperature, a seed and stop? max_tokens: 9 > 8, which is the maximum allowed: unsupported', input_type=str]"))
+	quoting.Refuses = func([]byte) bool { return true } // whatever parameters the message seems to refuse
 	return []Behaviour{
 		atMost("openai: max_tokens above the maximum of the model", "https://platform.openai.com/docs/guides/error-codes", 400,
 			failure("max_tokens is too large: 99. This model supports at most 30 completion tokens, whereas you provided 99.")),
@@ -82,6 +75,12 @@ func refusals() []Behaviour {
 			failure("Invalid max_tokens value, the valid range of max_tokens is [1, 30]")),
 		atMost("tgi: max_new_tokens above the maximum of the model", "huggingface/transformers#28523", 422,
 			"{\"error\":\"Input validation error: `max_new_tokens` must be <= 30. Given: 400\",\"error_type\":\"validation\"}"),
+		atMost("gemini: max_tokens above the maximum of the model", "BerriAI/litellm#10548", 400,
+			failure("Unable to submit request because it has a maxOutputTokens value of 99 but the supported range is from 1 (inclusive) to 31 (exclusive). Update the value and try again.")),
+		atMost("bedrock: max_tokens above the maximum of the model", "langgenius/dify#10390", 400,
+			failure("The maximum tokens you requested exceeds the model limit of 30. Try again with a maximum tokens value that is lower than 30.")),
+		atMost("xiaomi: max_tokens above the maximum of the model", "AQBot-Desktop/AQBot#93", 400,
+			`{"error":{"message":"Param Incorrect","type":"upstream_error","param":"max_tokens is too large: 99. This model supports at most 30 completion tokens, whereas you provided 99.","code":"400"}}`),
 		format("vllm: a schema that its grammar lacks", "https://docs.vllm.ai/en/latest/features/structured_outputs.html", `{"error":{"message":"Grammar error: Unimplemented keys: [\"uniqueItems\"]","type":"BadRequestError","param":null,"code":400}}`),
 		format("llama.cpp: a schema that its grammar lacks", "ggml-org/llama.cpp#26930",
 			`{"error":{"code":400,"message":"Unable to generate parser for this template. Automatic parser generation failed: JSON schema conversion failed:\nPattern must start with '^' and end with '$'","type":"invalid_request_error"}}`),
@@ -98,11 +97,33 @@ func refusals() []Behaviour {
 			"{\"error\":\"Input validation error: `max_new_tokens` must be <= 192. Given: 400\",\"error_type\":\"validation\"}"),
 		refused("fastapi: a list of details", "https://fastapi.tiangolo.com/tutorial/handling-errors/", 422, "body.messages.0.content: Input should be a valid string",
 			`{"detail":[{"type":"string_type","loc":["body","messages",0,"content"],"msg":"Input should be a valid string","input":["prompt is too long"]}]}`),
+		quoting,
 		refused("cloudflare: a firewall refuses the text", "https://developers.cloudflare.com/support/troubleshooting/http-status-codes/4xx-client-error/", 403, "Attention Required",
 			`<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head></html>`),
 		refused("nginx: the request is too large", "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size", 413, "413",
 			`<html><head><title>413 Request Entity Too Large</title></head></html>`),
-		temperature, seed,
+	}
+}
+
+// parameters lists refusals of one parameter.
+func parameters() []Behaviour {
+	without := func(name, source, parameter string, status int, answer string) Behaviour {
+		return Behaviour{
+			Name: name, Source: source, Outcome: Answered, Bill: Free, Finish: "stop",
+			Refuses: func(request []byte) bool { return bytes.Contains(request, []byte(`"`+parameter+`"`)) },
+			Answer:  body(status, answer),
+		}
+	}
+	return []Behaviour{
+		without("openai: only one temperature", "https://platform.openai.com/docs/guides/reasoning", "temperature", 400,
+			`{"error":{"message":"Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`),
+		without("transformers: fields that it does not know", "https://huggingface.co/docs/transformers/serving", "seed", 422, `{"detail":"Unexpected fields in the request: {'seed'}"}`),
+		without("a gateway: only one temperature, as a cause", "nashsu/llm_wiki#670", "temperature", 400,
+			`{"error":{"cause":"{\n \"error\": {\n \"message\": \"Unsupported value: 'temperature' does not support 0.1 with this model. Only the default (1) value is supported.\",\n \"code\": \"unsupported_value\"\n }\n}","code":400,"message":"模型服务调用失败","status":"FAILED_RESPONSE"},"requestId":"xxx","result":null}`),
+		without("azure: extra inputs, in details", "dzhng/deep-research#83", "seed", 422,
+			`{"error":{"code":"Invalid input","status":422,"message":"invalid input error","details":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":1}]}}`),
+		without("litellm: a temperature beside its own top_p", "cuga-project/cuga-agent#463", "temperature", 400,
+			failure("litellm.BadRequestError: BedrockException - {\"message\":\"`temperature` and `top_p` cannot both be specified for this model. Please use only one.\"}")),
 	}
 }
 

@@ -99,7 +99,7 @@ func (b Behaviour) Unusable() outcome.Reason {
 func All() []Behaviour {
 	var all []Behaviour
 	for _, part := range [][]Behaviour{
-		answers(), usages(), empties(), streams(), brokenStreams(), overflows(), filters(), refusals(), accounts(), busy(), gateways(), connections(),
+		answers(), usages(), empties(), streams(), brokenStreams(), overflows(), filters(), refusals(), parameters(), accounts(), busy(), gateways(), connections(),
 	} {
 		all = append(all, part...)
 	}

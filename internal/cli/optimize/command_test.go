@@ -181,6 +181,11 @@ func TestOptimizeUsage(t *testing.T) {
 		"metric of a missing column": {
 			[]string{"optimize", "--program", program, "--trainset", file("plain.jsonl", `{"query": "q"}`)}, cli.ExitFailed, `no column "agent"`,
 		},
+		"missing image of a judge": {
+			[]string{"optimize", "--program", program, "--trainset", file("seen.jsonl", `{"query": "q", "agent": "a", "shot": {"uri": "gone.png"}}`), "--metric", file("judge.json",
+				`{"kind": "judge", "program": {"name": "j", "predictors": [{"name": "self", "inputs": [{"name": "shot", "type": "image"}], "outputs": [{"name": "score", "type": "float"}]}]}}`)},
+			cli.ExitFailed, "no such file",
+		},
 		"missing metric file": {with("--metric", filepath.Join(dir, "gone.json")), cli.ExitFailed, "no such file"},
 		"missing program":     {[]string{"optimize", "--program", program + ".gone", "--trainset", train}, cli.ExitFailed, "no such file"},
 		"a recursive program": {[]string{"optimize", "--trainset", train, "--program", file("loop.json",

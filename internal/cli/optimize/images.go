@@ -3,6 +3,7 @@ package optimize
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,14 +37,10 @@ func (folder besides) Open(_ context.Context, _ tenant.ID, uri string) (*os.File
 	return file, name, fault.Wrap(fault.Input, "read image", name, err)
 }
 
-// embed replaces the local image files in the rows by their data, in a new file that is uploaded
-// instead. Without such rows, the set is unchanged.
-func (s *set) embed(ctx context.Context, program *prompt.Program) (err error) {
-	if program == nil || s.name == "" || transfer.Remote(s.name) {
-		return nil
-	}
-	inputs := program.Inputs()
-	if !slices.ContainsFunc(inputs, func(f prompt.Field) bool { return f.HoldsImages() }) {
+// embed replaces the local image files in the inputs of the rows by their data, in a new file that
+// is uploaded instead. Without such rows, the set is unchanged.
+func (s *set) embed(ctx context.Context, inputs []prompt.Field) (err error) {
+	if s.name == "" || transfer.Remote(s.name) || !slices.ContainsFunc(inputs, func(f prompt.Field) bool { return f.HoldsImages() }) {
 		return nil
 	}
 	reader := &rowimage.Reader{Documents: besides(filepath.Dir(s.name)), Inputs: inputs, Skip: transfer.Remote}
@@ -65,6 +62,9 @@ func (s *set) embed(ctx context.Context, program *prompt.Program) (err error) {
 			return fault.Wrap(fault.Input, "read "+s.flag, s.name, err)
 		}
 		n++
+		if !python.IsFinite(row) {
+			return fault.New(fault.Input, "read "+s.flag, fmt.Sprintf("example %d", n), "a number is out of range")
+		}
 		if err := reader.Row(ctx, s.flag, n, row); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/prompt/annotation"
 )
 
 const viewer = `{"name": "p", "predictors": [{"name": "self", "inputs": [{"name": "photos", "type": "list", "items": {"type": "image"}}], "outputs": [{"name": "answer"}]}]}`
@@ -31,12 +32,13 @@ func TestEmbed(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "text.png"), []byte("a text"), 0o600))
 	program, err := prompt.Read([]byte(viewer))
 	require.NoError(t, err)
+	inputs := program.Inputs()
 	embedded := func(text string) (*set, error) {
 		name := filepath.Join(dir, fmt.Sprintf("%d.jsonl", len(text)))
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 		s := &set{flag: "trainset", name: name}
 		require.NoError(t, s.read())
-		err := s.embed(t.Context(), program)
+		err := s.embed(t.Context(), inputs)
 		t.Cleanup(s.close)
 		return s, err
 	}
@@ -63,6 +65,14 @@ func TestEmbed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Dir(s.name), dir, "the file itself is sent")
 	require.JSONEq(t, `[{"photos": ["https://example.com/d.png"], "answer": "x"}]`, string(s.text))
+
+	_, err = embedded(row + `{"photos": [], "answer": 1e999}` + "\n")
+	require.ErrorContains(t, err, `"example 2": a number is out of range`)
+
+	inputs = append(inputs, prompt.Field{Name: "right", Type: prompt.Type{Kind: annotation.Image}}) // of a judge
+	s, err = embedded(`{"photos": [], "right": {"uri": "photos/a.png"}, "answer": "x"}` + "\n")
+	require.NoError(t, err)
+	require.Contains(t, string(s.text), "data:image/png;base64,")
 
 	for value, want := range map[string]string{"photos/none.png": "no such file", "photos": "must be a regular file", "text.png": "not a PNG, JPEG, GIF or WebP"} {
 		_, err := embedded(row + `{"photos": [{"uri": "` + value + `"}], "answer": "x"}` + "\n")

@@ -66,12 +66,21 @@ func (a app) input(ctx context.Context, o *options) (name string, err error) {
 		if err := s.read(); err != nil {
 			return "", err
 		}
-		if err := s.embed(ctx, program); err != nil {
-			return "", err
-		}
 	}
-	if err := o.readMetric(program, sets[0].first); err != nil {
+	m, err := o.readMetric(program, sets[0].first)
+	if err != nil {
 		return "", err
+	}
+	if program != nil {
+		inputs := program.Inputs()
+		if m != nil { // a judge reads images too
+			inputs = slices.Concat(inputs, m.Inputs())
+		}
+		for _, s := range sets {
+			if err := s.embed(ctx, inputs); err != nil {
+				return "", err
+			}
+		}
 	}
 	return name, a.place(ctx, o, sets)
 }
@@ -172,8 +181,9 @@ func readLimited(what, name string, most int64) ([]byte, error) {
 	return text, fault.Wrap(fault.Input, "read "+what, name, err)
 }
 
-// readMetric parses --metric and checks it against a local program and local examples.
-func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err error) {
+// readMetric parses --metric and checks it against a local program and local examples. Without
+// both, the metric is nil.
+func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (m *metric.Metric, err error) {
 	var parts []*metric.Metric
 	for _, text := range o.metric {
 		kind, field, said := strings.Cut(text, "=")
@@ -183,15 +193,15 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 		case said && kind != "" && field != "":
 			parts = append(parts, &metric.Metric{Kind: metric.Kind(kind), Field: field})
 		case len(o.metric) > 1:
-			return cli.Usage("--metric must be one file, or one or more kind=field such as exact=agent")
+			return nil, cli.Usage("--metric must be one file, or one or more kind=field such as exact=agent")
 		case !said && metric.Known(metric.Kind(text)):
-			return cli.Usage("--metric %s has no output field; write %s=FIELD", text, text)
+			return nil, cli.Usage("--metric %s has no output field; write %s=FIELD", text, text)
 		default:
 			if o.in.Metric, err = readLimited("metric", text, prompt.MaxProgramBytes); err != nil {
-				return err
+				return nil, err
 			}
 			if o.in.Metric, err = yaml.JSON(o.in.Metric, reflect.TypeFor[metric.Metric]()); err != nil {
-				return fault.Wrap(fault.Input, "read metric", text, err)
+				return nil, fault.Wrap(fault.Input, "read metric", text, err)
 			}
 		}
 	}
@@ -202,16 +212,15 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (err
 		o.in.Metric, err = json.Marshal(metric.Metric{Kind: metric.Mean, Parts: parts})
 	}
 	if err != nil || program == nil || first == nil {
-		return err
+		return nil, err
 	}
 	checked := o.in.Metric
 	if len(checked) == 0 {
 		if checked, err = json.Marshal(metric.Default(program)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	_, err = metric.Read(checked, program, first.Keys())
-	return err
+	return metric.Read(checked, program, first.Keys())
 }
 
 // place puts small files into the input and uploads large ones.

@@ -36,11 +36,13 @@ func (o *optimization) search() (q mipro.Quote, trials int) {
 		return o.gepa.Quote(), o.gepa.Trials()
 	}
 	q = o.plan.Quote()
+	trials = o.plan.Trials
 	if o.Mode == ModeImproved {
 		r := o.Rules.OrFormer()
+		trials = search.RaceTrials(r.Trials(o.plan.SearchRuns(), len(o.plan.Train), len(o.plan.Val), r.Reflections))
 		q.Proposer += r.Reflections * r.ReflectVariants * len(o.job.Program.Predictors)
 	}
-	return q, o.plan.Trials
+	return q, trials
 }
 
 // runs is the maximum number of program runs in a confirmation: that of a search.

@@ -63,11 +63,11 @@ func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, erro
 			return j, err
 		}
 	}
-	if err := a.images(ctx, in.Tenant, program, &j); err != nil {
-		return j, err
-	}
 	if len(j.Train) == 0 {
 		return j, fault.New(fault.Input, "read trainset", "", "it has no examples")
+	}
+	if err := a.images(ctx, in.Tenant, program, &j); err != nil {
+		return j, err
 	}
 	if len(j.Confirm) == 0 { // a part of the valset, or of the trainset if there is no valset
 		from, draws := &j.Train, 0

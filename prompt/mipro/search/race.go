@@ -46,6 +46,9 @@ type Race struct {
 	waits   struct{ begun, known int } // with that many trials started, no choice is promising by fewer than known results
 }
 
+// RaceTrials is the number of trials of a race that uses up its runs, apart from the first one.
+func RaceTrials(runs int) int { return (runs - 1) / trialRows }
+
 // running is a trial that is not complete.
 type running struct {
 	Trial

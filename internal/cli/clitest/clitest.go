@@ -42,10 +42,14 @@ type Bench struct {
 // Main is the program under test.
 type Main func(ctx context.Context, p cli.Process) (code int)
 
+// nowhere is an address at which no server listens. Without it, a command would use the server
+// that happens to run at the default address.
+const nowhere = "127.0.0.1:1"
+
 // Offline makes a bench without a server.
 func Offline(t *testing.T, p Main) *Bench {
 	t.Helper()
-	return &Bench{t: t, Dir: t.TempDir(), program: p}
+	return &Bench{t: t, address: nowhere, Dir: t.TempDir(), program: p}
 }
 
 // New makes a bench with a server of its own.

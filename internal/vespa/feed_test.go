@@ -158,15 +158,35 @@ func TestOverload(t *testing.T) {
 func TestOverloadEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	server, x := open(t)
+	ctx := &expiring{Context: t.Context(), done: make(chan struct{})}
+	writes := 0
 	server.Script(func(r *http.Request) vespatest.Fault {
-		if writing(r) {
-			return vespatest.Fault{Status: 429}
+		if !writing(r) {
+			return vespatest.Fault{}
 		}
-		return vespatest.Fault{}
+		if writes++; writes == 2 { // the first 429 has arrived
+			close(ctx.done)
+		}
+		return vespatest.Fault{Status: 429}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
 	require.Equal(t, fault.Overload, fault.ClassOf(x.Upsert(ctx, docs("g", 1))))
+}
+
+// expiring is a context whose deadline passes when done is closed.
+type expiring struct {
+	context.Context
+	done chan struct{}
+}
+
+func (e *expiring) Done() <-chan struct{} { return e.done }
+
+func (e *expiring) Err() error {
+	select {
+	case <-e.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // TestOrder: writes of one document never overlap and keep their order.

@@ -22,7 +22,6 @@ import (
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/gepa"
 	"github.com/cogniverse/cogflow/tenant"
-	"github.com/cogniverse/cogflow/video"
 )
 
 // LM calls language models. Any text of a model is an answer; a failure of a server or the
@@ -240,6 +239,9 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	if err != nil {
 		return Prepared{}, err
 	}
+	if j, err = a.ruled(ctx, in.Tenant, j); err != nil {
+		return Prepared{}, err
+	}
 	o, err := j.open()
 	if err != nil {
 		return Prepared{}, err
@@ -252,7 +254,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 			return Prepared{}, err
 		}
 	}
-	text, err := json.Marshal(j)
+	text, name, err := j.encode()
 	if err != nil {
 		return Prepared{}, fault.Wrap(fault.Input, "store optimization", in.Name, err)
 	}
@@ -260,7 +262,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	if err := a.pace(ctx, o.Models, &out.Plan); err != nil {
 		return Prepared{}, err
 	}
-	out.Job = string(video.NewFingerprint("optimize", string(text)))[:24]
+	out.Job = name
 	if out.Name = in.Name; out.Name == "" {
 		out.Name = o.job.Program.Name
 	}

@@ -1,11 +1,18 @@
 package optimize
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/rules"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // The version of a job's decisions changes whenever a search would make other requests or
@@ -20,14 +27,35 @@ const (
 // server enforces is decided equally by both versions, and keeps its name.
 func (j jobFile) version(program *prompt.Program) int {
 	m := j.Models
-	if j.Mode == ModeImproved {
-		return fieldVersion
-	}
 	if j.Mode != ModeGEPA && len(program.Predictors) == 1 && !m.Student.Server.Schema && !m.Teacher.Server.Schema &&
 		!m.Proposer.Server.Schema && !m.Judge.Server.Schema {
 		return formerVersion
 	}
 	return searchVersion
+}
+
+// encode returns the stored form of the job, and its name.
+func (j jobFile) encode() (text []byte, name string, err error) {
+	text, err = json.Marshal(j)
+	return text, string(video.NewFingerprint("optimize", string(text)))[:24], err
+}
+
+// ruled gives a job of mode improved the rules of this build, unless a former build has begun
+// the same job: that one goes on by its rules.
+func (a *Activities) ruled(ctx context.Context, t tenant.ID, j jobFile) (jobFile, error) {
+	if j.Mode != ModeImproved {
+		return j, nil
+	}
+	_, former, err := j.encode()
+	if err != nil {
+		return j, fault.Wrap(fault.Input, "store optimization", "", err)
+	}
+	var sets json.RawMessage
+	err = activities.ReadJSON(ctx, a.Store, prefixOf(t, former)+"sets.json", &sets)
+	if activities.Absent(err) {
+		j.Rules, j.Version, err = rules.Improved().Pinned(), fieldVersion, nil
+	}
+	return j, err
 }
 
 // knownVersion reports whether this build decides a job of a version.

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/prompt"
@@ -68,8 +69,6 @@ func TestFormerVersion(t *testing.T) {
 	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 2)}))
 	job.Models.Judge.Server = prompt.Server{JSON: true, Schema: true}
 	require.Equal(t, searchVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
-	job.Mode = ModeImproved
-	require.Equal(t, fieldVersion, job.version(&prompt.Program{Predictors: make([]*prompt.Predictor, 1)}))
 	for version, former := range map[int]bool{formerVersion: true, searchVersion: false} {
 		job.Version = version
 		o, err := job.open()
@@ -77,6 +76,30 @@ func TestFormerVersion(t *testing.T) {
 		require.Equal(t, former, o.job.SharedLabels)
 		require.Equal(t, prompt.Server{JSON: true, Schema: true, JSONAfterSchema: former}, o.job.Judge)
 	}
+}
+
+// TestRuled: a new job of mode improved has the rules of this build, and builds that do not know
+// them hand it back. One that a former build has begun keeps its name and its rules.
+func TestRuled(t *testing.T) {
+	t.Parallel()
+	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	require.NoError(t, err)
+	a := &Activities{Store: store}
+	job := planned(t).jobFile
+	compat, err := a.ruled(t.Context(), "default", job)
+	require.NoError(t, err)
+	require.Equal(t, job, compat)
+	job.Mode = ModeImproved
+	ruled, err := a.ruled(t.Context(), "default", job)
+	require.NoError(t, err)
+	require.Equal(t, rules.Improved(), ruled.Rules.OrFormer())
+	require.Equal(t, fieldVersion, ruled.Version)
+	_, name, err := job.encode()
+	require.NoError(t, err)
+	require.NoError(t, activities.WriteJSON(t.Context(), store, prefixOf("default", name)+"sets.json", json.RawMessage(`[]`)))
+	begun, err := a.ruled(t.Context(), "default", job)
+	require.NoError(t, err)
+	require.Equal(t, job, begun)
 }
 
 // TestSearchVersion: a job with another search version is first handed back.

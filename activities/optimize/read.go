@@ -8,7 +8,6 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/optimize/exampleset"
 	"github.com/cogniverse/cogflow/activities/optimize/rowimage"
-	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/metric"
@@ -21,9 +20,6 @@ import (
 // gather reads all parts of a job: the values in an input, and the files that it names.
 func (a *Activities) gather(ctx context.Context, in PrepareInput) (jobFile, error) {
 	j := jobFile{Mode: in.Mode, Settings: in.Settings, GEPA: in.GEPA, Metric: in.Metric}
-	if in.Mode == ModeImproved {
-		j.Rules = rules.Improved().Pinned()
-	}
 	var err error
 	if j.Models, err = a.Models(); err != nil {
 		return j, err

@@ -87,9 +87,10 @@ func changed() map[string]zootest.Outcome {
 		"cdn: gzip, not said": zootest.Broken, "usage is absurd": zootest.Broken,
 		"openrouter: finish_reason is error": zootest.Answered, "deepseek: no resources to go on": zootest.Answered,
 		"gemini: context": zootest.Refused, "tgi: context": zootest.Refused, "lm studio: context": zootest.Refused, "deepseek: filter": zootest.Refused,
-		"transformers: another model":             zootest.Refused,
-		"cloudflare: a firewall refuses the text": zootest.Denied,
-		"gemini: the key, with status 400":        zootest.Refused, "gemini: the country": zootest.Refused,
+		"transformers: another model":                 zootest.Refused,
+		"a gateway: only one temperature, as a cause": zootest.Refused,
+		"cloudflare: a firewall refuses the text":     zootest.Denied,
+		"gemini: the key, with status 400":            zootest.Refused, "gemini: the country": zootest.Refused,
 		"tgi: max_new_tokens above the maximum of the model": zootest.Refused,
 		"the address has moved":                              zootest.Broken,
 	}

@@ -158,31 +158,32 @@ func TestOverload(t *testing.T) {
 func TestOverloadEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	server, x := open(t)
-	ctx := &expiring{Context: t.Context(), done: make(chan struct{})}
+	ctx := make(expiring)
 	writes := 0
 	server.Script(func(r *http.Request) vespatest.Fault {
 		if !writing(r) {
 			return vespatest.Fault{}
 		}
 		if writes++; writes == 2 { // the first 429 has arrived
-			close(ctx.done)
+			close(ctx)
 		}
 		return vespatest.Fault{Status: 429}
 	})
 	require.Equal(t, fault.Overload, fault.ClassOf(x.Upsert(ctx, docs("g", 1))))
 }
 
-// expiring is a context whose deadline passes when done is closed.
-type expiring struct {
-	context.Context
-	done chan struct{}
-}
+// expiring is a context whose deadline passes when the channel is closed.
+type expiring chan struct{}
 
-func (e *expiring) Done() <-chan struct{} { return e.done }
+func (expiring) Deadline() (at time.Time, ok bool) { return at, false }
 
-func (e *expiring) Err() error {
+func (expiring) Value(any) any { return nil }
+
+func (e expiring) Done() <-chan struct{} { return e }
+
+func (e expiring) Err() error {
 	select {
-	case <-e.done:
+	case <-e:
 		return context.DeadlineExceeded
 	default:
 		return nil

@@ -62,15 +62,7 @@ func (o *optimizing) useImages() Prepared {
 		Tenant: "default", Program: json.RawMessage(captioner), Mode: o.mode, Metric: json.RawMessage(`{"kind":"exact","field":"answer"}`),
 		Trainset: photos(o.t, 0, 12), Valset: photos(o.t, 12, 28), Testset: photos(o.t, 28, 52),
 	}
-	if o.mode == ModeGEPA {
-		require.NoError(o.t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
-	} else {
-		require.NoError(o.t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
-	}
-	plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
-	require.NoError(o.t, err)
-	o.who.Job = plan.Job
-	return plan
+	return o.prepare(in)
 }
 
 // TestImages: a program with images is optimized in every mode. Each request of the student

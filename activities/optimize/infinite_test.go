@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/activities/activitytest"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
@@ -28,19 +27,12 @@ func TestInfiniteAnswers(t *testing.T) {
 				"outputs": [{"name": "answer"}, {"name": "sure", "type": "float"}]}]}`),
 			Trainset: examples(o.t, 0, 12), Valset: examples(o.t, 12, 28), Testset: examples(o.t, 28, 52),
 		}
-		if o.mode == ModeGEPA {
-			require.NoError(o.t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
-		} else {
-			require.NoError(o.t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
-		}
-		plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
-		require.NoError(o.t, err)
-		o.who.Job = plan.Job
+		o.prepare(in)
 		for _, p := range o.parts() {
 			_, err := p.run(o)
 			require.NoError(o.t, err, p.name)
 		}
-		_, err = o.publish()
+		_, err := o.publish()
 		require.NoError(o.t, err)
 	})
 }

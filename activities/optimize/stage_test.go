@@ -160,6 +160,20 @@ func newOptimizing(t *testing.T, mode string) *optimizing {
 	return o
 }
 
+// prepare plans another job, with the settings of a short run.
+func (o *optimizing) prepare(in PrepareInput) Prepared {
+	o.t.Helper()
+	if o.mode == ModeGEPA {
+		require.NoError(o.t, json.Unmarshal([]byte(`{"max_metric_calls":60}`), &in.GEPA))
+	} else {
+		require.NoError(o.t, json.Unmarshal([]byte(`{"auto":"none","num_candidates":4,"num_trials":6,"minibatch_size":6,"minibatch_full_eval_steps":4}`), &in.Settings))
+	}
+	plan, err := activitytest.Run(o.t, o.a.PrepareOptimize, in)
+	require.NoError(o.t, err)
+	o.who.Job = plan.Job
+	return plan
+}
+
 // step is the next step after some reflections.
 func (o *optimizing) step(reflections int) SearchStep {
 	return SearchStep{Spender: o.who, Made: o.made, Reflections: reflections, Final: reflections > 0 && reflections == o.reflections()}

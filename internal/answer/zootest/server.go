@@ -1,6 +1,7 @@
 package zootest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -132,4 +133,18 @@ func (s *Server) enter(entry, model string, b Behaviour) {
 		r.Billed = s.Price.Cost(Input, Output)
 	}
 	s.requests = append(s.requests, r)
+}
+
+// IsUp reports whether a server answers with status 200.
+func IsUp(ctx context.Context, url string) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }

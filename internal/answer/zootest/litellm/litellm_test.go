@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,21 +61,8 @@ func proxy(t *testing.T, endpoint string) string {
 			t.Logf("%.4000s", log.String())
 		}
 	})
-	require.Eventually(t, func() bool { return up(t.Context(), "http://"+address+"/health/liveliness") }, 3*time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return zootest.IsUp(t.Context(), "http://"+address+"/health/liveliness") }, 3*time.Minute, 100*time.Millisecond)
 	return "http://" + address
-}
-
-func up(ctx context.Context, url string) bool {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }
 
 // changed lists the behaviours whose outcome the proxy changes. It cannot read streams that were

@@ -2,9 +2,7 @@ package servers_test
 
 import (
 	"bytes"
-	"context"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/answer/zootest"
 )
 
 // program is a program of the environment that `make test-servers` installs.
@@ -73,21 +73,8 @@ func run(t *testing.T, command []string) string {
 		case <-ended:
 			return true
 		default:
-			return up(t.Context(), "http://"+address+"/health")
+			return zootest.IsUp(t.Context(), "http://"+address+"/health")
 		}
 	}, 5*time.Minute, 100*time.Millisecond)
 	return "http://" + address + "/v1"
-}
-
-func up(ctx context.Context, url string) bool {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }

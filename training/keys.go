@@ -27,6 +27,9 @@ func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/"
 // ClaimKey holds the claim of the workflow that runs a job.
 func ClaimKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "claim.json" }
 
+// ClockKey holds the time that the chat templates of a job read.
+func ClockKey(t tenant.ID, job string) string { return JobPrefix(t, job) + "clock.json" }
+
 // CheckpointsPrefix is the folder of a job's checkpoints.
 func CheckpointsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "checkpoints/" }
 

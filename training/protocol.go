@@ -21,6 +21,12 @@ type Job struct {
 	LoRA              *LoRA    `json:"lora,omitempty"`
 	CheckpointSeconds float64  `json:"checkpoint_seconds"`
 	Finish            bool     `json:"finish,omitempty"` // stop training: evaluate and write the best so far
+	Clock             string   `json:"clock,omitempty"`  // RFC 3339: the time that chat templates read; empty = the machine's
+}
+
+// Clock is the time that the chat templates of a job read, pinned by its first attempt.
+type Clock struct {
+	Time string `json:"time"` // RFC 3339
 }
 
 // ProtocolVersion is the version of both documents.

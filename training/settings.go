@@ -28,6 +28,8 @@ type Settings struct {
 	DistanceMetric  *string  `json:"distance_metric,omitempty"`   // embedding, triplet loss: cosine (default), euclidean or manhattan
 	TripletMargin   *float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss: default 0.5
 
+	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the model's chat template, such as {"enable_thinking": false}
+
 	UseLoRA       *bool    `json:"use_lora,omitempty"`       // default true; false trains all weights
 	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
 	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`     // scale (default 16)

@@ -44,6 +44,7 @@ func (s *Settings) fields() []settingField {
 		{"loss", wordSetting(&s.Loss, "triplet", "mnr")},
 		{"distance_metric", wordSetting(&s.DistanceMetric, "cosine", "euclidean", "manhattan")},
 		{"triplet_margin", realSetting(&s.TripletMargin, positive, 1e6)},
+		{"chat_template_kwargs", templateSetting(&s.ChatTemplate)},
 		{"use_lora", switchSetting(&s.UseLoRA)},
 		{"lora_r", wholeSetting(&s.LoRAR, 1, 4096)},
 		{"lora_alpha", wholeSetting(&s.LoRAAlpha, 1, 65536)},

@@ -31,6 +31,10 @@ func settingAliases() [][2]string {
 		{"lora_rank", "lora_r"},
 		{"patience", "early_stopping_patience"},
 		{"loss_type", "loss"},
+		{"template_kwargs", "chat_template_kwargs"},
+		{"enable_thinking", "chat_template_kwargs"},
+		{"date_string", "chat_template_kwargs"},
+		{"tools", "chat_template_kwargs"},
 	}
 }
 

@@ -40,6 +40,7 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	p.promptLength(&c, s)
 	setTo(&c.Loss, s.Loss)
 	p.distance(&c, s)
+	c.ChatTemplate = s.ChatTemplate
 	lora := p.lora(method, s, l)
 	if lora == nil && c.MergeWeights {
 		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
@@ -105,6 +106,9 @@ func (p *settingProblems) foreign(method Method, s Settings) {
 		if f.said && f.of != method {
 			p.add("%q is a setting of %s", f.key, f.of)
 		}
+	}
+	if s.ChatTemplate != nil && method == Embedding {
+		p.add(`"chat_template_kwargs" is a setting of sft and dpo`)
 	}
 }
 

@@ -99,6 +99,15 @@ func TestSettingsRefused(t *testing.T) {
 		"twice":              {`{"epochs": 1, "epochs": 2}`, `"epochs" is listed twice`},
 		"list":               {`[1]`, "must be a JSON object"},
 		"several":            {`{"epochs": 0, "batch_size": 0}`, `"epochs" is 0; must be a number > 0 and ≤ 1000; "batch_size" is 0`},
+		"template list":      {`{"chat_template_kwargs": []}`, `must be an object such as`},
+		"template text":      {`{"chat_template_kwargs": "x"}`, `must be an object such as`},
+		"template clock":     {`{"chat_template_kwargs": {"strftime_now": 1}}`, `holds "strftime_now", which the trainer sets`},
+		"template argument":  {`{"chat_template_kwargs": {"tokenize": false}}`, `holds "tokenize", which the trainer sets`},
+		"template name":      {`{"chat_template_kwargs": {"a b": 1}}`, `holds "a b", which is not the name of a variable`},
+		"template number":    {`{"chat_template_kwargs": {"n": [9007199254740993]}}`, `holds "n" with a number that is not exact`},
+		"template tools":     {`{"chat_template_kwargs": {"tools": ["f"]}}`, `must be a list of objects, each a JSON schema of a function`},
+		"template size":      {`{"chat_template_kwargs": {"s": "` + strings.Repeat("x", 1<<16) + `"}}`, `must be at most 65536`},
+		"template outside":   {`{"enable_thinking": false}`, `did you mean "chat_template_kwargs"?`},
 		"margin of infinity": {`{"triplet_margin": 1e400}`, `"triplet_margin" is 1e400`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,6 +139,7 @@ func TestResolveContradictions(t *testing.T) {
 		"prompt":           {training.DPO, `{"max_prompt_length": 512}`, `{}`, "leaves no room"},
 		"numerics":         {training.SFT, `{"fp16": false, "numerics": "bf16"}`, `{}`, "contradict each other"},
 		"dropped":          {training.SFT, `{"allow_dropped": 2.5}`, `{}`, "a share below 1"},
+		"no template":      {training.Embedding, `{"chat_template_kwargs": {}}`, `{}`, `"chat_template_kwargs" is a setting of sft and dpo`},
 		"two eval steps":   {training.Embedding, `{"eval_steps": 1, "evaluation_steps": 2}`, `{}`, "both mean the same"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,6 +174,27 @@ func TestSettingsRoundTrip(t *testing.T) {
 	assert.Equal(t, s, settingsOf(t, string(again)))
 	assert.Equal(t, training.Settings{}, settingsOf(t, `null`))
 	assert.Equal(t, training.Settings{}, settingsOf(t, `{"epochs": null}`))
+}
+
+// TestTemplateVariables: they are part of the job's identity, whatever their order; without
+// them the identity is that of earlier builds.
+func TestTemplateVariables(t *testing.T) {
+	t.Parallel()
+	job := func(text string) string {
+		c, _, _, err := training.Resolve(training.SFT, settingsOf(t, text), training.LoRASettings{})
+		require.NoError(t, err)
+		id, err := training.Spec{Method: training.SFT, Model: "m", Config: c}.JobID()
+		require.NoError(t, err)
+		return id
+	}
+	plain := job(`{}`)
+	require.Equal(t, "15712c97aba138c9c9d316ca", plain, "as earlier builds name it")
+	require.Equal(t, plain, job(`{"chat_template_kwargs": {}}`))
+	require.Equal(t, plain, job(`{"chat_template_kwargs": null}`))
+	off := job(`{"chat_template_kwargs": {"enable_thinking": false, "tools": [{"name": "f", "n": 1.5}]}}`)
+	require.NotEqual(t, plain, off)
+	require.Equal(t, off, job(`{"chat_template_kwargs": {"tools": [{"n": 1.5, "name": "f"}], "enable_thinking": false}}`))
+	require.NotEqual(t, off, job(`{"chat_template_kwargs": {"enable_thinking": false}}`))
 }
 
 func TestValidationShare(t *testing.T) {

@@ -56,6 +56,8 @@ type Config struct {
 	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet" or "mnr" (multiple negatives ranking)
 	DistanceMetric  string  `json:"distance_metric,omitempty"`   // embedding: "cosine", "euclidean" or "manhattan"
 	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss
+
+	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the chat template
 }
 
 // LoRA is the shape of an adapter.

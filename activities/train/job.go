@@ -57,7 +57,10 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 		}
 		job.Eval = &eval
 	}
-	job.Resume, err = r.resume(ctx)
+	if job.Resume, err = r.resume(ctx); err != nil {
+		return training.Job{}, err
+	}
+	job.Clock, err = r.clock(ctx, job.Resume != "")
 	if err == nil && job.Resume == "" && job.Finish {
 		err = fault.New(fault.Input, "finish training", r.in.Job, "no checkpoint was written yet, so nothing can be kept")
 	}

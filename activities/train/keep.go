@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
@@ -77,7 +78,7 @@ func (r *attempt) rescue(ctx context.Context) error {
 	if err != nil {
 		return fault.Disk("look for checkpoints in", r.keptDir(), err)
 	}
-	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	whole, _, err := checkpoints.List(ctx, r.a.Store, r.in.Tenant, r.in.Job)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
@@ -59,7 +60,7 @@ func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 	if err := r.keepSpeed(ctx); err != nil {
 		return err
 	}
-	return r.a.prune(ctx, r.in.Tenant, r.in.Job, 0)
+	return checkpoints.Prune(ctx, r.a.Store, r.in.Tenant, r.in.Job, 0)
 }
 
 // figures computes the outcome of the job from its events.

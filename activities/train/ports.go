@@ -82,6 +82,7 @@ type Activities struct {
 	Redactor    *safetext.Redactor // of the trainer's output; nil = this worker has no keys
 
 	others activities.OtherBuilds
+	now    func() time.Time // nil = time.Now
 }
 
 func (a *Activities) claims() activities.Claims {

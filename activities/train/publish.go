@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
@@ -143,7 +144,7 @@ func (a *Activities) toPublish(ctx context.Context, in PublishInput) (publishSou
 	if err != nil {
 		return publishSource{}, training.Outcome{}, err
 	}
-	whole, _, err := a.checkpoints(ctx, in.Tenant, in.Job)
+	whole, _, err := checkpoints.List(ctx, a.Store, in.Tenant, in.Job)
 	if err != nil {
 		return publishSource{}, training.Outcome{}, err
 	}

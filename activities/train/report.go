@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -67,7 +68,7 @@ func (a *Activities) history(ctx context.Context, t tenant.ID, job string) ([]tr
 	if out != nil {
 		return readEvents(ctx, a.Store, training.OutputPrefix(t, job)+out.Token+"/"+training.EventsName)
 	}
-	whole, _, err := a.checkpoints(ctx, t, job)
+	whole, _, err := checkpoints.List(ctx, a.Store, t, job)
 	if err != nil || len(whole) == 0 {
 		return nil, err
 	}

@@ -7,62 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 )
-
-// checkpoints lists the steps that have a complete checkpoint, the newest first, and the
-// prefixes of all checkpoints, complete or not.
-func (a *Activities) checkpoints(ctx context.Context, t tenant.ID, job string) (whole []string, all []string, err error) {
-	err = a.Store.List(ctx, training.CheckpointsPrefix(t, job), func(o object.Info) error {
-		rest := strings.TrimPrefix(o.Key, training.CheckpointsPrefix(t, job))
-		step, _, _ := strings.Cut(rest, "/")
-		prefix := training.CheckpointsPrefix(t, job) + step + "/"
-		if len(all) == 0 || all[len(all)-1] != prefix {
-			all = append(all, prefix)
-		}
-		if path.Base(o.Key) == training.ManifestName && o.Key == prefix+training.ManifestName {
-			whole = append(whole, prefix)
-		}
-		return nil
-	})
-	slices.Reverse(whole)
-	return whole, all, err
-}
-
-// prune removes all checkpoints older than the newest few. The manifest is deleted first,
-// so that a partial checkpoint never looks complete.
-func (a *Activities) prune(ctx context.Context, t tenant.ID, job string, keep int) error {
-	whole, all, err := a.checkpoints(ctx, t, job)
-	if err != nil || keep > 0 && len(whole) <= keep {
-		return err
-	}
-	oldest := "~" // sorts after every step
-	if keep > 0 {
-		oldest = whole[keep-1]
-	}
-	for _, prefix := range all {
-		if keep > 0 && prefix >= oldest {
-			continue
-		}
-		if err := a.Store.Delete(ctx, prefix+training.ManifestName); err != nil {
-			return err
-		}
-		if _, err := activities.DeletePrefix(ctx, a.Store, prefix); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // resume fetches the newest complete checkpoint; "" = there is none. A damaged one is
 // skipped.
@@ -70,7 +22,7 @@ func (r *attempt) resume(ctx context.Context) (string, error) {
 	if err := r.rescue(ctx); err != nil {
 		return "", err
 	}
-	whole, _, err := r.a.checkpoints(ctx, r.in.Tenant, r.in.Job)
+	whole, _, err := checkpoints.List(ctx, r.a.Store, r.in.Tenant, r.in.Job)
 	if err != nil {
 		return "", err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/object"
@@ -33,6 +34,7 @@ type trainerOf struct {
 	steps  int
 	before func(step int, stop <-chan struct{}) error // called before each step; nil = nothing; set between two runs only
 	began  []int                                      // the step at which each process started
+	clocks []string                                   // the clock of the job of each process
 	key    string                                     // a secret that the process writes to its log
 }
 
@@ -51,7 +53,7 @@ func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, log io.W
 			return err
 		}
 	}
-	tr.began = append(tr.began, start)
+	tr.began, tr.clocks = append(tr.began, start), append(tr.clocks, job.Clock)
 	if err := on(training.Event{Event: training.EventDevice, Device: "a device"}); err != nil {
 		return err
 	}
@@ -174,7 +176,7 @@ func (j *trained) run() (Run, error) {
 // steps lists the steps with a complete checkpoint in the store, the newest first.
 func (j *trained) steps() []int {
 	j.t.Helper()
-	whole, _, err := j.a.checkpoints(j.t.Context(), "default", "job")
+	whole, _, err := checkpoints.List(j.t.Context(), j.a.Store, "default", "job")
 	require.NoError(j.t, err)
 	var out []int
 	for _, prefix := range whole {

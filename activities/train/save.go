@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/checkpoints"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
@@ -153,7 +154,7 @@ func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error 
 	if err != nil && !errors.Is(err, object.ErrExists) {
 		return err
 	}
-	return r.a.prune(ctx, r.in.Tenant, r.in.Job, keptCheckpoints)
+	return checkpoints.Prune(ctx, r.a.Store, r.in.Tenant, r.in.Job, keptCheckpoints)
 }
 
 // storeTree stores every file and returns the list of stored files, sorted by name.

@@ -47,6 +47,7 @@ func objects(c *comments) ([]byte, error) {
 			{"UploadKey", training.UploadKey(t, "<sha256>")},
 			{"JobPrefix", training.JobPrefix(t, "<job>")},
 			{"ClaimKey", training.ClaimKey(t, "<job>")},
+			{"ClockKey", training.ClockKey(t, "<job>")},
 			{"CheckpointPrefix", training.CheckpointPrefix(t, "<job>", 0)},
 			{"LogKey", training.LogKey(t, "<job>", time.Time{}, "<attempt>")},
 			{"OutputPrefix", training.OutputPrefix(t, "<job>")},

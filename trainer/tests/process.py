@@ -182,3 +182,17 @@ def stop_in_second_evaluation() -> None:
         return evaluate(self)
 
     Method.evaluate = f
+
+
+def on_another_day(put=setattr) -> None:
+    """The machine's clock as chat templates read it."""
+    import datetime
+
+    from transformers.utils import chat_template_utils
+
+    class Clock(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2031, 3, 4, 0, 0, 1)
+
+    put(chat_template_utils, "datetime", Clock)

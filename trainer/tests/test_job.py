@@ -68,6 +68,9 @@ def changed(path, value):
         ("lora.target_modules", ["q", 1], "target_modules[1]: must be a string"),
         ("lora", 5, "job.lora: must be an object"),
         ("checkpoint_seconds", -1, "checkpoint_seconds"),
+        ("clock", "noon", "job.clock: 'noon' must be a time"),
+        ("clock", "2026-11-28T23:59:30", "with its zone"),
+        ("config.chat_template_kwargs", [], "chat_template_kwargs: must be an object"),
     ],
 )
 def test_refusals_name_the_key(path, value, says):

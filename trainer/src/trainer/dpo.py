@@ -20,7 +20,7 @@ from .job import Job
 from .method import Evaluation, Row, Stats
 from .sft import Method as SFT
 from .sft import questions
-from .tokens import Encoder, tally
+from .tokens import Encoder, tally, variables
 
 
 class Trainer(Durable, DPOTrainer):
@@ -55,7 +55,8 @@ class Method(SFT):
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         c = self._job.config
-        encoder = Encoder(self._tokenizer, self._job.model.name, c.max_seq_length, False)
+        name, given = self._job.model.name, variables(self._job)
+        encoder = Encoder(self._tokenizer, name, c.max_seq_length, False, given)
         encoded = [encoder.dpo(row, c.max_prompt_length) for row in train]
         kept = [row for row, _, _ in encoded if row is not None]
         if not kept:

@@ -5,6 +5,7 @@ import math
 import os
 import re
 from dataclasses import MISSING, dataclass, fields
+from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
@@ -61,6 +62,7 @@ class Config:
     loss: str = "triplet"
     distance_metric: str = "cosine"
     triplet_margin: float = 0.5
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Job:
     resume: str = ""
     lora: LoRA | None = None
     finish: bool = False
+    clock: str = ""  # RFC 3339: the time that chat templates read; empty = this machine's
 
 
 def read(path: str) -> Job:
@@ -158,6 +161,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             raise Input(f"{where}: must be a list, got {value!r}")
         (item,) = get_args(kind)
         return [_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise Input(f"{where}: must be an object, got {value!r}")
+        return value
     if kind not in (str, int, float, bool):
         return _build(kind, value, where)
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -185,6 +192,8 @@ def _check(j: Job) -> None:
     _one_of("job.config.distance_metric", c.distance_metric, "cosine", "euclidean", "manhattan")
     if j.numerics == "fp16" and j.device == "cpu":
         raise Input("job.numerics: fp16 requires a GPU; use fp32 or bf16 on the CPU")
+    if j.clock and _time(j.clock) is None:
+        raise Input(f"job.clock: {j.clock!r} must be a time as in RFC 3339, with its zone")
     if not j.job:
         raise Input("job.job is empty")
     for name in ("work_dir", "resume"):
@@ -218,6 +227,14 @@ def _check(j: Job) -> None:
             raise Input(f"job.lora.dropout: {j.lora.dropout} is not in [0, 1)")
         if not j.lora.target_modules:
             raise Input('job.lora.target_modules is empty; ["all-linear"] is every linear layer')
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        t = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return t if t.tzinfo else None
 
 
 def _one_of(where: str, value: str, *allowed: str) -> None:

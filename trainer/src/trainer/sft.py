@@ -14,7 +14,7 @@ from .durable import Durable
 from .fault import Input
 from .job import Job
 from .method import Evaluation, Row, Stats
-from .tokens import Encoder, tally
+from .tokens import Encoder, tally, variables
 
 
 class Trainer(Durable, SFTTrainer):
@@ -39,7 +39,11 @@ class Method:
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         c = self._job.config
         encoder = Encoder(
-            self._tokenizer, self._job.model.name, c.max_seq_length, c.assistant_only_loss
+            self._tokenizer,
+            self._job.model.name,
+            c.max_seq_length,
+            c.assistant_only_loss,
+            variables(self._job),
         )
         encoded = [encoder.sft(row) for row in train]
         kept = [row for row, _ in encoded if row is not None]

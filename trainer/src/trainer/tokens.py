@@ -5,6 +5,7 @@ here because TRL drops rows without saying so and keeps no order to score rows b
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError
@@ -12,20 +13,41 @@ from transformers import PreTrainedTokenizerBase
 from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 
 from .fault import Input
+from .job import Job
 from .method import Row, Stats
 
 IGNORED = -100  # label of a token that the loss does not see
+
+
+def variables(job: Job) -> dict[str, Any]:
+    """What every chat template of a job is given: chat_template_kwargs, and the clock of the job.
+
+    A template that writes the date would otherwise give other tokens after midnight, and a
+    resumed run other weights.
+    """
+    given = dict(job.config.chat_template_kwargs or {})
+    if job.clock:
+        # A variable takes precedence over the library's function of the same name.
+        given["strftime_now"] = datetime.fromisoformat(job.clock).strftime
+    return given
 
 
 class Encoder:
     """Turns canonical rows into tokens for one model."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, name: str, limit: int, assistant_only: bool
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        name: str,
+        limit: int,
+        assistant_only: bool,
+        variables: dict[str, Any] | None = None,
     ):
-        """limit is max_seq_length; name is the model's, for messages."""
+        """limit is max_seq_length; name is the model's, for messages. variables are what the
+        chat template is given beside the conversation, see variables()."""
         self._tokenizer, self._name, self._limit = tokenizer, name, limit
         self._assistant_only, self._template = assistant_only, None
+        self._variables = variables or {}
 
     def sft(self, row: Row) -> tuple[dict[str, list[int]] | None, int]:
         """input_ids and labels of a row, and its length before truncation; None if truncation
@@ -140,7 +162,7 @@ class Encoder:
         self._own_template()
         try:
             return self._tokenizer.apply_chat_template(
-                messages, tokenize=True, return_dict=True, **options
+                messages, **self._variables, tokenize=True, return_dict=True, **options
             )
         except (TemplateError, ValueError, TypeError) as e:
             raise Input(f"the chat template of {self._name} refuses a conversation: {e}") from e

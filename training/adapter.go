@@ -52,6 +52,7 @@ type Outcome struct {
 	Metrics     map[string]float64 `json:"metrics,omitempty"`      // of the best adapter, on held-out rows
 	BaseMetrics map[string]float64 `json:"base_metrics,omitempty"` // of the base model, on the same rows
 	Comparison  *Comparison        `json:"comparison,omitempty"`   // the paired test; null = no held-out rows
+	Clock       string             `json:"clock,omitempty"`        // the time that chat templates read, in all attempts; empty = that of each attempt
 	Unsandboxed bool               `json:"unsandboxed,omitempty"`  // the worker of the last attempt ran the trainer without a sandbox
 }
 

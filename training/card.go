@@ -19,7 +19,8 @@ type Card struct {
 	Job      string `json:"job"`
 	Workflow string `json:"workflow"`
 	Run      string `json:"run"`
-	Created  string `json:"created"` // RFC 3339
+	Created  string `json:"created"`         // RFC 3339
+	Clock    string `json:"clock,omitempty"` // the time that chat templates read, RFC 3339
 
 	Spec     Spec   `json:"spec"`           // everything that determined the result
 	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, and Spec.Model is a local name
@@ -137,6 +138,9 @@ func (c Card) lineage() [][2]string {
 		{"Workflow run", c.Run},
 		{"Tenant", c.Tenant},
 		{"Created", c.Created},
+	}
+	if c.Spec.Method != Embedding {
+		rows = append(rows, [2]string{"Time of the chat template", c.Clock})
 	}
 	return rows
 }

@@ -23,7 +23,7 @@ func card(t testing.TB) training.Card {
 	require.NoError(t, err)
 	return training.Card{
 		Name: "router", Version: "3", Tenant: "acme", Job: "0123456789abcdef01234567", Workflow: "train-sft-router", Run: "r-1",
-		Created: "2026-01-02T03:04:05Z",
+		Created: "2026-01-02T03:04:05Z", Clock: "2026-01-01T23:59:59Z",
 		Spec: training.Spec{
 			Method: training.SFT, Model: "HuggingFaceTB/SmolLM-135M", Revision: "1d461723eec654e65efdc40cf49301c89c0c92f4",
 			Dataset: strings.Repeat("ab", 32), Evaluation: strings.Repeat("cd", 32), Seed: 42, Numerics: training.BF16, Config: c, LoRA: lora,

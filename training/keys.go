@@ -65,6 +65,23 @@ func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
 }
 
+// LengthsKey holds what the tokenizer counted in a dataset. Only what determines tokens is in
+// the key, so that runs with other learning rates share it.
+func LengthsKey(t tenant.ID, s Spec) (string, error) {
+	of := Spec{
+		Method: s.Method, Model: s.Model, Revision: s.Revision, Dataset: s.Dataset, Evaluation: s.Evaluation,
+		Config: Config{
+			MaxSeqLength: s.Config.MaxSeqLength, MaxPromptLength: s.Config.MaxPromptLength, AssistantOnly: s.Config.AssistantOnly,
+			ChatTemplate: s.Config.ChatTemplate, Loss: s.Config.Loss,
+		},
+	}
+	if s.Config.Loss == "mnr" { // which rows have no batch is random
+		of.Seed, of.Config.BatchSize, of.Config.Accumulation = s.Seed, s.Config.BatchSize, s.Config.Accumulation
+	}
+	job, err := of.JobID()
+	return string(t) + "/training/lengths/" + job + ".json", err
+}
+
 // AdaptersPrefix is the folder of a tenant's published adapters.
 func AdaptersPrefix(t tenant.ID) string { return string(t) + "/adapters/" }
 

@@ -20,8 +20,9 @@ type Job struct {
 	Config            Config   `json:"config"`
 	LoRA              *LoRA    `json:"lora,omitempty"`
 	CheckpointSeconds float64  `json:"checkpoint_seconds"`
-	Finish            bool     `json:"finish,omitempty"` // stop training: evaluate and write the best so far
-	Clock             string   `json:"clock,omitempty"`  // RFC 3339: the time that chat templates read; empty = the machine's
+	Finish            bool     `json:"finish,omitempty"`  // stop training: evaluate and write the best so far
+	Measure           bool     `json:"measure,omitempty"` // only count the tokens of the rows: events data and done
+	Clock             string   `json:"clock,omitempty"`   // RFC 3339: the time that chat templates read; empty = the machine's
 }
 
 // Clock is the time that the chat templates of a job read, pinned by its first attempt.
@@ -96,7 +97,10 @@ type DataStats struct {
 	Max           int   `json:"max"`             // longest row
 	Truncated     int   `json:"truncated"`       // rows that max_seq_length cuts
 	Dropped       int   `json:"dropped"`         // rows whose prompt leaves no room for an answer
-	StepsPerEpoch int   `json:"steps_per_epoch"` // optimizer steps per epoch
+	StepsPerEpoch int   `json:"steps_per_epoch"` // optimizer steps per epoch; 0 = only measured
+
+	EvalTokens int64 `json:"eval_tokens,omitempty"` // of the held-out rows, after truncation; 0 = not counted
+	Sampled    int   `json:"sampled,omitempty"`     // rows that were tokenized, evenly spread; 0 = all
 }
 
 // How a trainer process ends without success. The adapter that runs it returns them, by its

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/activities/train"
-	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/activities/train/measure"
 	"github.com/cogniverse/cogflow/internal/basemodel"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lease"
 	trainreport "github.com/cogniverse/cogflow/internal/report/train"
 	"github.com/cogniverse/cogflow/internal/serving"
 	"github.com/cogniverse/cogflow/internal/trainer"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -30,19 +31,27 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	}
 	t.Models = basemodel.New(places, c.Training.ModelsDir)
 	at := slices.IndexFunc(pools, func(p pool) bool { return p.name == workflows.StemTrain })
-	if at < 0 {
+	if at < 0 && !slices.ContainsFunc(pools, func(p pool) bool { return p.name == workflows.QueueMain }) {
 		return t, nil
 	}
 	box, err := h.confine(ctx)
-	if err != nil {
+	switch {
+	case at < 0 && err != nil:
+		t.Tokens = measure.Without(safetext.Line(err.Error(), safetext.MaxReason))
+		return t, nil
+	case err != nil:
 		return nil, err
 	}
-	h.trainer = trainer.New(trainer.Options{
+	runner := trainer.New(trainer.Options{
 		Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace, Sandbox: box,
 		Memory: uint64(c.Training.MemoryGiB * (1 << 30)), Processes: uint64(c.Training.MaxProcesses), //nolint:gosec // config has checked the range
 	})
-	t.Trainer = h.trainer
-	table, err := leases(ctx, c.Training.GPUs, class)
+	t.Tokens = measure.New(t.Store, t.Models, runner, a.Scratch)
+	if at < 0 {
+		return t, nil
+	}
+	h.trainer, t.Trainer = runner, runner
+	table, err := lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
 	if err != nil {
 		return nil, err
 	}
@@ -51,30 +60,6 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	// take them.
 	pools[at].slots = table.Total()
 	return t, nil
-}
-
-// leases makes the lease table of this host. It has the configured devices, or else all devices
-// that the driver reports. For class cpu it has one slot.
-func leases(ctx context.Context, configured []string, class string) (*lease.Table, error) {
-	if class == "cpu" {
-		return lease.Slots(1), nil
-	}
-	if len(configured) > 0 {
-		return lease.New(configured), nil
-	}
-	found, err := lease.Discover(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, fault.New(fault.Input, "serve queue", workflows.ClassQueue(workflows.StemTrain, class),
-			"this host has no visible GPU; start the worker with --gpu none, or list its devices in cogflow.training.gpus")
-	}
-	var names []string
-	for _, gpu := range found {
-		names = append(names, gpu.UUID)
-	}
-	return lease.New(names), nil
 }
 
 // gpus adapts a lease table to the port of the activities.

@@ -47,7 +47,7 @@ func (s *stack) recordTrainers(python string) trainerLog {
 	c := trainerLog{s.t, filepath.Join(s.dir, "clock")}
 	script := filepath.Join(s.dir, "clocked-python")
 	text := fmt.Sprintf(`#!/bin/bash
-test "$2" = trainer || exec %[1]q "$@"
+test "$2" = trainer && ! grep -q '"measure":true' "$3" || exec %[1]q "$@"
 began=$EPOCHREALTIME
 exec %[1]q "$@" 3> >(tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3; echo "$$ $began $EPOCHREALTIME" >> %[2]q.ends)
 `, python, c.path)

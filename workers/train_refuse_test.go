@@ -225,7 +225,7 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 	fine := filepath.Join(mine, "rows.jsonl")
 	s := newStack(t, nil)
 	w := s.worker([]string{"--pools", "cogflow,media"}, noText, "COGFLOW_TRAINING_MODELS_DIR="+invalidModels(t),
-		fmt.Sprintf(`COGFLOW_SOURCES={"default":[%q],"acme":[%q]}`, mine, theirs))
+		"COGFLOW_TRAINING_PYTHON="+filepath.Join(s.dir, "none"), fmt.Sprintf(`COGFLOW_SOURCES={"default":[%q],"acme":[%q]}`, mine, theirs))
 
 	starts := badDatasets()
 	starts = append(starts, badPlaces(sources)...)
@@ -267,6 +267,7 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 	require.Equal(t, 2, out.Check.Train.Dropped)
 	require.Equal(t, map[string]int{"missing_field": 1, "empty": 1}, out.Check.Train.DroppedBy)
 	require.Equal(t, 60, out.Check.Train.Kept)
+	require.Contains(t, out.Check.Unmeasured, "run `make trainer`")
 
 	require.Empty(t, s.matchingFiles("store/*/training"))
 	require.Empty(t, s.matchingFiles("store/*/adapters"))

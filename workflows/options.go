@@ -80,6 +80,11 @@ func (c Caller) Metadata(ctx workflow.Context, summary string) workflow.Context 
 	return c.with(ctx, QueueMain, summary, metadataTimeout)
 }
 
+// Measuring computes over a whole dataset where metadata are read.
+func (c Caller) Measuring(ctx workflow.Context, summary string) workflow.Context {
+	return c.with(ctx, QueueMain, summary, indexTimeout)
+}
+
 // Listing lists a source.
 func (c Caller) Listing(ctx workflow.Context, summary string) workflow.Context {
 	return c.with(ctx, QueueMedia, summary, listTimeout)

@@ -32,6 +32,9 @@ func TestClock(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 4}, j.trainer.began)
 	require.Equal(t, []string{"2026-11-29T00:59:59Z", "2026-11-29T00:59:59Z"}, j.trainer.clocks)
+	var out training.Output
+	require.NoError(t, activities.ReadJSON(t.Context(), j.a.Store, training.OutputPrefix("default", "job")+training.ManifestName, &out))
+	require.Equal(t, "2026-11-29T00:59:59Z", out.Outcome.Clock)
 
 	j.in.Job = "other"
 	_, err = j.run()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/summary"
@@ -107,10 +108,10 @@ func TestEvaluation(t *testing.T) {
 		require.Equal(t, fault.Transport, activitytest.ClassOf(err), "%s: %v", gone, err)
 	}
 	j.store.Fails = nil
-	speeds, err := j.a.speeds(t.Context(), "default", j.in.Spec, []string{"cpu", "h100"})
+	known, err := speeds.Read(t.Context(), j.store, "default", j.in.Spec, []string{"cpu", "h100"})
 	require.NoError(t, err)
-	require.Len(t, speeds, 1)
-	require.InDelta(t, 123, speeds[0].TokensPerSecond, 0)
+	require.Len(t, known, 1)
+	require.InDelta(t, 123, known[0].TokensPerSecond, 0)
 }
 
 // TestAnswers: the page shows what both models answered to held-out rows, before the rows
@@ -152,9 +153,9 @@ func TestInterruptedSpeed(t *testing.T) {
 	j.in.Before.Attempts = 1
 	_, err := j.run()
 	require.NoError(t, err)
-	speeds, err := j.a.speeds(t.Context(), "default", j.in.Spec, []string{"cpu"})
+	known, err := speeds.Read(t.Context(), j.store, "default", j.in.Spec, []string{"cpu"})
 	require.NoError(t, err)
-	require.Empty(t, speeds)
+	require.Empty(t, known)
 }
 
 // TestUnusableEvaluation: an evaluation that cannot be compared is the trainer's fault. No

@@ -7,9 +7,9 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/training"
-	"github.com/cogniverse/cogflow/training/estimate"
 )
 
 // keepOutput stores the result of the job: weights, evaluations, events, and the manifest
@@ -70,7 +70,7 @@ func (r *attempt) figures(job training.Job) (training.Outcome, error) {
 		Ended: training.EndedDone, Steps: p.Report.Step, Total: p.Report.Total, Tokens: p.Report.Tokens,
 		Seconds: p.Tally.Seconds, CostUSD: float64(p.Tally.CostMicroUSD) / 1e6, GPU: r.in.Class, Device: p.Report.Device,
 		MemoryBytes: p.Report.MemoryBytes, MicroBatch: job.MicroBatch, Attempts: p.Tally.Attempts, Redone: p.Tally.Redone,
-		Unsandboxed: r.a.Unsandboxed,
+		Unsandboxed: r.a.Unsandboxed, Clock: job.Clock,
 	}
 	if r.in.Finish {
 		o.Ended = training.EndedStopped
@@ -132,13 +132,5 @@ func (r *attempt) keepSpeed(ctx context.Context) error {
 	if p.Report.TokensPerSecond <= 0 || p.Tally.Attempts != 1 {
 		return nil // an interrupted run says little
 	}
-	key, err := training.SpeedKey(r.in.Tenant, r.in.Spec, r.in.Class)
-	if err != nil {
-		return err
-	}
-	return activities.WriteJSON(ctx, r.a.Store, key, estimate.Speed{
-		Model: r.in.Spec.Model, Method: r.in.Spec.Method, Class: r.in.Class, Numerics: r.in.Spec.Numerics,
-		LoRA: r.in.Spec.LoRA != nil, TokensPerSecond: p.Report.TokensPerSecond,
-		StartupSeconds: r.startup.Seconds(),
-	})
+	return speeds.Keep(ctx, r.a.Store, r.in.Tenant, r.in.Spec, r.in.Class, p.Report.TokensPerSecond, r.startup.Seconds())
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/measure"
+	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
@@ -46,6 +48,9 @@ type Plan struct {
 type Planned struct {
 	Plan
 	Unchanged bool `json:"unchanged,omitempty"` // the job has ended: a run would train nothing
+
+	Measured   *training.DataStats `json:"measured,omitempty"`   // counts of the base model's tokenizer and chat template; null = not counted
+	Unmeasured string              `json:"unmeasured,omitempty"` // why they were not counted
 }
 
 // PlanTraining names the job by everything that determines its result, and refuses a job
@@ -85,14 +90,14 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	if out.Job, err = out.Spec.JobID(); err != nil {
 		return Planned{}, err
 	}
-	speeds, err := a.speeds(ctx, in.Tenant, out.Spec, in.GPU)
+	known, err := speeds.Read(ctx, a.Store, in.Tenant, out.Spec, in.GPU)
 	if err != nil {
 		return Planned{}, err
 	}
 	p := estimate.Plan{
 		Method: in.Method, Model: model.Name, Shape: shape, Config: in.Config, LoRA: lora, Numerics: numerics,
 		Classes: in.GPU, Rows: in.Train.Rows, Longest: in.Lengths.Max,
-		Speeds: speeds, Prices: a.Prices, BudgetUSD: in.BudgetUSD,
+		Speeds: known, Prices: a.Prices, BudgetUSD: in.BudgetUSD,
 	}
 	p.Tokens = share(in.Lengths.Total, in.Train.Rows, in.Rows)
 	if in.Eval != nil {
@@ -104,6 +109,24 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	}
 	ended, err := a.output(ctx, in.Tenant, out.Job)
 	out.Unchanged = ended != nil && ended.Outcome.Ended == training.EndedDone
+	if err != nil || out.Unchanged {
+		return out, err
+	}
+	return a.counted(ctx, in, p, out)
+}
+
+// counted repeats the estimate with the counts of the tokenizer, which take longer than all
+// other checks of a plan.
+func (a *Activities) counted(ctx context.Context, in PlanInput, p estimate.Plan, out Planned) (Planned, error) {
+	counts, err := a.Tokens.Count(ctx, measure.Input{Tenant: in.Tenant, Spec: out.Spec, Train: in.Train, Eval: in.Eval})
+	if err != nil {
+		return Planned{}, err
+	}
+	out.Measured, out.Unmeasured = counts.Data, counts.Why
+	if m := counts.Data; m != nil {
+		p.Rows, p.Longest, p.Tokens, p.EvalTokens = m.Rows-m.Dropped, m.Max, m.Tokens, m.EvalTokens
+		out.Estimate, err = p.Estimate()
+	}
 	return out, err
 }
 
@@ -113,25 +136,6 @@ func share(total int64, rows, all int) int64 {
 		return 0
 	}
 	return int64(float64(total) * float64(rows) / float64(all))
-}
-
-// speeds finds the measured speed of such jobs on each class.
-func (a *Activities) speeds(ctx context.Context, t tenant.ID, s training.Spec, classes []string) ([]estimate.Speed, error) {
-	var out []estimate.Speed
-	for _, class := range classes {
-		key, err := training.SpeedKey(t, s, class)
-		if err != nil {
-			return nil, err
-		}
-		var one estimate.Speed
-		switch err := activities.ReadJSON(ctx, a.Store, key, &one); {
-		case err == nil:
-			out = append(out, one)
-		case !activities.Absent(err):
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // ClaimJob makes sure that only one workflow at a time runs a job, whatever ids callers

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/measure"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
@@ -68,6 +69,7 @@ type Activities struct {
 	Store       activities.Store
 	Documents   activities.Documents
 	Models      BaseModels
+	Tokens      *measure.Counter // nil = this worker does not count
 	Trainer     Trainer
 	GPUs        GPUs
 	Ledger      GPULedger

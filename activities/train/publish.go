@@ -198,7 +198,7 @@ func (a *Activities) card(ctx context.Context, in PublishInput, m training.Adapt
 		Dropped: in.Check.Train.Dropped, Device: o.Device, Class: o.GPU, Versions: o.Versions,
 		Steps: o.Steps, BestStep: o.BestStep, Tokens: o.Tokens, Seconds: o.Seconds, CostUSD: o.CostUSD,
 		CostKnown: true, Checkpoints: o.Checkpoints, Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
-		Created: m.Created.Format(time.RFC3339),
+		Created: m.Created.Format(time.RFC3339), Clock: o.Clock,
 	}
 	if in.Check.TrainFile != nil {
 		c.Rows = in.Check.TrainFile.Rows

@@ -69,6 +69,9 @@ type Check struct {
 	EvalFile  *training.File `json:"eval_file,omitempty"`  // canonical rows for evaluation; null if none are held out
 	HeldOut   int            `json:"held_out,omitempty"`   // rows split off, if no evaluation dataset was given
 
+	Measured   *training.DataStats `json:"measured,omitempty"`   // counts of the model's tokenizer and chat template; null = lengths are estimates
+	Unmeasured string              `json:"unmeasured,omitempty"` // why the tokens were not counted
+
 	Errors      int            `json:"errors"`      // number of errors
 	Problems    []Problem      `json:"problems"`    // the first 50, errors before warnings
 	Counts      map[string]int `json:"counts"`      // number of problems by code
@@ -93,7 +96,7 @@ type Survey struct {
 	Leaks           int `json:"leaks"`            // of an evaluation file: rows whose prompt is trained on
 
 	Characters Spread `json:"characters"`       // length of a row, in characters
-	Tokens     Spread `json:"estimated_tokens"` // of a row; see EstimateTokens
+	Tokens     Spread `json:"estimated_tokens"` // of a row, without what a chat template adds beyond 5 tokens per message; see EstimateTokens
 
 	// With CheckOptions.MaxSeqLength, both estimated.
 	Truncated int `json:"estimated_truncated"` // rows longer than max_seq_length, estimated

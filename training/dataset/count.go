@@ -51,7 +51,7 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 		}
 		if l.prompt >= limit {
 			s.survey.NoRoom++
-			s.log.note(s.survey.Name, rows.RowError{Code: "no_room", Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: no part of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: codeNoRoom, Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: no part of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
 		}
 	}
 	if l.tokens > longRow && l.tokens > 8*s.o.MaxSeqLength {

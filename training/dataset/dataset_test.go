@@ -208,6 +208,8 @@ func TestPrepareTurns(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, map[int]int{1: 30, 2: 40}, got.check.Train.Turns)
 	assert.Equal(t, map[string]int{"system": 30, "user": 110, "assistant": 110}, got.check.Train.Roles)
+	assert.Len(t, got.check.Suggestions, 2, "no length: the chat template is not known")
+	got.check.Measure(training.DataStats{Rows: 63, P99: 40, Max: 45}, training.Config{MaxSeqLength: 2048})
 	assert.Len(t, got.check.Suggestions, 3)
 	assert.Equal(t, 30, got.check.Train.RepeatedPrompts, "a longer version of a conversation")
 }

@@ -137,8 +137,11 @@ func (p *preparation) size() {
 		p.log.say(SeverityWarning, s.Name, "few_rows", reason, "add rows")
 	}
 	if 10*s.Truncated > s.Kept {
-		p.log.say(SeverityWarning, s.Name, "truncation", fmt.Sprintf("about %d of %d rows are longer than %d tokens and are cut off", s.Truncated, s.Kept, p.o.MaxSeqLength),
-			fmt.Sprintf("set max_seq_length to %d, or split long rows", roundUp(s.Tokens.P99)))
+		reason, fix := "about", fmt.Sprintf("set max_seq_length to %d, or split long rows", roundUp(s.Tokens.P99))
+		if s.templated() {
+			reason, fix = "at least", "raise max_seq_length, or split long rows; a dry run measures what the chat template adds"
+		}
+		p.log.say(SeverityWarning, s.Name, codeTruncation, fmt.Sprintf("%s %d of %d rows are longer than %d tokens and are cut off", reason, s.Truncated, s.Kept, p.o.MaxSeqLength), fix)
 	}
 }
 
@@ -152,11 +155,8 @@ func (p *preparation) suggestions() (list []string) {
 	if s.Kept == 0 {
 		return nil
 	}
-	if 10*s.Truncated > s.Kept {
-		add("--set max_seq_length=%d would cut off about 1 row of 100 (longest: about %d tokens).", roundUp(s.Tokens.P99), s.Tokens.Max)
-	}
-	if enough := max(roundUp(s.Tokens.Max*5/4), 128); limit >= 2*enough && s.Kept >= minSplitRows {
-		add("--set max_seq_length=%d would be enough and take less memory: the longest row has about %d tokens.", enough, s.Tokens.Max)
+	if !s.templated() {
+		list = advise(training.DataStats{Rows: s.Kept, Truncated: s.Truncated, P99: s.Tokens.P99, Max: s.Tokens.Max}, limit)
 	}
 	if s.Duplicates > 0 {
 		add("Remove the duplicates (%d): the model would see them more often than other rows.", s.Duplicates)

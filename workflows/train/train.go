@@ -145,12 +145,15 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 	if err := r.setStage(ctx, stagePlan); err != nil {
 		return err
 	}
-	planned, err := workflows.Call(r.Metadata(ctx, "estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
+	planned, err := workflows.Call(r.Measuring(ctx, "count tokens, estimate memory, time and cost"), r.a.PlanTraining, train.PlanInput{
 		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
 		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
 	})
-	r.Plan, r.ended = planned.Plan, planned.Unchanged
+	r.Plan, r.ended, r.Check.Unmeasured = planned.Plan, planned.Unchanged, planned.Unmeasured
+	if err == nil && planned.Measured != nil {
+		r.Check.Measure(*planned.Measured, config)
+	}
 	return err
 }
 

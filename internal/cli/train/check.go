@@ -38,7 +38,8 @@ func (a app) checkCommand() *cobra.Command {
 		Long: `Check reads a dataset as training would, locally and without a server: JSON lines or one JSON array
 of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or triplets. It names every
 problem with line, reason and fix, and shows duplicates, leaks into the evaluation dataset, lengths
-and what would be cut. Token counts are estimates, because the tokenizer belongs to the model.
+and what would be cut. Token counts are estimates, because the tokenizer and the chat template belong to the
+model: a dry run of the training counts with both.
 
 Exit codes: 0 the dataset is valid, 1 it is not, 2 wrong usage.`,
 		Example: `  cogflow train check chats.jsonl
@@ -127,9 +128,13 @@ func localRows(name string) rows.Source {
 }
 
 func (a app) printCheck(c dataset.Check, limit int) {
-	a.printSurvey(c.Train, limit)
+	a.printSurvey(c.Train, limit, c.Measured)
 	if c.Eval != nil {
-		a.printSurvey(*c.Eval, limit)
+		a.printSurvey(*c.Eval, limit, nil)
+	}
+	if c.Unmeasured != "" {
+		a.Say("The tokens were not counted, so lengths are estimates: %s.", safetext.Clean(strings.TrimSuffix(c.Unmeasured, ".")))
+		a.Say("")
 	}
 	if len(c.Problems) > 0 {
 		a.printDatasetProblems(c)
@@ -158,8 +163,9 @@ func chosenBy(c dataset.Check) string {
 	return fmt.Sprintf("\nMethod chosen by the rows: %s (confidence %.2f).", c.Choice.Reason, c.Choice.Confidence)
 }
 
-// printSurvey prints the facts about one file and the lengths of its rows.
-func (a app) printSurvey(s dataset.Survey, limit int) {
+// printSurvey prints the facts about one file and the lengths of its rows: those that the
+// tokenizer counted in the rows to train on, else estimates.
+func (a app) printSurvey(s dataset.Survey, limit int, counted *training.DataStats) {
 	facts := []string{format.Count(s.Rows, "row", "rows")}
 	if s.Format != "" {
 		facts = append([]string{string(s.Format) + " in " + s.Container}, facts...)
@@ -182,17 +188,28 @@ func (a app) printSurvey(s dataset.Survey, limit int) {
 		a.Say("")
 		return
 	}
-	a.printLengths(s, limit)
+	a.printLengths(s, limit, counted)
 	if len(s.Turns) > 0 {
 		a.Say("Turns: %s", turnsText(s.Turns))
 	}
+	about := "about "
+	if counted != nil {
+		about, s.Truncated, s.Kept = "", counted.Truncated, max(1, counted.Rows)
+	}
 	if limit > 0 {
-		a.Say("Longer than %d tokens: about %d of %s (%.1f %%)", limit, s.Truncated, format.Count(s.Kept, "row", "rows"), 100*float64(s.Truncated)/float64(s.Kept))
+		a.Say("Longer than %d tokens: %s%d of %s (%.1f %%)", limit, about, s.Truncated, format.Count(s.Kept, "row", "rows"), 100*float64(s.Truncated)/float64(s.Kept))
+	}
+	if counted == nil && len(s.Roles) > 0 {
+		a.Say("Estimated with 5 tokens per message for the chat template. Templates with a header add up to hundreds per row: a dry run counts them.")
 	}
 	a.Say("")
 }
 
-func (a app) printLengths(s dataset.Survey, limit int) {
+func (a app) printLengths(s dataset.Survey, limit int, counted *training.DataStats) {
+	mark := "~"
+	if counted != nil {
+		mark, s.Tokens = "", dataset.Spread{P50: counted.P50, P90: counted.P90, P99: counted.P99, Max: counted.Max}
+	}
 	scale := max(s.Tokens.Max, 1)
 	row := func(name string, chars, tokens int) []string {
 		n := min(lengthBar, (tokens*lengthBar+scale-1)/scale)
@@ -201,7 +218,7 @@ func (a app) printLengths(s dataset.Survey, limit int) {
 			bar = strings.Repeat("█", min(n, limit*lengthBar/scale))
 			bar += strings.Repeat("░", n-min(n, limit*lengthBar/scale))
 		}
-		return []string{name, strconv.Itoa(chars), "~" + strconv.Itoa(tokens), bar}
+		return []string{name, strconv.Itoa(chars), mark + strconv.Itoa(tokens), bar}
 	}
 	c, t := s.Characters, s.Tokens
 	a.Table([]cli.Column{{Name: "rows"}, {Name: "characters", Right: true}, {Name: "tokens", Right: true}, {Name: ""}}, [][]string{

@@ -53,6 +53,9 @@ func newDataView(r summary.Run) *dataView {
 	}
 	kept := max(0, t.Kept-r.Check.HeldOut-t.NoRoom)
 	truncated, noRoom, total := t.Truncated, t.NoRoom, ""
+	if d == nil {
+		d = r.Check.Measured
+	}
 	if d != nil {
 		v.Exact = true
 		lengths = dataset.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}

@@ -67,15 +67,13 @@ class Method(SFT):
         self._train = Dataset.from_list(kept)
         self._held_out = [encoder.dpo(row, c.max_prompt_length)[0] for row in held_out]
         self._questions = questions(encoder, held_out)
-        tokens = sum(
-            2 * len(r["prompt_ids"]) + len(r["chosen_ids"]) + len(r["rejected_ids"]) for r in kept
-        )
         return tally(
             [length for _, length, _ in encoded],
-            tokens,
+            sum(map(_tokens, kept)),
             sum(cut for _, _, cut in encoded),
             len(encoded) - len(kept),
             len(held_out),
+            sum(_tokens(row) for row in self._held_out if row is not None),
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
@@ -137,3 +135,8 @@ class Method(SFT):
                 fused_lm_head=True,
             )
         return out.log_probs.sum(1).chunk(2)
+
+
+def _tokens(row: dict[str, list[int]]) -> int:
+    """Tokens of a pair: the prompt counts with each answer."""
+    return 2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])

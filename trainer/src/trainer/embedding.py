@@ -60,7 +60,7 @@ class Method:
         self.model[0].max_seq_length = min(own, c.max_seq_length)
         query, document = encoder.prompts(self.model)
         self._prompts = {"anchor": query, "positive": document, "negative": document}
-        if job.lora is not None:
+        if job.lora is not None and not job.measure:
             self._adapt()
 
     def _adapt(self) -> None:
@@ -80,15 +80,21 @@ class Method:
         self._train = Dataset.from_dict({k: [r[k] for r in train] for k in self._columns})
         self._held_out = held_out
         limit = self.model[0].max_seq_length
-        longest, tokens = [0] * len(train), 0
-        for k in self._columns:
-            texts = [self._prompts[k] + r[k] for r in train]
-            ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-            longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
-            tokens += sum(min(len(i), limit) for i in ids)
+        longest, tokens = self._lengths(train)
+        _, eval_tokens = self._lengths(held_out)
         # A row's length is that of its longest text: that is what the limit cuts.
         cut = sum(n > limit for n in longest)
-        return tally(longest, tokens, cut, self._left_out(), len(held_out))
+        return tally(longest, tokens, cut, self._left_out(), len(held_out), eval_tokens)
+
+    def _lengths(self, rows: list[Row]) -> tuple[list[int], int]:
+        """The length of each row's longest text, and the tokens of all texts after the cut."""
+        longest, tokens = [0] * len(rows), 0
+        for k in self._columns if rows else ():
+            texts = [self._prompts[k] + r[k] for r in rows]
+            ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+            longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
+            tokens += sum(min(len(i), self.model[0].max_seq_length) for i in ids)
+        return longest, tokens
 
     def _left_out(self) -> int:
         """Rows that the first epoch has no batch for, because their texts occur so often that

@@ -37,8 +37,11 @@ def load(job: Job) -> SentenceTransformer:
     """The encoder, fresh from its folder. A folder of transformers alone gets mean pooling."""
     folder = model.checked(job)
     weights = {"dtype": model.dtype(job), "use_safetensors": True}
+    device = job.device
+    if job.measure:  # the tokenizer needs no weights
+        device = weights["device_map"] = "meta"
     try:
-        m = SentenceTransformer(str(folder), device=job.device, model_kwargs=weights, **SAFE)
+        m = SentenceTransformer(str(folder), device=device, model_kwargs=weights, **SAFE)
     except (OSError, ValueError, KeyError, ImportError) as e:
         raise Input(f"model {job.model.name}: {folder} does not load: {e}") from e
     if not isinstance(m[0], Transformer):

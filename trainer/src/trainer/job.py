@@ -96,6 +96,7 @@ class Job:
     resume: str = ""
     lora: LoRA | None = None
     finish: bool = False
+    measure: bool = False  # only count the tokens of the rows
     clock: str = ""  # RFC 3339: the time that chat templates read; empty = this machine's
 
 
@@ -204,6 +205,8 @@ def _check(j: Job) -> None:
         raise Input("job.work_dir is empty")
     if j.finish and not j.resume:
         raise Input("job.finish: requires resume, because there is nothing to finish without it")
+    if j.measure and (j.resume or j.finish):
+        raise Input("job.measure: excludes resume and finish, because nothing is trained")
     for where, f in (("job.train", j.train), ("job.eval", j.eval)):
         if f is not None and not _HEX.fullmatch(f.sha256):
             raise Input(f"{where}.sha256: {f.sha256!r} must be a SHA-256 in lower-case hexadecimal")

@@ -20,6 +20,7 @@ requires_grad; durable.Durable saves and restores those, so build the same model
 base each time and never from a checkpoint.
 """
 
+import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +44,8 @@ class Stats:
     max: int = 0
     truncated: int = 0
     dropped: int = 0
+    sampled: int = 0  # rows that were tokenized, where not all were; 0 = all
+    eval_tokens: int = 0  # of the held-out rows, after truncation
 
 
 @dataclass
@@ -62,7 +65,8 @@ class Method(Protocol):
 
     model: Any
 
-    def __init__(self, job: Job): ...
+    def __init__(self, job: Job):
+        """With job.measure no weights are loaded, and only prepare is called."""
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         """Tokenize; held_out is empty where the job has none."""
@@ -92,3 +96,12 @@ class Method(Protocol):
 
     def merge(self, folder: Path) -> None:
         """Write the base with the adapter merged in. Only with job.lora; the model is spent."""
+
+
+# Modules by job.method; each is imported only when needed.
+_METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
+
+
+def load(job: Job) -> Method:
+    """The method of a job."""
+    return importlib.import_module(_METHODS[job.method], __package__).Method(job)

@@ -1,7 +1,6 @@
 """One attempt: from the job to what is published."""
 
 import dataclasses
-import importlib
 import math
 import shutil
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any
 from safetensors.torch import load_file
 from transformers import set_seed
 
-from . import checkpoint, data, device, durable, session
+from . import checkpoint, data, device, durable, measure, session
 from .events import Events
 from .job import Job
-from .method import Method
+from .method import load
 from .stop import Stop
 
 # Names of schedules in transformers; each begins with a warm-up.
 _SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-# Modules by job.method; each is imported only when needed.
-_METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
 
 
 def run(job: Job, events: Events, stop: Stop) -> None:
@@ -27,6 +24,9 @@ def run(job: Job, events: Events, stop: Stop) -> None:
     with stop.at_once():
         device.use(job.device)
         events.write("device", **device.describe(job.device))
+        if job.measure:
+            measure.run(job, events)
+            return
         resumed = _verify(job)
         s = _prepare(job, events, stop)
         _restore(s, resumed)
@@ -57,7 +57,7 @@ def _prepare(job: Job, events: Events, stop: Stop) -> session.Session:
     events.phase("load")
     set_seed(job.seed)  # an adapter begins with random numbers
     train, held_out = data.read(job)
-    method: Method = importlib.import_module(_METHODS[job.method], __package__).Method(job)
+    method = load(job)
     events.phase("data")
     stats = method.prepare(train, held_out)
     trainer = method.trainer(arguments(job))

@@ -27,6 +27,8 @@ class Method:
     def __init__(self, job: Job):
         self._job = job
         self._tokenizer = model.tokenizer(job)
+        if job.measure:
+            return
         self.model = model.causal(job)
         model.check_targets(job, self.model)
         self._apart = apart.keeps_apart(self.model)
@@ -59,12 +61,14 @@ class Method:
             self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
         self._held_out = [encoder.sft(row)[0] for row in held_out]
         self._questions = questions(encoder, held_out)
+        held = [row["input_ids"] for row in self._held_out if row is not None]
         return tally(
             lengths,
             sum(len(row["input_ids"]) for row in kept),
             sum(n > c.max_seq_length for n in lengths),
             len(encoded) - len(kept),
             len(held_out),
+            sum(map(len, held)),
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:

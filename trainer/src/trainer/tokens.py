@@ -179,7 +179,14 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
     return n
 
 
-def tally(lengths: list[int], tokens: int, truncated: int, dropped: int, eval_rows: int) -> Stats:
+def tally(
+    lengths: list[int],
+    tokens: int,
+    truncated: int,
+    dropped: int,
+    eval_rows: int,
+    eval_tokens: int,
+) -> Stats:
     """Stats of the rows of training; lengths are those before truncation."""
     ordered = sorted(lengths)
 
@@ -189,6 +196,7 @@ def tally(lengths: list[int], tokens: int, truncated: int, dropped: int, eval_ro
     return Stats(
         rows=len(lengths),
         eval_rows=eval_rows,
+        eval_tokens=eval_tokens,
         tokens=tokens,
         p50=percentile(50),
         p90=percentile(90),

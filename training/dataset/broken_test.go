@@ -95,6 +95,7 @@ func brokenFiles() []broken {
 		{name: "no role", text: chat(asks + `, {"content": "b"}`), code: "missing_field", want: `field "messages[1].role": the message has no role`},
 		{name: "tool", text: chat(asks + `, {"role": "tool", "content": "b"}`), code: "role", want: `the role "tool" is not supported`},
 		{name: "tools", text: goodChat + `{"messages": [` + asks + "," + answers + `], "tools": [{}]}`, code: "unsupported", want: `line 2, field "tools": tools, media and KTO labels are not trained`},
+		{name: "template variables", text: goodChat + `{"messages": [` + asks + "," + answers + `], "chat_template_kwargs": {"enable_thinking": false}}`, code: "unsupported", want: `line 2, field "chat_template_kwargs": a row has no variables of the chat template`},
 		{name: "picture", text: chat(`{"role": "user", "content": [{"type": "image_url"}]}, ` + answers), code: "unsupported", want: `field "messages[0].content": a part of the message is not text`},
 		{name: "message is text", text: chat(`"hello"`), code: "wrong_type", want: `field "messages[0]": must be a message, not a text`},
 		{name: "ChatML not closed", text: `{"text": "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb"}`, code: "chatml", want: `field "text[1]": the message is not closed; end each message with <|im_end|>`},

@@ -133,6 +133,14 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 			return nil
 		}
 		return &RowError{Code: "unsupported", Field: field, Reason: "tools, media and KTO labels are not trained", Fix: "remove the field, or the row"}
+	case "chat_template_kwargs":
+		if empty {
+			return nil
+		}
+		return &RowError{
+			Code: "unsupported", Field: field, Reason: "a row has no variables of the chat template",
+			Fix: "remove the field, and set chat_template_kwargs of the run, which holds for all rows",
+		}
 	case "weight":
 		if string(raw) == "1" || empty {
 			return nil

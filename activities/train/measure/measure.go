@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
@@ -125,7 +126,7 @@ func (c *Counter) run(ctx, within context.Context, in Input) (Measured, error) {
 	if err != nil {
 		return Measured{}, fault.Disk(op+" in", cmp.Or(c.scratch, os.TempDir()), err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = untrusted.RemoveTree(dir) }() // otherwise the next start of the worker removes it
 	job, err := c.job(ctx, in, model, dir)
 	if err != nil {
 		return Measured{}, err
@@ -160,8 +161,12 @@ func unmeasured(ctx, within context.Context, err error) (Measured, error) {
 
 // job is the trainer's document. The device is the CPU, whatever the job will train on.
 func (c *Counter) job(ctx context.Context, in Input, model training.Model, dir string) (training.Job, error) {
+	id, err := in.Spec.JobID()
+	if err != nil {
+		return training.Job{}, err
+	}
 	job := training.Job{
-		Version: training.ProtocolVersion, Job: "measure", Method: in.Spec.Method, Model: model, WorkDir: filepath.Join(dir, "work"),
+		Version: training.ProtocolVersion, Job: id, Method: in.Spec.Method, Model: model, WorkDir: filepath.Join(dir, "work"),
 		Seed: in.Spec.Seed, Numerics: training.FP32, Device: "cpu", MicroBatch: in.Spec.Config.BatchSize, Accumulation: in.Spec.Config.Accumulation,
 		Config: in.Spec.Config, Measure: true, Clock: time.Now().UTC().Format(time.RFC3339),
 	}
@@ -176,7 +181,6 @@ func (c *Counter) job(ctx context.Context, in Input, model training.Model, dir s
 		}
 		return f, err
 	}
-	var err error
 	if job.Train, err = fetch(in.Train, "train.jsonl"); err != nil || in.Eval == nil {
 		return job, err
 	}

@@ -140,6 +140,7 @@ FIELDS = {
     "error": {"class", "message"},
 }
 STATS = {"rows", "eval_rows", "tokens", "p50", "p90", "p99", "max", "truncated", "dropped"}
+STATS |= {"sampled", "eval_tokens"}
 
 
 def check_events(events):

@@ -80,7 +80,9 @@ def _check_messages(messages: list[Any], where: str) -> None:
     if not messages:
         raise Input(f"{where}: no messages")
     for i, m in enumerate(messages):
-        if not isinstance(m, dict) or set(m) != {"role", "content"}:
+        if not isinstance(m, dict) or set(m) - {"weight"} != {"role", "content"}:
             raise Input(f"{where}[{i}]: must be an object with role and content")
+        if "weight" in m and (m["weight"] != 0 or m["role"] != "assistant"):
+            raise Input(f"{where}[{i}]: weight must be 0, of an answer that is not learned")
         if not isinstance(m["role"], str) or not isinstance(m["content"], str):
             raise Input(f"{where}[{i}]: role and content must be strings")

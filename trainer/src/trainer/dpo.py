@@ -20,7 +20,7 @@ from .job import Job
 from .method import Evaluation, Row, Stats
 from .sft import Method as SFT
 from .sft import questions
-from .tokens import Encoder, tally, variables
+from .tokens import Encoder, each, tally, variables
 
 
 class Trainer(Durable, DPOTrainer):
@@ -57,7 +57,11 @@ class Method(SFT):
         c = self._job.config
         name, given = self._job.model.name, variables(self._job)
         encoder = Encoder(self._tokenizer, name, c.max_seq_length, False, given)
-        encoded = [encoder.dpo(row, c.max_prompt_length) for row in train]
+
+        def encode(row: Row) -> tuple[dict[str, list[int]] | None, int, bool]:
+            return encoder.dpo(row, c.max_prompt_length)
+
+        encoded = each("train", train, encode)
         kept = [row for row, _, _ in encoded if row is not None]
         if not kept:
             raise Input(
@@ -65,7 +69,7 @@ class Method(SFT):
                 "raise it or set max_prompt_length"
             )
         self._train = Dataset.from_list(kept)
-        self._held_out = [encoder.dpo(row, c.max_prompt_length)[0] for row in held_out]
+        self._held_out = [row for row, _, _ in each("eval", held_out, encode)]
         self._questions = questions(encoder, held_out)
         return tally(
             [length for _, length, _ in encoded],

@@ -14,7 +14,7 @@ from .durable import Durable
 from .fault import Input
 from .job import Job
 from .method import Evaluation, Row, Stats
-from .tokens import Encoder, tally, variables
+from .tokens import Encoder, each, tally, variables
 
 
 class Trainer(Durable, SFTTrainer):
@@ -47,7 +47,7 @@ class Method:
             c.assistant_only_loss,
             variables(self._job),
         )
-        encoded = [encoder.sft(row) for row in train]
+        encoded = each("train", train, encoder.sft)
         kept = [row for row, _ in encoded if row is not None]
         lengths = [length for _, length in encoded]
         if not kept:
@@ -59,7 +59,7 @@ class Method:
         if c.packing:
             options = {"keep_in_memory": True}
             self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
-        self._held_out = [encoder.sft(row)[0] for row in held_out]
+        self._held_out = [row for row, _ in each("eval", held_out, encoder.sft)]
         self._questions = questions(encoder, held_out)
         held = [row["input_ids"] for row in self._held_out if row is not None]
         return tally(

@@ -4,9 +4,9 @@ The tokens are those that TRL's own preparation makes (a test compares them). It
 here because TRL drops rows without saying so and keeps no order to score rows by.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -15,6 +15,8 @@ from trl.chat_template_utils import get_training_chat_template, has_generation_m
 from .fault import Input
 from .job import Job
 from .method import Row, Stats
+
+T = TypeVar("T")
 
 IGNORED = -100  # label of a token that the loss does not see
 
@@ -30,6 +32,17 @@ def variables(job: Job) -> dict[str, Any]:
         # A variable takes precedence over the library's function of the same name.
         given["strftime_now"] = datetime.fromisoformat(job.clock).strftime
     return given
+
+
+def each(what: str, rows: list[Row], encode: Callable[[Row], T]) -> list[T]:
+    """encode of every row; its refusal names the row."""
+    out = []
+    for number, row in enumerate(rows, 1):
+        try:
+            out.append(encode(row))
+        except Input as e:
+            raise Input(f"{what} row {number}: {e}") from e
+    return out
 
 
 class Encoder:
@@ -109,12 +122,19 @@ class Encoder:
             answer = row["chosen"] if "chosen" in row else row["completion"]
             chat = isinstance(asked, list)
             whole = self._chat(asked + answer)["input_ids"] if chat else self._text(asked + answer)
-        if isinstance(asked, str):
-            ids = self._text(asked)
-        else:
-            ids = self._chat(asked, add_generation_prompt=True)["input_ids"]
+        ids = self.prompt(asked)
         expected = len(whole) - len(ids)
         return (ids, expected) if ids and 0 < expected and len(ids) < self._limit else None
+
+    def prompt(self, asked: str | list[dict[str, Any]]) -> list[int]:
+        """The tokens of a prompt, up to where an answer begins."""
+        if isinstance(asked, str):
+            return self._text(asked)
+        return self._chat(asked, add_generation_prompt=True)["input_ids"]
+
+    def chat(self, messages: list[dict[str, Any]]) -> list[int]:
+        """The tokens of a conversation, not cut."""
+        return self._chat(messages)["input_ids"]
 
     def _text(self, text: str) -> list[int]:
         return self._tokenizer(text=text)["input_ids"]
@@ -123,14 +143,31 @@ class Encoder:
         end = self._tokenizer.eos_token
         return text if text.endswith(end) else text + end
 
-    def _messages(self, messages: list[dict[str, str]]) -> tuple[list[int], list[bool]]:
-        if not self._assistant_only:
+    def _messages(self, messages: list[dict[str, Any]]) -> tuple[list[int], list[bool]]:
+        weighted = any("weight" in m for m in messages)
+        if not self._assistant_only and not weighted:
             ids = self._chat(messages)["input_ids"]
             return ids, [True] * len(ids)
         if self._template is None:
             self._template = self._marked_template()
         out = self._chat(messages, chat_template=self._template, return_assistant_tokens_mask=True)
-        return out["input_ids"], [bool(x) for x in out["assistant_masks"]]
+        counted = [bool(x) for x in out["assistant_masks"]]
+        return out["input_ids"], self._weighted(messages, counted) if weighted else counted
+
+    def _weighted(self, messages: list[dict[str, Any]], counted: list[bool]) -> list[bool]:
+        """Without the answers that have the weight 0."""
+        answers = [m for m in messages if m["role"] == "assistant"]
+        begins = [i for i, c in enumerate(counted) if c and not (i and counted[i - 1])]
+        if len(begins) != len(answers):
+            raise Input(
+                f"weight: the chat template of {self._name} writes {len(begins)} answers of "
+                f"{len(answers)}, so the one with weight 0 cannot be told from the others"
+            )
+        out = list(counted)
+        for m, begin, end in zip(answers, begins, [*begins[1:], len(counted)], strict=True):
+            if "weight" in m:
+                out[begin:end] = [False] * (end - begin)
+        return out
 
     def _marked_template(self) -> str:
         """A chat template that marks the assistant's tokens: the model's own, or
@@ -142,9 +179,10 @@ class Encoder:
             return get_training_chat_template(self._tokenizer)
         except (ValueError, TemplateError) as e:
             raise Input(
-                f"assistant_only_loss: the chat template of {self._name} does not mark what the "
-                "assistant says ({% generation %}), and TRL knows no marked form of it; set "
-                "assistant_only_loss to false, or add the markers to the model's chat template"
+                f"assistant_only_loss or weight: the chat template of {self._name} does not mark "
+                "what the assistant says ({% generation %}), and TRL knows no marked form of it; "
+                "set assistant_only_loss to false and remove the weights, or add the markers to "
+                "the model's chat template"
             ) from e
 
     def _own_template(self) -> str:
@@ -158,8 +196,9 @@ class Encoder:
             )
         return template
 
-    def _chat(self, messages: list[dict[str, str]], **options: Any) -> dict[str, list[int]]:
+    def _chat(self, messages: list[dict[str, Any]], **options: Any) -> dict[str, list[int]]:
         self._own_template()
+        messages = [{"role": m["role"], "content": m["content"]} for m in messages]
         try:
             return self._tokenizer.apply_chat_template(
                 messages, **self._variables, tokenize=True, return_dict=True, **options

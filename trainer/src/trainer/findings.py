@@ -1,0 +1,241 @@
+"""What is wrong with rows once the model's tokenizer and chat template have formatted them.
+
+The worker checks what can be seen without a model. This module finds what only tokens show.
+An error is a row that cannot be trained on; a warning is a row that teaches something else
+than its author is likely to expect.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from .fault import Input
+from .job import Config
+from .method import Row
+from .tokens import Encoder
+
+ERROR, WARNING = "error", "warn"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem. row counts from 0; None is the whole dataset."""
+
+    row: int | None
+    severity: str
+    code: str
+    reason: str
+    field: str = ""
+    fix: str = ""
+
+
+def check(
+    method: str,
+    encoder: Encoder,
+    tokenizer: PreTrainedTokenizerBase,
+    config: Config,
+    rows: list[Row],
+    prompts: dict[str, str] | None = None,
+) -> list[Finding]:
+    """All findings, by row. prompts are those of an embedding model, by column."""
+    if method == "embedding":
+        limit = min(config.max_seq_length, tokenizer.model_max_length)
+        return _embedding(tokenizer, limit, prompts or {}, rows)
+    return _Causal(method, encoder, tokenizer, config).check(rows)
+
+
+class _Causal:
+    def __init__(
+        self, method: str, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, config: Config
+    ):
+        self._method, self._encoder, self._tokenizer = method, encoder, tokenizer
+        self._limit, self._prompt_limit = config.max_seq_length, config.max_prompt_length
+        self._special = _special(tokenizer)
+        self._ends = self._whole = 0  # rows that teach the end token, rows that are not cut
+
+    def check(self, rows: list[Row]) -> list[Finding]:
+        out: list[Finding] = []
+        for i, row in enumerate(rows):
+            try:
+                out += self._row(i, row)
+            except Input as e:
+                out.append(Finding(i, ERROR, "template_refuses", str(e), "", _REFUSED))
+        if self._whole and not self._ends and not any(f.code == "template_refuses" for f in out):
+            end = self._tokenizer.eos_token
+            reason = f"no row teaches {end}, at which the model stops: its answers would not end"
+            fix = f"use a model whose chat template ends an answer with {end}"
+            out.append(Finding(None, WARNING, "end_not_learned", reason, "", fix))
+        return out
+
+    def _row(self, i: int, row: Row) -> Iterator[Finding]:
+        if self._method == "dpo":
+            yield from self._pair(i, row)
+        else:
+            yield from self._answer(i, row)
+        if "text" in row:
+            return  # a text is what its author formatted
+        for field, text in _texts(row):
+            if self._method == "sft" and field == "completion":
+                text = text.removesuffix(self._tokenizer.eos_token)  # it is not added again
+            if token := next((t for t in self._special if t in text), None):
+                yield Finding(
+                    i,
+                    WARNING,
+                    "special_token",
+                    f"the text has {token}, which the model reads as a control token",
+                    field,
+                    "remove it, or write it in another way",
+                )
+
+    def _answer(self, i: int, row: Row) -> Iterator[Finding]:
+        encoded, length = self._encoder.sft(row)
+        first, last = self._starts(row) if length > self._limit else (0, 0)
+        if encoded is None or first >= self._limit:
+            reason = f"no part of an answer is within max_seq_length {self._limit}"
+            if length <= self._limit:
+                reason = "once it is formatted, it has nothing to learn"
+            yield Finding(i, ERROR, "nothing_to_learn", reason, "", _SHORTEN)
+            return
+        if last >= self._limit:
+            reason = f"max_seq_length {self._limit} cuts the conversation before its last answer"
+            yield Finding(i, WARNING, "answer_cut", reason, "messages", _SHORTEN)
+        elif length <= self._limit:
+            self._whole += 1
+            self._ends += self._tokenizer.eos_token_id in encoded["labels"]
+        yield from self._doubled(i, encoded["input_ids"], "")
+        if "messages" in row:
+            yield from self._left_out(i, row["messages"], "messages", encoded["input_ids"], length)
+
+    def _pair(self, i: int, row: Row) -> Iterator[Finding]:
+        encoded, length, cut = self._encoder.dpo(row, self._prompt_limit)
+        if encoded is None:
+            reason = f"no part of an answer is within max_seq_length {self._limit}"
+            yield Finding(i, ERROR, "nothing_to_learn", reason, "", _SHORTEN)
+            return
+        if encoded["chosen_ids"] == encoded["rejected_ids"]:
+            when = f"cut to max_seq_length {self._limit}" if cut else "formatted"
+            reason = f"once it is {when}, it equals chosen: nothing is preferred"
+            yield Finding(
+                i, ERROR, "same_answers", reason, "rejected", _SHORTEN if cut else _REWRITE
+            )
+            return
+        if not cut:
+            self._whole += 1
+            self._ends += self._tokenizer.eos_token_id in encoded["chosen_ids"]
+        for key in ("chosen", "rejected"):
+            ids = encoded["prompt_ids"] + encoded[f"{key}_ids"]
+            yield from self._doubled(i, ids, key)
+            if isinstance(row[key], list):
+                said = row["prompt"] + row[key]
+                yield from self._left_out(i, said, key, ids, length)
+
+    def _starts(self, row: Row) -> tuple[int, int]:
+        """Where the first and the last answer begin, in tokens."""
+        if "text" in row:
+            return 0, 0
+        if "messages" not in row:
+            start = len(self._encoder.prompt(row["prompt"]))
+            return start, start
+        said = row["messages"]
+        at = [k for k, m in enumerate(said) if m["role"] == "assistant"]
+        starts = [
+            len(self._encoder.prompt(said[:k])) if k else 0 for k in dict.fromkeys((at[0], at[-1]))
+        ]
+        return starts[0], starts[-1]
+
+    def _doubled(self, i: int, ids: list[int], field: str) -> Iterator[Finding]:
+        """A begin token at the beginning, or an end token at the end, that is there twice: the
+        row brings one, and tokenizer or template add another."""
+        begin, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        tail = itertools.islice((t for t in reversed(ids) if t == end or not self._blank(t)), 2)
+        for twice, name, code in (
+            (begin is not None and ids[:2] == [begin, begin], "bos_token", "double_begin"),
+            (list(tail) == [end, end], "eos_token", "double_end"),
+        ):
+            if twice:
+                token = getattr(self._tokenizer, name)
+                reason = f"{token} is there twice: the row has one, and another is added"
+                yield Finding(i, WARNING, code, reason, field, f"remove {token} from the row")
+
+    def _blank(self, token: int) -> bool:
+        return not self._tokenizer.decode([token]).strip()
+
+    def _left_out(
+        self, i: int, said: list[dict[str, Any]], field: str, ids: list[int], length: int
+    ) -> Iterator[Finding]:
+        """Messages, or their thinking, that the template does not write."""
+        if length > len(ids):
+            ids = self._encoder.chat(said)
+        shown = _bare(self._tokenizer.decode(ids))
+        for k, m in enumerate(said):
+            thinking, rest = _thinking(m["content"])
+            where = f"{field}[{k}]"
+            if rest and _bare(rest) not in shown:
+                reason = f"the chat template does not write this message of the {m['role']}"
+                yield Finding(i, WARNING, "message_left_out", reason, where, _PUT)
+            elif thinking and m["role"] == "assistant" and _bare(thinking) not in shown:
+                reason = "the chat template leaves out the thinking of this answer"
+                yield Finding(i, WARNING, "thinking_left_out", reason, where, _SPLIT)
+
+
+_REFUSED = "write the conversation in the order of roles that the chat template of the model takes"
+_SHORTEN = "shorten the row, or raise max_seq_length"
+_REWRITE = "give another answer, or remove the row"
+_PUT = "put its text into the message of the user, or use another model"
+_SPLIT = "end a row with this answer, so that its thinking is learned"
+
+
+def _embedding(
+    tokenizer: PreTrainedTokenizerBase, limit: int, prompts: dict[str, str], rows: list[Row]
+) -> list[Finding]:
+    """Texts that are equal once they are formatted and cut."""
+    out = []
+    for i, row in enumerate(rows):
+        seen: dict[tuple[int, ...], str] = {}
+        for key in (k for k in ("anchor", "positive", "negative") if k in row):
+            whole = tokenizer(row[key], verbose=False)["input_ids"]
+            start = tokenizer(prompts.get(key, ""), add_special_tokens=False)["input_ids"]
+            room = max(0, limit - len(start))
+            other = seen.setdefault(tuple(whole[:room]), key)
+            if other == key:
+                continue
+            when = f"cut to {limit} tokens" if len(whole) > room else "in the model's tokens"
+            reason = f"it equals {other} once it is {when}: there is nothing to learn"
+            fix = _SHORTEN if len(whole) > room else "give another text, or remove the row"
+            out.append(Finding(i, ERROR, "same_texts", reason, key, fix))
+            break
+    return out
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The control tokens of a tokenizer, longest first. Tokens that are spelled like words are
+    none: some tokenizers list them to keep them whole."""
+    known = set(tokenizer.all_special_tokens)
+    known |= {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
+    return sorted((t for t in known if t.strip() and not t.isalnum()), key=lambda t: (-len(t), t))
+
+
+def _texts(row: Row) -> Iterator[tuple[str, str]]:
+    for key, value in row.items():
+        if isinstance(value, str):
+            yield key, value
+        else:
+            for k, m in enumerate(value):
+                yield f"{key}[{k}]", m["content"]
+
+
+def _thinking(text: str) -> tuple[str, str]:
+    """The thinking of an answer and the rest of it."""
+    before, found, behind = text.partition("<think>")
+    inner, closed, rest = behind.partition("</think>")
+    if not found or not closed:
+        return "", text.strip()
+    return inner.strip(), (before + rest).strip()
+
+
+def _bare(text: str) -> str:
+    """A text without white space, which templates strip and add."""
+    return "".join(text.split())

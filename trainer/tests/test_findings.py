@@ -1,0 +1,190 @@
+"""What only the model's tokenizer and chat template show about rows."""
+
+import json
+
+import jobs as make
+import pytest
+from transformers import AutoTokenizer
+
+from trainer import findings
+from trainer import job as jobs
+from trainer.fault import Input
+from trainer.sft import Method as SFT
+from trainer.tokens import IGNORED, Encoder
+
+STRIPS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m['role'] == 'assistant' and not loop.last %}{{ m['content'].split('</think>')[-1] }}"
+    "{% else %}{{ m['content'] }}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+PLAIN = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+USER_ONLY = STRIPS.replace(
+    "{% for m in messages %}", "{% for m in messages if m.role != 'system' %}"
+)
+
+
+def ask(text):
+    return {"role": "user", "content": text}
+
+
+def say(text, **more):
+    return {"role": "assistant", "content": text, **more}
+
+
+def chat(*said):
+    return {"messages": list(said)}
+
+
+@pytest.fixture
+def look(random_model):
+    """The findings of rows under a chat template, as (row, severity, code, field)."""
+
+    def run(rows, template=None, method="sft", bos=None, prompts=None, model=None, **changes):
+        tokenizer = AutoTokenizer.from_pretrained(model or random_model)
+        tokenizer.chat_template = template or tokenizer.chat_template
+        if bos:
+            tokenizer.bos_token = bos
+        config = jobs.Config(**{**make.CONFIG, **changes})
+        encoder = Encoder(tokenizer, "tiny", config.max_seq_length, config.assistant_only_loss)
+        found = findings.check(method, encoder, tokenizer, config, rows, prompts)
+        assert all(f.reason for f in found)
+        return [(f.row, f.severity, f.code, f.field) for f in found]
+
+    return run
+
+
+def test_sound_rows_have_no_findings(look):
+    assert look(make.chats(6)) == []
+    assert look(make.chats(6), assistant_only_loss=True) == []
+    assert look(make.prompts(4)) == []
+    assert look([{"text": "<|im_start|>user\nred<|im_end|>"}]) == []
+    assert look(make.pairs(4), method="dpo") == []
+
+
+def test_row_that_the_template_refuses(look):
+    rows = [chat(ask("a"), say("b")), chat({"role": "system", "content": "s"}, ask("a"), say("b"))]
+    assert look(rows, NO_SYSTEM + STRIPS) == [(1, "error", "template_refuses", "")]
+
+
+def test_rows_with_nothing_to_learn(look):
+    long = "red " * 100
+    rows = [
+        chat(ask(long), say("b")),
+        chat(ask("a"), say("b"), ask(long), say("c")),
+        {"prompt": "a", "completion": "b"},
+    ]
+    want = [(0, "error", "nothing_to_learn", ""), (1, "warn", "answer_cut", "messages")]
+    for assistant_only in (False, True):
+        assert look(rows[:2], assistant_only_loss=assistant_only) == want
+    prompts = [{"prompt": long, "completion": "b"}, rows[2]]
+    assert look(prompts) == [(0, "error", "nothing_to_learn", "")]
+    pairs = [{"prompt": long, "chosen": "b", "rejected": "c"}]
+    assert look(pairs, method="dpo") == [(0, "error", "nothing_to_learn", "")]
+    assert look(pairs, method="dpo", max_prompt_length=8) == []
+
+
+def test_pairs_that_become_equal(look):
+    same = [say("<think>one</think>blue")], [say("<think>two</think>blue")]
+    strips = STRIPS.replace(" and not loop.last", "")
+    rows = [{"prompt": [ask("a")], "chosen": same[0], "rejected": same[1]}]
+    assert look(rows, strips, method="dpo") == [(0, "error", "same_answers", "rejected")]
+    assert look(rows, method="dpo") == []
+    start = "red " * 80
+    cut = [{"prompt": "a", "chosen": start + "old", "rejected": start + "new"}]
+    assert look(cut, method="dpo") == [(0, "error", "same_answers", "rejected")]
+
+
+def test_special_tokens_in_texts(look):
+    rows = [
+        chat(ask("what is <|im_start|>system\nobey"), say("b")),
+        {"messages": [ask("a"), say("see <|endoftext|> there")]},
+    ]
+    assert look(rows) == [
+        (0, "warn", "special_token", "messages[0]"),
+        (1, "warn", "special_token", "messages[1]"),
+    ]
+    prompts = [{"prompt": "a", "completion": "b<|im_end|>"}]
+    assert look(prompts) == [], "the end is not added again"
+    prompts = [{"prompt": "a<|im_end|>", "completion": "b"}]
+    assert look(prompts) == [(0, "warn", "special_token", "prompt")]
+
+
+def test_doubled_begin_and_end(look):
+    rows = [chat(ask("a"), say("b<|im_end|>"))]
+    codes = [code for _, _, code, _ in look(rows)]
+    assert codes == ["double_end", "special_token"]
+    rows = [{"text": "<|endoftext|><|endoftext|>red"}]
+    assert look(rows, bos="<|endoftext|>") == [(0, "warn", "double_begin", "")]
+
+
+def test_end_that_is_never_learned(look):
+    assert look(make.chats(3), PLAIN) == [(None, "warn", "end_not_learned", "")]
+    marked = STRIPS.replace(
+        "{{ m['content'] }}{% endif %}<|im_end|>",
+        "{% generation %}{{ m['content'] }}{% endgeneration %}{% endif %}<|im_end|>",
+    )
+    assert look(make.chats(3), marked, assistant_only_loss=True) == [
+        (None, "warn", "end_not_learned", "")
+    ]
+    assert look(make.chats(3), marked) == []
+
+
+def test_what_the_template_leaves_out(look):
+    thinks = "<think>it is blue</think>small"
+    rows = [chat(ask("a"), say(thinks), ask("b"), say(thinks)), chat(ask("a"), say(thinks))]
+    assert look(rows, max_seq_length=256) == []
+    assert look(rows, STRIPS, max_seq_length=256) == [], "the last one has the same thinking"
+    rows[0]["messages"][3] = say("<think>no</think>c")
+    want = [(0, "warn", "thinking_left_out", "messages[1]")]
+    assert look(rows, STRIPS, max_seq_length=256) == want
+    rows = [chat({"role": "system", "content": "be brief"}, ask("a"), say("b"))]
+    assert look(rows, USER_ONLY) == [(0, "warn", "message_left_out", "messages[0]")]
+
+
+def test_texts_of_a_triplet_that_become_equal(look):
+    start = "red " * 80
+    rows = [
+        {"anchor": "a", "positive": start + "old", "negative": start + "new"},
+        {"anchor": "a", "positive": "b", "negative": "c"},
+    ]
+    assert look(rows, method="embedding") == [(0, "error", "same_texts", "negative")]
+    assert look(rows, method="embedding", max_seq_length=256) == []
+    rows = [{"anchor": "a", "positive": "red green"}, {"anchor": "a", "positive": "b"}]
+    prompts = {"positive": start}
+    assert look(rows, method="embedding", prompts=prompts) == []
+
+
+def test_answers_of_weight_zero_are_not_learned(random_model):
+    tokenizer = AutoTokenizer.from_pretrained(random_model)
+    row = chat(ask("red"), say("green", weight=0), ask("blue"), say("small"))
+    for assistant_only in (False, True):
+        encoded, _ = Encoder(tokenizer, "tiny", 64, assistant_only).sft(row)
+        seen = tokenizer.decode([x for x in encoded["labels"] if x != IGNORED])
+        assert seen == "small<|im_end|>"
+        plain, _ = Encoder(tokenizer, "tiny", 64, assistant_only).sft(
+            chat(ask("red"), say("green"), ask("blue"), say("small"))
+        )
+        assert encoded["input_ids"] == plain["input_ids"], "the weight is not shown to the model"
+
+
+def test_weights_that_cannot_be_honoured(random_model):
+    tokenizer = AutoTokenizer.from_pretrained(random_model)
+    tokenizer.chat_template = PLAIN
+    with pytest.raises(Input, match="does not mark what the assistant says"):
+        Encoder(tokenizer, "tiny", 64, False).sft(chat(ask("a"), say("b", weight=0)))
+
+
+def test_a_refused_row_is_named_by_the_training(tmp_path, random_model):
+    rows = [*make.chats(3), chat({"role": "system", "content": "s"}, ask("a"), say("b"))]
+    d = make.document(tmp_path, random_model, "sft", rows)
+    method = SFT(jobs.parse(json.dumps(d)))
+    method._tokenizer.chat_template = NO_SYSTEM + STRIPS
+    with pytest.raises(Input, match=r"train row 4: .*no system"):
+        method.prepare(rows, [])
+    with pytest.raises(Input, match=r"eval row 2: .*no system"):
+        method.prepare(rows[:2], rows[2:])

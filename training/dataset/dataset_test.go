@@ -192,7 +192,7 @@ func TestPrepareNotes(t *testing.T) {
 	assert.Equal(t, 1, got.check.Train.Truncated)
 	assert.Equal(t, 1, got.check.Train.NoRoom)
 	assert.Contains(t, got.check.Problems, Problem{
-		SeverityWarning, "unknown_field", "d.jsonl", 1, 1, "id", "the field is not known and is left out (60 such rows)",
+		SeverityWarning, "unknown_field", "d.jsonl", 1, 1, "id", "the field is not known and is left out (60 such rows: lines 1, 2, 3, 4, 5, 6, 7, 8, …)",
 		`put what belongs to the row but is not trained on into "metadata"`,
 	})
 	whole, err := json.Marshal(got.check)

@@ -16,7 +16,8 @@ const (
 type rowLength struct {
 	chars  int // of all parts
 	tokens int // estimated
-	prompt int // tokens of the prompt; 0 without one
+	prompt int // tokens before the last answer; 0 without a prompt
+	first  int // tokens before the first answer of a conversation; otherwise as prompt
 }
 
 // lengthOf estimates the lengths of a row: prompt and answer are one sequence, each answer
@@ -25,19 +26,21 @@ func lengthOf(row rows.Row) (l rowLength) {
 	for _, p := range row.Parts {
 		tokens := EstimateTokens(p.Text)
 		l.chars += utf8.RuneCountInString(p.Text)
-		before := 0 // tokens before the last answer of a conversation
+		first, before := -1, 0 // tokens before the first and the last answer of a conversation
 		for _, m := range p.Messages {
 			if m.Role == rows.RoleAssistant {
-				before = tokens
+				if before = tokens; first < 0 {
+					first = before
+				}
 			}
 			tokens += EstimateTokens(m.Content) + turnTokens
 			l.chars += utf8.RuneCountInString(m.Content)
 		}
 		switch p.Key {
 		case rows.KeyPrompt:
-			l.prompt, l.tokens = tokens, tokens
+			l.prompt, l.first, l.tokens = tokens, tokens, tokens
 		case rows.KeyMessages:
-			l.prompt, l.tokens = before, tokens
+			l.prompt, l.first, l.tokens = before, first, tokens
 		case rows.KeyCompletion:
 			l.tokens += tokens
 		case rows.KeyChosen, rows.KeyRejected:
@@ -64,4 +67,44 @@ func echoes(row rows.Row) bool {
 		}
 	}
 	return false
+}
+
+// differs finds a text of a pair or a triplet that the cut to limit tokens makes equal to
+// another one, and where about the two begin to differ, in tokens.
+func differs(row rows.Row, l rowLength, limit int) (key string, at int) {
+	if l.tokens <= limit || len(row.Parts) < 2 {
+		return "", 0
+	}
+	texts := row.Parts
+	if texts[0].Key == rows.KeyPrompt {
+		texts = texts[1:]
+	}
+	for i, p := range texts {
+		for _, other := range texts[:i] {
+			at := l.prompt + EstimateTokens(common(said(p), said(other)))
+			if at > limit && l.prompt < limit {
+				return p.Key, at
+			}
+		}
+	}
+	return "", 0
+}
+
+// said is the text of a part, or of all its messages.
+func said(p rows.Part) string {
+	var all strings.Builder
+	all.WriteString(p.Text)
+	for _, m := range p.Messages {
+		all.WriteString(m.Content)
+	}
+	return all.String()
+}
+
+// common is what two texts begin with.
+func common(a, b string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return strings.ToValidUTF8(a[:n], "")
 }

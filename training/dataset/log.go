@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cogniverse/cogflow/training/rows"
 )
@@ -21,7 +23,34 @@ type problemLog struct {
 // notedProblem is a warning and the number of rows that gave it.
 type notedProblem struct {
 	Problem
-	rows int
+	rows  int
+	lines []int // of the first such rows, in the order of the file
+}
+
+// maxNoted is the maximum number of lines that a warning names.
+const maxNoted = 8
+
+func (n *notedProblem) add(line int) {
+	n.rows++
+	if len(n.lines) < maxNoted && !slices.Contains(n.lines, line) {
+		n.lines = append(n.lines, line)
+	}
+}
+
+// where lists the lines of a warning.
+func (n *notedProblem) where() string {
+	if len(n.lines) < 2 {
+		return fmt.Sprintf("(%d such rows)", n.rows)
+	}
+	var all []string
+	for _, line := range n.lines {
+		all = append(all, strconv.Itoa(line))
+	}
+	more := ""
+	if n.rows > len(n.lines) {
+		more = ", …"
+	}
+	return fmt.Sprintf("(%d such rows: lines %s%s)", n.rows, strings.Join(all, ", "), more)
 }
 
 // maxNotes is the maximum number of kinds of warnings.
@@ -60,7 +89,7 @@ func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	for _, n := range l.notes {
 		if n.Code == f.Code && n.File == file && (n.Field == f.Field || len(l.notes) >= maxNotes) {
-			n.rows++
+			n.add(raw.Line)
 			return
 		}
 	}
@@ -69,7 +98,7 @@ func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	}
 	p := problemOf(file, &f, raw)
 	p.Severity = SeverityWarning
-	l.notes = append(l.notes, &notedProblem{p, 1})
+	l.notes = append(l.notes, &notedProblem{p, 1, []int{raw.Line}})
 }
 
 // say records a problem of the whole dataset.
@@ -80,7 +109,7 @@ func (l *problemLog) say(severity Severity, file, code, reason, fix string) {
 		l.fatals = append(l.fatals, p)
 		return
 	}
-	l.notes = append(l.notes, &notedProblem{p, 1})
+	l.notes = append(l.notes, &notedProblem{Problem: p, rows: 1})
 }
 
 // allow turns the errors of a file's tolerated rows into warnings.
@@ -97,7 +126,7 @@ func (l *problemLog) list() []Problem {
 	all := slices.Clone(l.fatals)
 	for _, n := range l.notes {
 		if n.rows > 1 {
-			n.Reason = fmt.Sprintf("%s (%d such rows)", n.Reason, n.rows)
+			n.Reason = n.Reason + " " + n.where()
 		}
 		all = append(all, n.Problem)
 	}

@@ -21,6 +21,8 @@ type surveyor struct {
 	shape         string            // of the rows; the first valid one decides
 	lines         map[uint64]uint32 // line of the first row of a digest
 	questions     map[uint64]uint32 // rows by question
+	answers       sides             // pairs and triplets: preferred and rejected texts, by prompt or anchor
+	texts         sides             // triplets: the same, whatever the anchor
 	chars, tokens []uint32
 }
 
@@ -28,7 +30,7 @@ func newSurveyor(name string, open rows.Source, o CheckOptions, log *problemLog)
 	return &surveyor{
 		o: o, open: open, log: log,
 		survey: Survey{Name: name, Methods: []training.Method{}, DroppedBy: map[string]int{}, Roles: map[string]int{}, Turns: map[int]int{}},
-		lines:  map[uint64]uint32{}, questions: map[uint64]uint32{},
+		lines:  map[uint64]uint32{}, questions: map[uint64]uint32{}, answers: newSides(), texts: newSides(),
 	}
 }
 

@@ -22,6 +22,12 @@ func (in *RowInput) chatRow() (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
+	for i, m := range list {
+		if err := in.checkMarks(fmt.Sprintf("%s[%d]", KeyText, i), m.Content); err != nil {
+			return Row{}, err
+		}
+	}
+	in.checkThinking(KeyText, list)
 	return MessagesRow(list), checkConversation(KeyText, list)
 }
 
@@ -52,7 +58,7 @@ func chatMessages(text string) (list []Message, err error) {
 		case speaker == "" || !found:
 			return nil, wrong(fmt.Sprintf("unknown role %q", shortName(name)), "put system, user or assistant on a line behind "+chatStart)
 		case strings.TrimSpace(content) != "":
-			list = append(list, Message{speaker, content})
+			list = append(list, Message{Role: speaker, Content: content})
 		case speaker != RoleSystem:
 			return nil, blank(fmt.Sprintf("%s[%d]", KeyText, len(list)), "the message of the "+speaker)
 		}

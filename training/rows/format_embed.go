@@ -23,11 +23,11 @@ func (in *RowInput) tripletRow(format Format) (r Row, err error) {
 		}
 		texts = append(texts, text)
 	}
-	return triplet(keys, texts)
+	return in.triplet(keys, texts)
 }
 
 // triplet makes a row of different texts; keys are their names in the row.
-func triplet(keys, texts []string) (r Row, err error) {
+func (in *RowInput) triplet(keys, texts []string) (r Row, err error) {
 	names := []string{KeyAnchor, KeyPositive, KeyNegative}
 	for i, text := range texts {
 		for j := range i {
@@ -39,6 +39,9 @@ func triplet(keys, texts []string) (r Row, err error) {
 			}
 		}
 		r.Parts = append(r.Parts, Part{Key: names[i], Text: text})
+		for j := range i {
+			in.nearlySame(keys[i], keys[j], text, texts[j])
+		}
 	}
 	return r, nil
 }
@@ -67,7 +70,7 @@ func (in *RowInput) queryRows() ([]Row, error) {
 		if len(neg) > 0 {
 			keys, texts = append(keys, "neg"), append(texts, neg[i%len(neg)])
 		}
-		row, err := triplet(keys, texts)
+		row, err := in.triplet(keys, texts)
 		if err != nil {
 			return nil, err
 		}

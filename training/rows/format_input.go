@@ -83,7 +83,13 @@ func (in *RowInput) checkText(name, text string) error {
 	if kind := Secret(text); kind != "" {
 		in.note("secret", name, "the text seems to have "+kind, "take it out: a model repeats what it was trained on")
 	}
-	return nil
+	if lost := misread(text); lost != "" {
+		in.note("double_encoded", name, fmt.Sprintf("the text has %q: UTF-8 that was read as Windows-1252", lost), "convert the original again")
+	}
+	if name == KeyText {
+		return in.checkBegin(name, text) // its author formatted it
+	}
+	return in.checkMarks(name, text)
 }
 
 func wrongType(name, want string, raw []byte) *RowError {
@@ -101,7 +107,7 @@ func (in *RowInput) missing(key string) *RowError {
 		if have.key == key {
 			f.Reason = "the field is null"
 		}
-		if similar(have.key, key) {
+		if have.key != key && similar(have.key, key) {
 			f.Fix = fmt.Sprintf("is %q meant? Rename it", shortName(have.key))
 		}
 	}
@@ -142,10 +148,15 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 			Fix: "remove the field, and set chat_template_kwargs of the run, which holds for all rows",
 		}
 	case "weight":
-		if string(raw) == "1" || empty {
+		if string(raw) == "1" || string(raw) == "1.0" || empty {
 			return nil
 		}
-		return &RowError{Code: "unsupported", Field: field, Reason: "messages have no weight here", Fix: "remove the field, or the row"}
+		return &RowError{Code: "weight", Field: field, Reason: "a row has no weight; only an answer of a conversation has one", Fix: "remove the field and repeat a row that should count more, or remove the row"}
+	case "reasoning_content", "reasoning", "thinking":
+		if !empty {
+			in.note("thinking_field", field, "the thinking is left out", "write it into the content, as <think>…</think>, if the model should learn it")
+		}
+		return nil
 	}
 	in.note("unknown_field", field, "the field is not known and is left out", `put what belongs to the row but is not trained on into "metadata"`)
 	return nil

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (in *RowInput) preferenceRow() (r Row, err error) {
 		if err != nil {
 			return r, err
 		}
-		if asked = []Message{{RoleUser, text}}; repeats(text, chosen) && repeats(text, rejected) {
+		if asked = []Message{{Role: RoleUser, Content: text}}; repeats(text, chosen) && repeats(text, rejected) {
 			asked = nil // as in UltraFeedback: both answers are whole conversations
 		}
 	default:
@@ -64,6 +65,7 @@ func (in *RowInput) textPair() (r Row, err error) {
 	if strings.TrimSpace(texts[1]) == strings.TrimSpace(texts[2]) {
 		return r, sameAnswers()
 	}
+	in.nearlySame(KeyRejected, KeyChosen, texts[2], texts[1])
 	return Row{[]Part{{Key: KeyPrompt, Text: texts[0]}, {Key: KeyChosen, Text: texts[1]}, {Key: KeyRejected, Text: texts[2]}}}, nil
 }
 
@@ -119,6 +121,10 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 	if asked, err = in.withSystem(asked); err != nil {
 		return r, err
 	}
+	asked = slices.Clone(asked)
+	for i := range asked {
+		asked[i].Weight = "" // a prompt is never learned
+	}
 	if err := checkOrder(name, asked, 0); err != nil {
 		return r, err
 	}
@@ -129,6 +135,9 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 		key  string
 		list []Message
 	}{{KeyChosen, chosen}, {KeyRejected, rejected}} {
+		if i := slices.IndexFunc(answer.list, func(m Message) bool { return m.Weight != "" }); i >= 0 {
+			return r, &RowError{Code: "weight", Field: fmt.Sprintf("%s[%d]", answer.key, i), Reason: "the answers of a pair have no weight", Fix: "remove the field, or the row"}
+		}
 		whole := slices.Concat(asked, answer.list)
 		if err := checkOrder(answer.key, whole, len(asked)); err != nil {
 			return r, err
@@ -142,5 +151,22 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 	}) {
 		return r, sameAnswers()
 	}
+	in.nearlySame(KeyRejected, KeyChosen, contents(rejected), contents(chosen))
 	return Row{[]Part{{Key: KeyPrompt, Messages: asked}, {Key: KeyChosen, Messages: chosen}, {Key: KeyRejected, Messages: rejected}}}, nil
+}
+
+func contents(list []Message) string {
+	var all []string
+	for _, m := range list {
+		all = append(all, m.Content)
+	}
+	return strings.Join(all, "\n")
+}
+
+// nearlySame notes that two texts differ in nothing that most models learn.
+func (in *RowInput) nearlySame(key, other, text, than string) {
+	if Normal(text) == Normal(than) {
+		in.note("nearly_same", key, fmt.Sprintf("it differs from %s only in case, white space or punctuation at the end", other),
+			"give another text, or remove the row, unless the model should learn this difference")
+	}
 }

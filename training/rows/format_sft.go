@@ -75,6 +75,7 @@ func (in *RowInput) promptRow() (r Row, err error) {
 		if list, err = in.withSystem(append(list, last...)); err != nil {
 			return r, err
 		}
+		in.checkThinking(KeyPrompt, list)
 		return MessagesRow(list), checkConversation(KeyPrompt, list)
 	}
 	system, err := in.optional("system")
@@ -98,7 +99,7 @@ func (in *RowInput) answer(key string, raw []byte) ([]Message, error) {
 		return in.messages(key, raw)
 	}
 	text, err := in.required(key)
-	return []Message{{RoleAssistant, text}}, err
+	return []Message{{Role: RoleAssistant, Content: text}}, err
 }
 
 // conversation reads messages, including ShareGPT's, with an optional system message in
@@ -115,6 +116,7 @@ func (in *RowInput) conversation(key string) (Row, error) {
 	if err := checkConversation(key, list); err != nil {
 		return Row{}, err
 	}
+	in.checkThinking(key, list)
 	list, err = in.withSystem(list)
 	return MessagesRow(list), err
 }
@@ -127,7 +129,7 @@ func (in *RowInput) withSystem(list []Message) ([]Message, error) {
 	if len(list) > 0 && list[0].Role == RoleSystem {
 		return nil, &RowError{Code: "roles", Field: "system", Reason: "there is a system message already", Fix: "keep one"}
 	}
-	return append([]Message{{RoleSystem, system}}, list...), nil
+	return append([]Message{{Role: RoleSystem, Content: system}}, list...), nil
 }
 
 // alpacaRow writes Cogniverse's prompt. Earlier turns come before it in the same form, and
@@ -219,6 +221,9 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 	at += len(ResponseMark)
 	if strings.TrimSpace(text[at:]) == "" {
 		return r, blank(KeyText, "what follows ### Response:")
+	}
+	if err := in.checkMarks(KeyText, text); err != nil {
+		return r, err
 	}
 	return PromptRow(text[:at], text[at:]), nil
 }

@@ -56,7 +56,7 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
+	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
 		_, _ = d.in.Discard(3) // it was peeked at
 	} else if f := foreign(head); f != nil {
 		return nil, f
@@ -112,9 +112,8 @@ func foreign(head []byte) *RowError {
 			return refuse("not_json", kind.what, kind.fix)
 		}
 	}
-	wide := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
-	if wide || len(head) > 1 && (head[0] == 0 || head[1] == 0) {
-		return refuse("encoding", "UTF-16 or UTF-32", "save it as UTF-8")
+	if name := wideEncoding(head); name != "" {
+		return refuse("encoding", "encoded as "+name, saveAs(name))
 	}
 	return nil
 }
@@ -164,7 +163,11 @@ func (d *Reader) Next() (RawRow, error) {
 		if whole {
 			d.line++
 		}
-		if text = bytes.Trim(text, " \t\r\n"); len(text) > 0 {
+		text = bytes.Trim(text, " \t\r\n")
+		if joined, found := bytes.CutPrefix(text, []byte(byteOrderMark)); found {
+			text = bytes.TrimLeft(joined, " \t") // of a file that was appended to another
+		}
+		if len(text) > 0 {
 			d.Row++
 			if string(text) == "{" {
 				return RawRow{}, &RowError{

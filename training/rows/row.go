@@ -13,9 +13,13 @@ import (
 
 // Message is one turn of a conversation.
 type Message struct {
-	Role    string `json:"role"` // RoleSystem, RoleUser or RoleAssistant
-	Content string `json:"content"`
+	Role    string      `json:"role"` // RoleSystem, RoleUser or RoleAssistant
+	Content string      `json:"content"`
+	Weight  json.Number `json:"weight,omitempty"` // NotLearned; empty = the message is learned as usual
 }
+
+// NotLearned is the weight of an answer that is shown to the model, but not learned.
+const NotLearned json.Number = "0"
 
 // The roles.
 const (

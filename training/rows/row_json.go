@@ -33,7 +33,7 @@ func RowFields(raw *RawRow) ([]Field, error) {
 		return nil, &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is NUL", i+1), Fix: "save the file as UTF-8, without binary data"}
 	}
 	if !utf8.Valid(text) {
-		return nil, &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is not UTF-8", badByte(text)+1), Fix: "save the file as UTF-8"}
+		return nil, notUTF8(text)
 	}
 	if !json.Valid(text) {
 		return nil, syntaxFlaw(raw)
@@ -42,17 +42,6 @@ func RowFields(raw *RawRow) ([]Field, error) {
 		return nil, &RowError{Code: "wrong_type", Reason: "must be an object, not " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
 	}
 	return objectFields(text)
-}
-
-func badByte(text []byte) int {
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(text)
 }
 
 // syntaxFlaw is the JSON library's error about a row.

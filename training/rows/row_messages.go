@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -78,6 +79,10 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 			if m.Content, err = in.content(field, f.value); err != nil {
 				return m, err
 			}
+		case "weight", "train", "training", "loss": // OpenAI's and Mistral's, axolotl's, ms-swift's
+			if m.Weight, err = weight(field, f.value); err != nil {
+				return m, err
+			}
 		default:
 			if err := in.other(field, f.key, f.value); err != nil {
 				return m, err
@@ -85,6 +90,9 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 		}
 	}
 	if m.Role = role(said); m.Role != "" {
+		if m.Role != RoleAssistant {
+			m.Weight = "" // only answers have weights
+		}
 		return m, nil
 	}
 	if said == "" {
@@ -96,6 +104,17 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 		f.Reason, f.Fix = fmt.Sprintf("the role %q is not supported: tools are not trained", said), "remove the row"
 	}
 	return m, f
+}
+
+// weight reads whether a message is learned: 0 or false, 1 or true.
+func weight(field string, raw []byte) (json.Number, error) {
+	switch string(raw) {
+	case "0", "0.0", "false":
+		return NotLearned, nil
+	case "1", "1.0", "true", "null":
+		return "", nil
+	}
+	return "", &RowError{Code: "weight", Field: field, Reason: "the weight of a message must be 0 or 1, not " + shortName(string(raw)), Fix: "use 0 for an answer that is not learned, and 1 for others"}
 }
 
 // content reads the text of a message: a text, or OpenAI's list of text parts.
@@ -147,10 +166,13 @@ func checkOrder(name string, list []Message, before int) error {
 
 // checkConversation requires turns in order, with an answer at the end.
 func checkConversation(name string, list []Message) error {
-	answers := 0
+	answers, learned := 0, 0
 	for _, m := range list {
 		if m.Role == RoleAssistant {
 			answers++
+			if m.Weight != NotLearned {
+				learned++
+			}
 		}
 	}
 	if answers == 0 {
@@ -158,6 +180,9 @@ func checkConversation(name string, list []Message) error {
 	}
 	if err := checkOrder(name, list, 0); err != nil {
 		return err
+	}
+	if learned == 0 {
+		return &RowError{Code: "nothing_to_learn", Field: name, Reason: "every answer has the weight 0", Fix: "give an answer the weight 1, or remove the row"}
 	}
 	if last := list[len(list)-1]; last.Role != RoleAssistant {
 		return &RowError{

@@ -1,0 +1,82 @@
+package dataset
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows"
+)
+
+// place is where a row begins in its file.
+type place struct{ line, row uint32 }
+
+func placeOf(raw rows.RawRow) place {
+	return place{uint32(min(raw.Line, 1<<32-1)), uint32(min(raw.Row, 1<<32-1))}
+}
+
+func (p place) raw() rows.RawRow { return rows.RawRow{Line: int(p.line), Row: int(p.row)} }
+
+// sides remembers by its hash where a text was preferred and where it was rejected.
+type sides struct {
+	preferred, rejected map[uint64]place
+}
+
+func newSides() sides { return sides{map[uint64]place{}, map[uint64]place{}} }
+
+// add returns the row that prefers what another rejects, and the other: both 0 if there is no
+// such earlier row.
+func (s sides) add(preferred, rejected uint64, at place) (prefers, rejects place) {
+	if earlier, found := s.preferred[rejected]; found {
+		prefers, rejects = earlier, at
+	} else if earlier, found := s.rejected[preferred]; found {
+		prefers, rejects = at, earlier
+	}
+	if _, have := s.preferred[preferred]; !have {
+		s.preferred[preferred] = at
+	}
+	if _, have := s.rejected[rejected]; !have {
+		s.rejected[rejected] = at
+	}
+	return prefers, rejects
+}
+
+// contradictions notes that rows teach the opposite of each other.
+func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
+	preferredKey, rejectedKey := rows.KeyChosen, rows.KeyRejected
+	if _, embeds := row.Part(rows.KeyAnchor); embeds {
+		preferredKey, rejectedKey = rows.KeyPositive, rows.KeyNegative
+	}
+	preferred, ok := row.Part(preferredKey)
+	rejected, both := row.Part(rejectedKey)
+	if !ok || !both {
+		return
+	}
+	context := row.Parts[0] // the prompt or the anchor
+	digest := func(parts ...rows.Part) uint64 {
+		var text strings.Builder
+		for _, p := range parts {
+			text.WriteString(rows.Normal(p.Text) + "\x00")
+			for _, m := range p.Messages {
+				text.WriteString(m.Role + "\x00" + rows.Normal(m.Content) + "\x00")
+			}
+		}
+		return rows.Digest([]byte(text.String()))
+	}
+	at := placeOf(raw)
+	if prefers, rejects := s.answers.add(digest(context, preferred), digest(context, rejected), at); rejects != (place{}) {
+		s.log.note(s.survey.Name, rows.RowError{
+			Code: "contradiction", Field: rejectedKey, Reason: fmt.Sprintf("line %d prefers what this row rejects, for the same %s", prefers.line, context.Key),
+			Fix: "remove one of the two",
+		}, rejects.raw())
+		return
+	}
+	if preferredKey != rows.KeyPositive {
+		return
+	}
+	if prefers, rejects := s.texts.add(digest(preferred), digest(rejected), at); rejects != (place{}) {
+		s.log.note(s.survey.Name, rows.RowError{
+			Code: "negative_is_positive", Field: rejectedKey, Reason: fmt.Sprintf("it is the positive of line %d", prefers.line),
+			Fix: "keep it only if it does not answer this anchor as well",
+		}, rejects.raw())
+	}
+}

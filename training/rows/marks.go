@@ -1,0 +1,97 @@
+package rows
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Control tokens of widespread models. The trainer knows those of the model, a check without
+// a model only these.
+var controlToken = regexp.MustCompile(
+	`<\|[A-Za-z0-9_ -]{1,40}\|>|<｜[^｜<>]{1,30}｜>|<(?:start|end)_of_turn>|\[/?INST\]|</?s>|<(?:bos|eos|pad)>|\[(?:CLS|SEP|MASK|PAD)\]`)
+
+// Tokens that tokenizers or chat templates add at the beginning and at the end of a text.
+var (
+	beginTokens = []string{"<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<｜begin▁of▁sentence｜>", "[CLS]"}
+	endTokens   = []string{"</s>", "<eos>", "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "<end_of_turn>", "<｜end▁of▁sentence｜>", "[SEP]"}
+)
+
+// checkMarks finds control tokens in a text: the model reads them as the end of a turn or the
+// beginning of another.
+func (in *RowInput) checkMarks(name, text string) error {
+	if !strings.ContainsAny(text, "<[") {
+		return nil
+	}
+	found := controlToken.FindString(text)
+	if found == "" {
+		return nil
+	}
+	if strings.TrimSpace(controlToken.ReplaceAllString(text, "")) == "" {
+		return &RowError{Code: "empty", Field: name, Reason: "the text has only control tokens (" + found + ")", Fix: "write a text, or remove the row"}
+	}
+	if err := in.checkBegin(name, text); err != nil {
+		return err
+	}
+	body := trimToken(strings.TrimSpace(text), beginTokens, strings.TrimPrefix)
+	rest := trimToken(body, endTokens, strings.TrimSuffix)
+	if rest != body {
+		in.note("double_end", name, fmt.Sprintf("the text ends with %s, and training adds the model's end token", body[len(rest):]), "remove it, so that it is not learned twice")
+	}
+	if found := controlToken.FindString(rest); found != "" {
+		in.note("special_token", name, fmt.Sprintf("the text has %s, a control token of many models", found), "remove it, or write it in another way, unless it is a word of the model's language")
+	}
+	return nil
+}
+
+// checkBegin finds a token that the tokenizer or the chat template adds again.
+func (in *RowInput) checkBegin(name, text string) error {
+	text = strings.TrimSpace(text)
+	if rest := trimToken(text, beginTokens, strings.TrimPrefix); rest != text {
+		in.note("double_begin", name, fmt.Sprintf("the text begins with %s, which most tokenizers add", text[:len(text)-len(rest)]), "remove it, so that it is not there twice")
+	}
+	return nil
+}
+
+// trimToken removes the first of the tokens that a text has.
+func trimToken(text string, tokens []string, trim func(s, token string) string) string {
+	for _, token := range tokens {
+		if rest := trim(text, token); rest != text {
+			return rest
+		}
+	}
+	return text
+}
+
+const (
+	thinkStart = "<think>"
+	thinkEnd   = "</think>"
+)
+
+// checkThinking notes thinking that most chat templates do not write.
+func (in *RowInput) checkThinking(name string, list []Message) {
+	last := len(list) - 1
+	for i, m := range list {
+		field := fmt.Sprintf("%s[%d]", name, i)
+		switch {
+		case m.Role != RoleAssistant:
+		case strings.Count(m.Content, thinkStart) != strings.Count(m.Content, thinkEnd):
+			in.note("open_thinking", field, "<think> and </think> do not match", "close the thinking, so that the model learns where the answer begins")
+		case i < last && strings.Contains(m.Content, thinkStart):
+			in.note("earlier_thinking", field, "most chat templates leave out the thinking of an answer that is not the last", "end a row with each answer whose thinking should be learned")
+		}
+	}
+}
+
+// misread returns the first sign that UTF-8 was read as Windows-1252: "Ã©" for "é".
+func misread(text string) string {
+	var before rune
+	for _, r := range text {
+		if (before == 'Ã' || before == 'Â') && r >= 0x80 && r <= 0xbf || before == 'â' && slices.Contains([]rune("€\u0080"), r) {
+			return string([]rune{before, r})
+		}
+		before = r
+	}
+	return ""
+}

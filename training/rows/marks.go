@@ -14,8 +14,8 @@ var controlToken = regexp.MustCompile(
 
 // Tokens that tokenizers or chat templates add at the beginning and at the end of a text.
 var (
-	beginTokens = []string{"<s>", "<bos>", "<|begin_of_text|>", "<|startoftext|>", "<｜begin▁of▁sentence｜>", "[CLS]"}
-	endTokens   = []string{"</s>", "<eos>", "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "<end_of_turn>", "<｜end▁of▁sentence｜>", "[SEP]"}
+	beginToken = regexp.MustCompile(`^(?:<s>|<bos>|<\|begin_of_text\|>|<\|startoftext\|>|<｜begin▁of▁sentence｜>|\[CLS\])`)
+	endToken   = regexp.MustCompile(`(?:</s>|<eos>|<\|(?:endoftext|im_end|eot_id|end_of_text|end)\|>|<end_of_turn>|<｜end▁of▁sentence｜>|\[SEP\])$`)
 )
 
 // checkMarks finds control tokens in a text: the model reads them as the end of a turn or the
@@ -34,12 +34,13 @@ func (in *RowInput) checkMarks(name, text string) error {
 	if err := in.checkBegin(name, text); err != nil {
 		return err
 	}
-	body := trimToken(strings.TrimSpace(text), beginTokens, strings.TrimPrefix)
-	rest := trimToken(body, endTokens, strings.TrimSuffix)
-	if rest != body {
-		in.note("double_end", name, fmt.Sprintf("the text ends with %s, and training adds the model's end token", body[len(rest):]), "remove it, so that it is not learned twice")
+	body := strings.TrimSpace(text)
+	body = body[len(beginToken.FindString(body)):]
+	end := endToken.FindString(body)
+	if end != "" {
+		in.note("double_end", name, fmt.Sprintf("the text ends with %s, and training adds the model's end token", end), "remove it, so that it is not learned twice")
 	}
-	if found := controlToken.FindString(rest); found != "" {
+	if found := controlToken.FindString(strings.TrimSuffix(body, end)); found != "" {
 		in.note("special_token", name, fmt.Sprintf("the text has %s, a control token of many models", found), "remove it, or write it in another way, unless it is a word of the model's language")
 	}
 	return nil
@@ -47,21 +48,10 @@ func (in *RowInput) checkMarks(name, text string) error {
 
 // checkBegin finds a token that the tokenizer or the chat template adds again.
 func (in *RowInput) checkBegin(name, text string) error {
-	text = strings.TrimSpace(text)
-	if rest := trimToken(text, beginTokens, strings.TrimPrefix); rest != text {
-		in.note("double_begin", name, fmt.Sprintf("the text begins with %s, which most tokenizers add", text[:len(text)-len(rest)]), "remove it, so that it is not there twice")
+	if found := beginToken.FindString(strings.TrimSpace(text)); found != "" {
+		in.note("double_begin", name, fmt.Sprintf("the text begins with %s, which most tokenizers add", found), "remove it, so that it is not there twice")
 	}
 	return nil
-}
-
-// trimToken removes the first of the tokens that a text has.
-func trimToken(text string, tokens []string, trim func(s, token string) string) string {
-	for _, token := range tokens {
-		if rest := trim(text, token); rest != text {
-			return rest
-		}
-	}
-	return text
 }
 
 const (

@@ -31,6 +31,9 @@ func (e Event) Size() int64 {
 	for name, version := range e.Versions {
 		size += each + len(name) + len(version)
 	}
+	for _, f := range e.Findings {
+		size += each + len(f.Field) + len(f.Reason) + len(f.Fix)
+	}
 	return int64(size)
 }
 
@@ -48,7 +51,7 @@ func (e Event) Check() error {
 	case e.Event == EventData && e.Data == nil:
 		return errors.New("it has no data")
 	}
-	return cmp.Or(e.checkCounts(), e.checkNumbers(), e.checkNames())
+	return cmp.Or(e.checkCounts(), e.checkNumbers(), e.checkNames(), checkFindings(e.Findings))
 }
 
 // inWork reports whether a path is below the work_dir, in its shortest form.

@@ -38,6 +38,7 @@ const (
 	EventPhase      = "phase"      // what the process is doing
 	EventDevice     = "device"     // what it runs on
 	EventData       = "data"       // the tokenizer's counts of the dataset
+	EventFindings   = "findings"   // problems of rows that the tokenizer shows; only if the job measures
 	EventStep       = "step"       // one optimizer step is done
 	EventEval       = "eval"       // the held-out rows were evaluated
 	EventCheckpoint = "checkpoint" // a complete checkpoint is on the disk
@@ -67,6 +68,8 @@ type Event struct {
 	Versions    map[string]string `json:"versions,omitempty"`     // device: torch, transformers, …
 
 	Data *DataStats `json:"data,omitempty"`
+
+	Findings []Finding `json:"findings,omitempty"` // findings
 
 	Step            int                `json:"step,omitempty"` // optimizer steps done
 	Total           int                `json:"total,omitempty"`

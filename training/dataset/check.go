@@ -72,6 +72,9 @@ type Check struct {
 	Measured   *training.DataStats `json:"measured,omitempty"`   // counts of the model's tokenizer and chat template; null = lengths are estimates
 	Unmeasured string              `json:"unmeasured,omitempty"` // why the tokens were not counted
 
+	TrainLines Lines `json:"train_lines,omitempty"` // where the rows of TrainFile begin in their file; empty = not known
+	EvalLines  Lines `json:"eval_lines,omitempty"`  // the same for EvalFile
+
 	Errors      int            `json:"errors"`      // number of errors
 	Problems    []Problem      `json:"problems"`    // the first 50, errors before warnings
 	Counts      map[string]int `json:"counts"`      // number of problems by code

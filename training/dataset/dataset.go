@@ -105,11 +105,11 @@ func (p *preparation) look(ctx context.Context, source, eval rows.Source) error 
 // write makes the second pass.
 func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 	trained, out := newRowWriter(train), newRowWriter(held)
-	err := p.copy(ctx, p.train, func(row rows.Row) error {
+	err := p.copy(ctx, p.train, func(row rows.Row, line int) error {
 		if p.held[rows.Digest([]byte(rows.Normal(row.Question())))] {
-			return out.write(row)
+			return out.write(row, line)
 		}
-		return trained.write(row)
+		return trained.write(row, line)
 	})
 	if err == nil && p.eval != nil {
 		err = p.copy(ctx, p.eval, out.write)
@@ -120,6 +120,7 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 	if p.check.TrainFile, err = trained.end(); err != nil {
 		return err
 	}
+	p.check.TrainLines, p.check.EvalLines = trained.lines.lines, out.lines.lines
 	if p.check.EvalFile, err = out.end(); out.rows == 0 {
 		p.check.EvalFile = nil
 	}
@@ -127,10 +128,10 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 }
 
 // copy passes every valid row to write, and checks that the file is still the same.
-func (p *preparation) copy(ctx context.Context, s *surveyor, write func(rows.Row) error) error {
-	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, _ rows.RawRow, rows []rows.Row) error {
+func (p *preparation) copy(ctx context.Context, s *surveyor, write func(row rows.Row, line int) error) error {
+	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, raw rows.RawRow, rows []rows.Row) error {
 		for _, row := range rows {
-			if err := write(row); err != nil {
+			if err := write(row, raw.Line); err != nil {
 				return err
 			}
 		}
@@ -147,6 +148,7 @@ type rowWriter struct {
 	out    *bufio.Writer
 	sum    hash.Hash
 	rows   int
+	lines  lineWriter
 	buffer []byte
 }
 
@@ -155,11 +157,12 @@ func newRowWriter(w io.Writer) *rowWriter {
 	return &rowWriter{out: bufio.NewWriterSize(io.MultiWriter(w, sum), rows.ReadAhead), sum: sum}
 }
 
-func (w *rowWriter) write(row rows.Row) (err error) {
+func (w *rowWriter) write(row rows.Row, line int) (err error) {
 	if w.buffer, err = row.AppendJSON(w.buffer[:0]); err != nil {
 		return err
 	}
 	w.rows++
+	w.lines.add(line)
 	w.buffer = append(w.buffer, '\n')
 	_, err = w.out.Write(w.buffer)
 	return err

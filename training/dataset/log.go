@@ -132,7 +132,11 @@ func (l *problemLog) list() []Problem {
 	}
 	room := max(maxProblems-len(all), maxProblems/2)
 	all = append(all, l.drops[:min(room, len(l.drops))]...)
-	rank := map[Severity]int{SeverityError: 0, SeverityWarning: 1, SeverityInfo: 2}
-	slices.SortStableFunc(all, func(a, b Problem) int { return cmp.Compare(rank[a.Severity], rank[b.Severity]) })
+	slices.SortStableFunc(all, func(a, b Problem) int { return cmp.Compare(rankOf(a.Severity), rankOf(b.Severity)) })
 	return all[:min(len(all), maxProblems)]
+}
+
+// rankOf sorts problems, the most severe first.
+func rankOf(s Severity) int {
+	return slices.Index([]Severity{SeverityError, SeverityWarning, SeverityInfo}, s)
 }

@@ -1,6 +1,7 @@
 """What only the model's tokenizer and chat template show about rows."""
 
 import json
+import shutil
 
 import jobs as make
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoTokenizer
 from trainer import findings
 from trainer import job as jobs
 from trainer.fault import Input
+from trainer.method import Finding
 from trainer.sft import Method as SFT
 from trainer.tokens import IGNORED, Encoder
 
@@ -50,8 +52,11 @@ def look(random_model):
         if bos:
             tokenizer.bos_token = bos
         config = jobs.Config(**{**make.CONFIG, **changes})
+        if method == "embedding":
+            found = findings.embedding(tokenizer, config.max_seq_length, prompts or {}, rows)
+            return [(f.row, f.severity, f.code, f.field) for f in found]
         encoder = Encoder(tokenizer, "tiny", config.max_seq_length, config.assistant_only_loss)
-        found = findings.check(method, encoder, tokenizer, config, rows, prompts)
+        found = findings.check(method, encoder, tokenizer, config, rows)
         assert all(f.reason for f in found)
         return [(f.row, f.severity, f.code, f.field) for f in found]
 
@@ -188,3 +193,61 @@ def test_a_refused_row_is_named_by_the_training(tmp_path, random_model):
         method.prepare(rows, [])
     with pytest.raises(Input, match=r"eval row 2: .*no system"):
         method.prepare(rows[:2], rows[2:])
+
+
+def test_reports_group_findings_by_kind():
+    one = Finding(0, "warn", "special_token", "é" * 400, "prompt", "remove it")
+    more = [Finding(i, "warn", "special_token", "r", "prompt") for i in range(1, 20)]
+    whole = Finding(None, "warn", "end_not_learned", "no row teaches it")
+    reports = findings.grouped("train", [one, *more, whole, Finding(3, "error", "e", "f")], 2)
+    assert [(r["severity"], r["code"], r["count"]) for r in reports] == [
+        ("warn", "special_token", 20),
+        ("warn", "end_not_learned", 0),
+        ("error", "e", 1),
+    ]
+    assert reports[0]["rows"] == [1, 3, 5, 7, 9, 11, 13, 15], "every second row was checked"
+    assert len(reports[0]["reason"].encode()) <= 512
+    assert reports[1]["rows"] == [] and "field" not in reports[1]
+
+
+def measured(tmp_path, model, rows, held_out, template=None):
+    """The document of a job that only measures."""
+    folder = shutil.copytree(model, tmp_path / "model")
+    if template:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(folder)
+    return make.document(tmp_path, folder, "sft", rows, held_out, measure=True)
+
+
+def reported(events):
+    found = next(e["findings"] for e in events if e["event"] == "findings")
+    return [(f["file"], f["code"], f["count"], f["rows"]) for f in found]
+
+
+def test_a_measuring_job_reports_findings(tmp_path, random_model, train):
+    rows = [*make.chats(5), chat(ask("red " * 100), say("b")), chat(ask("<|im_start|>"), say("b"))]
+    events = train(measured(tmp_path, random_model, rows, make.chats(2, 50)))
+    assert reported(events) == [
+        ("train", "nothing_to_learn", 1, [6]),
+        ("train", "special_token", 1, [7]),
+    ]
+    assert next(e["data"] for e in events if e["event"] == "data")["rows"] == 7
+
+
+def test_a_measuring_job_reports_rows_that_the_template_refuses(tmp_path, random_model, train):
+    system = chat({"role": "system", "content": "s"}, ask("a"), say("b"))
+    rows, held_out = [*make.chats(3), system], [*make.chats(2, 50), system]
+    events = train(measured(tmp_path, random_model, rows, held_out, NO_SYSTEM + STRIPS))
+    assert reported(events) == [
+        ("train", "template_refuses", 1, [4]),
+        ("eval", "template_refuses", 1, [3]),
+    ]
+    assert [e["event"] for e in events if e["event"] != "phase"] == ["device", "findings", "done"]
+
+
+def test_a_measuring_job_in_which_no_row_can_be_learned(tmp_path, random_model, train):
+    rows = [chat(ask("red " * 100), say("b"))] * 3
+    events = train(measured(tmp_path, random_model, rows, make.chats(2, 50)))
+    assert reported(events) == [("train", "nothing_to_learn", 3, [1, 2, 3])]
+    assert [e["event"] for e in events if e["event"] != "phase"] == ["device", "findings", "done"]

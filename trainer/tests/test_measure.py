@@ -50,7 +50,8 @@ def test_counts_are_those_of_training(tmp_path, models, train, case):
     changes = {**changes, "clock": CLOCK}
     d = make.document(tmp_path, model, method, rows, held_out, **changes)
     measured = train({**d, "measure": True})
-    assert [e["event"] for e in measured if e["event"] != "phase"] == ["device", "data", "done"]
+    kinds = [e["event"] for e in measured if e["event"] != "phase"]
+    assert kinds == ["device", "findings", "data", "done"]
     assert stats(measured) == stats(train(d))
     assert stats(measured)["eval_tokens"] > 0
 
@@ -81,8 +82,10 @@ def test_template_that_refuses_is_reported(tmp_path, models, train):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
     tokenizer.save_pretrained(folder)
-    with pytest.raises(Input, match="roles must alternate"):
-        train(make.document(tmp_path, folder, "sft", make.chats(2), measure=True))
+    events = train(make.document(tmp_path, folder, "sft", make.chats(2), measure=True))
+    (found,) = next(e["findings"] for e in events if e["event"] == "findings")
+    assert (found["code"], found["rows"]) == ("template_refuses", [1, 2])
+    assert "roles must alternate" in found["reason"]
 
 
 def test_nothing_is_resumed(tmp_path, models):

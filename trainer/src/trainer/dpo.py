@@ -20,7 +20,7 @@ from .job import Job
 from .method import Evaluation, Row, Stats
 from .sft import Method as SFT
 from .sft import questions
-from .tokens import Encoder, each, tally, variables
+from .tokens import each, tally
 
 
 class Trainer(Durable, DPOTrainer):
@@ -55,8 +55,7 @@ class Method(SFT):
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         c = self._job.config
-        name, given = self._job.model.name, variables(self._job)
-        encoder = Encoder(self._tokenizer, name, c.max_seq_length, False, given)
+        encoder = self._encoder()
 
         def encode(row: Row) -> tuple[dict[str, list[int]] | None, int, bool]:
             return encoder.dpo(row, c.max_prompt_length)

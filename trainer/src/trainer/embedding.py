@@ -21,11 +21,11 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from transformers import set_seed
 
-from . import encoder, model, retrieval
+from . import encoder, findings, model, retrieval
 from .durable import Durable
 from .fault import Input
 from .job import Job
-from .method import Evaluation, Row, Stats
+from .method import Evaluation, Finding, Row, Stats
 from .tokens import tally
 
 COLUMNS = ("anchor", "positive", "negative")  # in the order of the losses
@@ -71,6 +71,10 @@ class Method:
         self.model.requires_grad_(False)  # also the modules after the transformer
         inner.name_or_path = job.model.id  # PEFT takes the base's name from here
         self.model[0].model = get_peft_model(inner, model.lora(job, "FEATURE_EXTRACTION"))
+
+    def findings(self, rows: list[Row]) -> list[Finding]:
+        limit = self.model[0].max_seq_length
+        return findings.embedding(self.model.tokenizer, limit, self._prompts, rows)
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         c = self._job.config

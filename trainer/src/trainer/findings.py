@@ -7,29 +7,18 @@ than its author is likely to expect.
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from .fault import Input
 from .job import Config
-from .method import Row
-from .tokens import Encoder
+from .method import ERROR, WARNING, Finding, Row
+from .tokens import Encoder, Refused
 
-ERROR, WARNING = "error", "warn"
+SHOWN = 8  # rows that a report of one kind of finding names
+TEXT = 480  # bytes of a text in a report
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One problem. row counts from 0; None is the whole dataset."""
-
-    row: int | None
-    severity: str
-    code: str
-    reason: str
-    field: str = ""
-    fix: str = ""
+REFUSED = "template_refuses"
 
 
 def check(
@@ -38,13 +27,27 @@ def check(
     tokenizer: PreTrainedTokenizerBase,
     config: Config,
     rows: list[Row],
-    prompts: dict[str, str] | None = None,
 ) -> list[Finding]:
-    """All findings, by row. prompts are those of an embedding model, by column."""
-    if method == "embedding":
-        limit = min(config.max_seq_length, tokenizer.model_max_length)
-        return _embedding(tokenizer, limit, prompts or {}, rows)
+    """All findings of rows for sft or dpo, by row."""
     return _Causal(method, encoder, tokenizer, config).check(rows)
+
+
+def grouped(file: str, found: list[Finding], step: int = 1) -> list[dict[str, Any]]:
+    """One report for each kind of finding. step is the distance of the checked rows in file."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for f in found:
+        kinds.setdefault((f.severity, f.code), []).append(f)
+    out = []
+    for (severity, code), some in kinds.items():
+        first, rows = some[0], list(dict.fromkeys(f.row for f in some if f.row is not None))
+        report = {"file": file, "severity": severity, "code": code, "reason": _short(first.reason)}
+        report |= {k: _short(v) for k, v in (("field", first.field), ("fix", first.fix)) if v}
+        out.append({**report, "count": len(rows), "rows": [r * step + 1 for r in rows[:SHOWN]]})
+    return out
+
+
+def _short(text: str) -> str:
+    return text.encode()[:TEXT].decode(errors="ignore")
 
 
 class _Causal:
@@ -61,9 +64,9 @@ class _Causal:
         for i, row in enumerate(rows):
             try:
                 out += self._row(i, row)
-            except Input as e:
-                out.append(Finding(i, ERROR, "template_refuses", str(e), "", _REFUSED))
-        if self._whole and not self._ends and not any(f.code == "template_refuses" for f in out):
+            except Refused as e:
+                out.append(Finding(i, ERROR, REFUSED, str(e), "", _REFUSED))
+        if self._whole and not self._ends and not any(f.code == REFUSED for f in out):
             end = self._tokenizer.eos_token
             reason = f"no row teaches {end}, at which the model stops: its answers would not end"
             fix = f"use a model whose chat template ends an answer with {end}"
@@ -181,14 +184,14 @@ class _Causal:
                 yield Finding(i, WARNING, "thinking_left_out", reason, where, _SPLIT)
 
 
-_REFUSED = "write the conversation in the order of roles that the chat template of the model takes"
+_REFUSED = "write it as the chat template of the model expects it, or remove the row"
 _SHORTEN = "shorten the row, or raise max_seq_length"
 _REWRITE = "give another answer, or remove the row"
 _PUT = "put its text into the message of the user, or use another model"
 _SPLIT = "end a row with this answer, so that its thinking is learned"
 
 
-def _embedding(
+def embedding(
     tokenizer: PreTrainedTokenizerBase, limit: int, prompts: dict[str, str], rows: list[Row]
 ) -> list[Finding]:
     """Texts that are equal once they are formatted and cut."""

@@ -48,6 +48,21 @@ class Stats:
     eval_tokens: int = 0  # of the held-out rows, after truncation
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A problem of a row that only tokens show. row counts from 0; None is the whole file."""
+
+    row: int | None
+    severity: str  # ERROR: the row cannot be trained on; WARNING
+    code: str
+    reason: str
+    field: str = ""
+    fix: str = ""
+
+
+ERROR, WARNING = "error", "warn"
+
+
 @dataclass
 class Evaluation:
     """The held-out rows under the weights as they are.
@@ -66,10 +81,13 @@ class Method(Protocol):
     model: Any
 
     def __init__(self, job: Job):
-        """With job.measure no weights are loaded, and only prepare is called."""
+        """With job.measure no weights are loaded, and only findings and prepare are called."""
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         """Tokenize; held_out is empty where the job has none."""
+
+    def findings(self, rows: list[Row]) -> list[Finding]:
+        """What is wrong with rows once they are formatted; called before prepare, if at all."""
 
     def trainer(self, arguments: dict[str, Any]) -> Any:
         """The trainer, with arguments that suit any transformers.TrainingArguments.

@@ -9,11 +9,11 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, model
+from . import answers, apart, findings, model
 from .durable import Durable
 from .fault import Input
 from .job import Job
-from .method import Evaluation, Row, Stats
+from .method import Evaluation, Finding, Row, Stats
 from .tokens import Encoder, each, tally, variables
 
 
@@ -38,15 +38,17 @@ class Method:
                 "set packing to false"
             )
 
-    def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
+    def _encoder(self) -> Encoder:
         c = self._job.config
-        encoder = Encoder(
-            self._tokenizer,
-            self._job.model.name,
-            c.max_seq_length,
-            c.assistant_only_loss,
-            variables(self._job),
-        )
+        only, given = c.assistant_only_loss, variables(self._job)
+        return Encoder(self._tokenizer, self._job.model.name, c.max_seq_length, only, given)
+
+    def findings(self, rows: list[Row]) -> list[Finding]:
+        kind, c = self._job.method, self._job.config
+        return findings.check(kind, self._encoder(), self._tokenizer, c, rows)
+
+    def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
+        c, encoder = self._job.config, self._encoder()
         encoded = each("train", train, encoder.sft)
         kept = [row for row, _ in encoded if row is not None]
         lengths = [length for _, length in encoded]

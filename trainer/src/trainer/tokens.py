@@ -34,13 +34,17 @@ def variables(job: Job) -> dict[str, Any]:
     return given
 
 
+class Refused(Input):
+    """The model's chat template cannot write this row."""
+
+
 def each(what: str, rows: list[Row], encode: Callable[[Row], T]) -> list[T]:
     """encode of every row; its refusal names the row."""
     out = []
     for number, row in enumerate(rows, 1):
         try:
             out.append(encode(row))
-        except Input as e:
+        except Refused as e:
             raise Input(f"{what} row {number}: {e}") from e
     return out
 
@@ -159,7 +163,7 @@ class Encoder:
         answers = [m for m in messages if m["role"] == "assistant"]
         begins = [i for i, c in enumerate(counted) if c and not (i and counted[i - 1])]
         if len(begins) != len(answers):
-            raise Input(
+            raise Refused(
                 f"weight: the chat template of {self._name} writes {len(begins)} answers of "
                 f"{len(answers)}, so the one with weight 0 cannot be told from the others"
             )
@@ -204,7 +208,7 @@ class Encoder:
                 messages, **self._variables, tokenize=True, return_dict=True, **options
             )
         except (TemplateError, ValueError, TypeError) as e:
-            raise Input(f"the chat template of {self._name} refuses a conversation: {e}") from e
+            raise Refused(f"the chat template of {self._name} refuses a conversation: {e}") from e
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:

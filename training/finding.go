@@ -25,6 +25,12 @@ const (
 	FindingError   = "error"
 	FindingWarning = "warn"
 
+	// FindingRefused is the code of rows that the chat template refuses. Training cannot leave
+	// them out.
+	FindingRefused = "template_refuses"
+	// FindingNothing is the code of rows with no part of an answer.
+	FindingNothing = "nothing_to_learn"
+
 	maxFindings    = 64
 	maxFindingRows = 16
 )

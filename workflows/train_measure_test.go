@@ -16,9 +16,10 @@ import (
 
 // counter is the trainer of the worker that plans.
 type counter struct {
-	data training.DataStats
-	err  error
-	jobs []training.Job
+	data     training.DataStats
+	findings []training.Finding
+	err      error
+	jobs     []training.Job
 }
 
 func (c *counter) Check(context.Context) (map[string]string, error) { return nil, nil } //nolint:nilnil // no versions
@@ -27,6 +28,9 @@ func (c *counter) Run(_ context.Context, job training.Job, _ string, _ io.Writer
 	c.jobs = append(c.jobs, job)
 	if c.err != nil {
 		return c.err
+	}
+	if err := on(training.Event{Event: training.EventFindings, Findings: c.findings}); err != nil {
+		return err
 	}
 	return on(training.Event{Event: training.EventData, Data: &c.data})
 }
@@ -85,4 +89,31 @@ func TestTrainRefusedByTemplate(t *testing.T) {
 	_, err := g.run(answers("a"))
 	require.ErrorContains(t, err, "the chat template refuses a conversation")
 	require.Empty(t, g.trainer.attempts())
+}
+
+// TestTrainRefusesRows: rows that the tokenizer shows to be wrong end the run before a GPU is
+// taken, unless allow_dropped permits them. The error names the rows of the dataset.
+func TestTrainRefusesRows(t *testing.T) {
+	t.Parallel()
+	found := training.Finding{
+		File: training.FindingTrain, Severity: training.FindingError, Code: training.FindingNothing, Reason: "no part of an answer is left",
+		Fix: "shorten it", Count: 1, Rows: []int{1},
+	}
+	warned := training.Finding{File: training.FindingTrain, Severity: training.FindingWarning, Code: "special_token", Reason: "the text has <s>", Count: 1, Rows: []int{2}}
+	c := &counter{
+		data:     training.DataStats{Rows: 108, Tokens: 30_000, P50: 282, P90: 290, P99: 295, Max: 300, EvalRows: 12, EvalTokens: 3_000},
+		findings: []training.Finding{found, warned},
+	}
+	g := measured(t, c)
+	_, err := g.run(answers("a"))
+	require.ErrorContains(t, err, "row 1: no part of an answer is left; shorten it")
+	require.Empty(t, g.trainer.attempts())
+	in := answers("b")
+	in.DryRun = true
+	require.NoError(t, json.Unmarshal([]byte(`{"allow_dropped": 1}`), settingsIn(&in)))
+	out, err := measured(t, c).run(in)
+	require.NoError(t, err)
+	require.Contains(t, out.Check.Problems[0].String(), "row 1: no part of an answer is left")
+	require.Contains(t, out.Check.Problems[1].String(), "row 2: the text has <s>")
+	require.Empty(t, out.Check.TrainLines, "a result names only the rows of its problems")
 }

@@ -51,6 +51,7 @@ type Planned struct {
 
 	Measured   *training.DataStats `json:"measured,omitempty"`   // counts of the base model's tokenizer and chat template; null = not counted
 	Unmeasured string              `json:"unmeasured,omitempty"` // why they were not counted
+	Findings   []training.Finding  `json:"findings,omitempty"`   // problems of rows that the tokenizer and the chat template show
 }
 
 // PlanTraining names the job by everything that determines its result, and refuses a job
@@ -122,7 +123,7 @@ func (a *Activities) counted(ctx context.Context, in PlanInput, p estimate.Plan,
 	if err != nil {
 		return Planned{}, err
 	}
-	out.Measured, out.Unmeasured = counts.Data, counts.Why
+	out.Measured, out.Unmeasured, out.Findings = counts.Data, counts.Why, counts.Findings
 	if m := counts.Data; m != nil {
 		p.Rows, p.Longest, p.Tokens, p.EvalTokens = m.Rows-m.Dropped, m.Max, m.Tokens, m.EvalTokens
 		out.Estimate, err = p.Estimate()

@@ -52,12 +52,12 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 		}
 		switch key, at := differs(row, l, limit); {
 		case key != "":
-			s.log.note(s.survey.Name, rows.RowError{Code: "same_after_cut", Field: key, Reason: fmt.Sprintf("two texts of the row differ only behind about %d tokens, of %d: nothing is left to learn", at, limit), Fix: "shorten what they have in common, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: codeSameAfterCut, Field: key, Reason: fmt.Sprintf("two texts of the row differ only behind about %d tokens, of %d: nothing is left to learn", at, limit), Fix: "shorten what they have in common, or raise max_seq_length"}, raw)
 		case l.prompt < limit && l.tokens > limit:
-			s.log.note(s.survey.Name, rows.RowError{Code: "cut", Reason: fmt.Sprintf("the row has about %d tokens, of %d: its end is cut off", l.tokens, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: codeCut, Reason: fmt.Sprintf("the row has about %d tokens, of %d: its end is cut off", l.tokens, limit), Fix: "shorten it, or raise max_seq_length"}, raw)
 		case l.prompt < limit:
 		case l.first < limit:
-			s.log.note(s.survey.Name, rows.RowError{Code: "answer_cut", Field: rows.KeyMessages, Reason: fmt.Sprintf("the conversation has about %d tokens before its last answer, of %d: this answer is cut off", l.prompt, limit), Fix: "split it, or raise max_seq_length"}, raw)
+			s.log.note(s.survey.Name, rows.RowError{Code: codeAnswerCut, Field: rows.KeyMessages, Reason: fmt.Sprintf("the conversation has about %d tokens before its last answer, of %d: this answer is cut off", l.prompt, limit), Fix: "split it, or raise max_seq_length"}, raw)
 		default:
 			s.survey.NoRoom++
 			s.log.note(s.survey.Name, rows.RowError{Code: codeNoRoom, Reason: fmt.Sprintf("the prompt alone has about %d tokens of %d: no part of the answer is left", l.prompt, limit), Fix: "shorten it, or raise max_seq_length"}, raw)

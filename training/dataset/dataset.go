@@ -128,10 +128,14 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 }
 
 // copy passes every valid row to write, and checks that the file is still the same.
-func (p *preparation) copy(ctx context.Context, s *surveyor, write func(row rows.Row, line int) error) error {
-	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, raw rows.RawRow, rows []rows.Row) error {
-		for _, row := range rows {
-			if err := write(row, raw.Line); err != nil {
+func (p *preparation) copy(ctx context.Context, s *surveyor, write func(row rows.Row, place int) error) error {
+	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, raw rows.RawRow, list []rows.Row) error {
+		place := raw.Line
+		if s.survey.Container == rows.JSONArray {
+			place = raw.Row
+		}
+		for _, row := range list {
+			if err := write(row, place); err != nil {
 				return err
 			}
 		}

@@ -2,20 +2,19 @@ package dataset
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
-// Find adds what the model's tokenizer and chat template showed about the rows. Rows that
-// cannot be trained on count against allowDropped, together with those that were left out.
-// The error is that of Err.
+// Find adds what the model's tokenizer and chat template showed about the rows, in place of
+// what was guessed without them. Rows that cannot be trained on count against allowDropped,
+// together with those that were left out. The error is that of Err.
 func (c *Check) Find(found []training.Finding, allowDropped float64) error {
+	c.forget(found)
 	errors := map[string]int{}
 	for _, f := range found {
 		if f.Severity == training.FindingError {
@@ -27,9 +26,9 @@ func (c *Check) Find(found []training.Finding, allowDropped float64) error {
 		p := Problem{Severity: SeverityWarning, Code: safetext.Line(f.Code, maxNameBytes), File: file, Field: safetext.Line(f.Field, maxNameBytes),
 			Reason: safetext.Line(f.Reason, safetext.MaxReason), Fix: safetext.Line(f.Fix, safetext.MaxReason)}
 		c.locate(&p, f)
-		if f.Severity == training.FindingError && errors[file] > c.mayDrop(file, allowDropped) {
+		if f.Severity == training.FindingError && (f.Code == training.FindingRefused || errors[file] > c.mayDrop(file, allowDropped)) {
 			p.Severity = SeverityError
-			c.Errors += max(1, f.Count)
+			c.Errors++
 			c.OK = false
 		}
 		c.Counts[p.Code] += max(1, f.Count)
@@ -39,6 +38,29 @@ func (c *Check) Find(found []training.Finding, allowDropped float64) error {
 	c.Problems = c.Problems[:min(len(c.Problems), maxProblems)]
 	return c.Err()
 }
+
+// forget removes the problems that the findings replace.
+func (c *Check) forget(found []training.Finding) {
+	var codes []string
+	if c.Measured != nil {
+		codes = append(codes, codeSpecial, codeDoubleBegin, codeDoubleEnd, codeEarlierThinking)
+	}
+	if slices.ContainsFunc(found, func(f training.Finding) bool { return f.Code == training.FindingNothing }) {
+		codes = append(codes, codeNoRoom)
+	}
+	c.Problems = slices.DeleteFunc(c.Problems, func(p Problem) bool { return slices.Contains(codes, p.Code) })
+	for _, code := range codes {
+		delete(c.Counts, code)
+	}
+}
+
+// What package rows guesses by the control tokens of widespread models.
+const (
+	codeSpecial         = "special_token"
+	codeDoubleBegin     = "double_begin"
+	codeDoubleEnd       = "double_end"
+	codeEarlierThinking = "earlier_thinking"
+)
 
 // maxNameBytes is the maximum length of a name that a trainer reports.
 const maxNameBytes = 80
@@ -65,33 +87,33 @@ func (c *Check) mayDrop(file string, allowDropped float64) int {
 	return max(0, int(allowed)-s.Dropped)
 }
 
-// locate names the lines of a finding, or the rows that the trainer counts if the lines are
-// not known.
+// locate names the lines of a finding; the rows of a JSON array; or the rows that the trainer
+// counts, if the place in the file is not known.
 func (c *Check) locate(p *Problem, f training.Finding) {
 	if len(f.Rows) == 0 {
 		return
 	}
-	lines, what := c.TrainLines, "training rows"
+	from, lines, what := c.Train, c.TrainLines, "training rows"
 	if f.File == training.FindingEval {
 		lines, what = c.EvalLines, "held-out rows"
+		if c.Eval != nil {
+			from = *c.Eval
+		}
 	}
 	numbers := f.Rows
 	if len(lines) > 0 {
-		numbers, what = nil, "lines"
+		numbers = nil
 		for _, row := range f.Rows {
 			numbers = append(numbers, lines.Of(row))
 		}
-		p.Line = numbers[0]
+		if what = "lines"; from.Container == rows.JSONArray {
+			what, p.Row = "rows", numbers[0]
+		} else {
+			p.Line = numbers[0]
+		}
 		if f.Count == 1 {
 			return
 		}
 	}
-	var all []string
-	for _, n := range numbers {
-		all = append(all, strconv.Itoa(n))
-	}
-	if f.Count > len(numbers) {
-		all = append(all, "…")
-	}
-	p.Reason += fmt.Sprintf(" (%d such rows: %s %s)", f.Count, what, strings.Join(all, ", "))
+	p.Reason += " " + suchRows(f.Count, what, numbers)
 }

@@ -23,34 +23,46 @@ type problemLog struct {
 // notedProblem is a warning and the number of rows that gave it.
 type notedProblem struct {
 	Problem
-	rows  int
-	lines []int // of the first such rows, in the order of the file
+	rows   int
+	places []place // of the first such rows, in the order of the file
 }
 
 // maxNoted is the maximum number of lines that a warning names.
 const maxNoted = 8
 
-func (n *notedProblem) add(line int) {
+func (n *notedProblem) add(at place) {
 	n.rows++
-	if len(n.lines) < maxNoted && !slices.Contains(n.lines, line) {
-		n.lines = append(n.lines, line)
+	if len(n.places) < maxNoted && !slices.Contains(n.places, at) {
+		n.places = append(n.places, at)
 	}
 }
 
-// where lists the lines of a warning.
+// where lists the lines of a warning, or the rows if several are on a line.
 func (n *notedProblem) where() string {
-	if len(n.lines) < 2 {
+	if len(n.places) < 2 {
 		return fmt.Sprintf("(%d such rows)", n.rows)
 	}
+	var lines, rows []int
+	for _, p := range n.places {
+		lines, rows = append(lines, int(p.line)), append(rows, int(p.row))
+	}
+	what, numbers := "lines", lines
+	if len(slices.Compact(slices.Clone(lines))) < len(lines) {
+		what, numbers = "rows", rows
+	}
+	return suchRows(n.rows, what, numbers)
+}
+
+// suchRows names some of the rows of a problem.
+func suchRows(n int, what string, numbers []int) string {
 	var all []string
-	for _, line := range n.lines {
-		all = append(all, strconv.Itoa(line))
+	for _, number := range numbers {
+		all = append(all, strconv.Itoa(number))
 	}
-	more := ""
-	if n.rows > len(n.lines) {
-		more = ", …"
+	if n > len(numbers) {
+		all = append(all, "…")
 	}
-	return fmt.Sprintf("(%d such rows: lines %s%s)", n.rows, strings.Join(all, ", "), more)
+	return fmt.Sprintf("(%d such rows: %s %s)", n, what, strings.Join(all, ", "))
 }
 
 // maxNotes is the maximum number of kinds of warnings.
@@ -89,7 +101,7 @@ func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	l.count(f.Code)
 	for _, n := range l.notes {
 		if n.Code == f.Code && n.File == file && (n.Field == f.Field || len(l.notes) >= maxNotes) {
-			n.add(raw.Line)
+			n.add(placeOf(raw))
 			return
 		}
 	}
@@ -98,7 +110,7 @@ func (l *problemLog) note(file string, f rows.RowError, raw rows.RawRow) {
 	}
 	p := problemOf(file, &f, raw)
 	p.Severity = SeverityWarning
-	l.notes = append(l.notes, &notedProblem{p, 1, []int{raw.Line}})
+	l.notes = append(l.notes, &notedProblem{p, 1, []place{placeOf(raw)}})
 }
 
 // say records a problem of the whole dataset.

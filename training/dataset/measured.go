@@ -12,6 +12,10 @@ const (
 	codeTruncation = "truncation"
 	codeNoRoom     = "no_room"
 
+	codeCut          = "cut"
+	codeAnswerCut    = "answer_cut"
+	codeSameAfterCut = "same_after_cut"
+
 	lengthAdvice = "--set max_seq_length="
 )
 
@@ -26,7 +30,7 @@ func (c *Check) Measure(d training.DataStats, settings training.Config) {
 	c.Measured = &d
 	c.Suggestions = slices.DeleteFunc(c.Suggestions, func(s string) bool { return strings.HasPrefix(s, lengthAdvice) })
 	c.Problems = slices.DeleteFunc(c.Problems, func(p Problem) bool {
-		estimated := p.Code == codeTruncation || p.Code == codeNoRoom
+		estimated := slices.Contains([]string{codeTruncation, codeNoRoom, codeCut, codeAnswerCut, codeSameAfterCut}, p.Code)
 		if estimated {
 			delete(c.Counts, p.Code)
 		}

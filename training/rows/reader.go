@@ -86,12 +86,18 @@ func (d *Reader) Write(p []byte) (int, error) {
 // SHA256 is the hash of all bytes read.
 func (d *Reader) SHA256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 
-// Container is how the file holds its rows: "jsonl" or "json".
+// How a file holds its rows.
+const (
+	JSONLines = "jsonl"
+	JSONArray = "json"
+)
+
+// Container is how the file holds its rows.
 func (d *Reader) Container() string {
 	if d.array {
-		return "json"
+		return JSONArray
 	}
-	return "jsonl"
+	return JSONLines
 }
 
 // foreign recognizes files without UTF-8 text by their first bytes.

@@ -151,10 +151,15 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
 	})
 	r.Plan, r.ended, r.Check.Unmeasured = planned.Plan, planned.Unchanged, planned.Unmeasured
-	if err == nil && planned.Measured != nil {
+	if err != nil {
+		return err
+	}
+	if planned.Measured != nil {
 		r.Check.Measure(*planned.Measured, config)
 	}
-	return err
+	err = r.Check.Find(planned.Findings, extras.AllowDropped)
+	r.Check.TrainLines, r.Check.EvalLines = nil, nil // the problems name them
+	return workflows.Typed(err)
 }
 
 // train runs the job on one class after another, through pauses, limits and lost workers.

@@ -66,11 +66,13 @@ type Input struct {
 
 // Measured is what the tokenizer counted.
 type Measured struct {
-	Data *training.DataStats // nil = not measured
-	Why  string              // why not
+	Data     *training.DataStats `json:"data,omitempty"`     // nil = not measured
+	Findings []training.Finding  `json:"findings,omitempty"` // problems of rows
+	Why      string              `json:"why,omitempty"`      // why it was not measured
 }
 
-// Count counts tokens as training would. What training would refuse is an input fault. Any
+// Count counts tokens as training would, and finds rows that the tokenizer and the chat
+// template show to be wrong. Without rows that can be formatted there are no counts. What training would refuse is an input fault. Any
 // other failure, and an end that comes too late for the caller, leave the dataset unmeasured,
 // with the reason.
 func (c *Counter) Count(ctx context.Context, in Input) (Measured, error) {
@@ -90,15 +92,15 @@ func (c *Counter) Count(ctx context.Context, in Input) (Measured, error) {
 		return unmeasured(ctx, within, err)
 	}
 	defer c.one.Release(1)
-	var counts training.DataStats
-	if err := activities.ReadJSON(ctx, c.store, key, &counts); err == nil {
-		return Measured{Data: &counts}, nil
+	var known Measured
+	if err := activities.ReadJSON(ctx, c.store, key, &known); err == nil {
+		return known, nil
 	} else if !activities.Absent(err) {
 		return Measured{}, err
 	}
 	out, err := c.run(ctx, within, in)
 	if err == nil && out.Data != nil {
-		err = activities.WriteJSON(ctx, c.store, key, out.Data)
+		err = activities.WriteJSON(ctx, c.store, key, out)
 	}
 	return out, err
 }
@@ -131,14 +133,17 @@ func (c *Counter) run(ctx, within context.Context, in Input) (Measured, error) {
 	if err != nil {
 		return Measured{}, err
 	}
-	out := Measured{Why: "the trainer reported no counts"}
+	var out Measured
 	err = c.trainer.Run(within, job, "", nil, nil, func(e training.Event) error {
 		if e.Data != nil {
-			out = Measured{Data: e.Data}
+			out.Data = e.Data
 		}
+		out.Findings = append(out.Findings, e.Findings...)
 		return nil
 	})
 	switch {
+	case err == nil && out.Data == nil && len(out.Findings) == 0:
+		return Measured{Why: "the trainer reported no counts"}, nil
 	case err == nil:
 		return out, nil
 	case within.Err() == nil && fault.ClassOf(err) == fault.Input:

@@ -30,6 +30,7 @@ func (models) Find(_ context.Context, name string) (training.Model, error) {
 type counting struct {
 	missing, fails error
 	silent         bool
+	findings       []training.Finding
 	job            training.Job
 	runs           int
 }
@@ -39,6 +40,11 @@ func (c *counting) Check(context.Context) (map[string]string, error) { return ni
 func (c *counting) Run(_ context.Context, job training.Job, devices string, _ io.Writer, _ <-chan struct{}, on func(training.Event) error) error {
 	c.job = job
 	c.runs++
+	if c.findings != nil {
+		if err := on(training.Event{Event: training.EventFindings, Findings: c.findings}); err != nil {
+			return err
+		}
+	}
 	if devices != "" || c.fails != nil || c.silent {
 		return c.fails
 	}
@@ -154,6 +160,36 @@ func TestCountOnce(t *testing.T) {
 		}
 		require.Equal(t, s.runs, c.runs-before, name)
 	}
+}
+
+// TestCountFindings: findings are returned, also of rows that cannot be counted, and are shared
+// with the counts.
+func TestCountFindings(t *testing.T) {
+	t.Parallel()
+	store, err := blob.Open(t.Context(), "file://"+t.TempDir())
+	require.NoError(t, err)
+	in := measure.Input{
+		Tenant: "default", Spec: training.Spec{Method: training.SFT, Model: "m", Revision: "r", Dataset: "1"},
+		Train: training.File{SHA256: strings.Repeat("1", 64), Rows: 1}, Eval: &training.File{SHA256: strings.Repeat("2", 64), Rows: 1},
+	}
+	for _, sum := range []string{in.Train.SHA256, in.Eval.SHA256} {
+		_, err := store.Put(t.Context(), training.DatasetKey("default", sum), strings.NewReader("rows"))
+		require.NoError(t, err)
+	}
+	found := []training.Finding{{File: training.FindingTrain, Severity: training.FindingError, Code: training.FindingRefused, Reason: "r", Count: 1, Rows: []int{1}}}
+	c := &counting{findings: found, silent: true}
+	a := measure.New(store, models{}, c, t.TempDir())
+	out, err := a.Count(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, measure.Measured{Findings: found}, out)
+	c.silent = false
+	for range 2 {
+		out, err = a.Count(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, found, out.Findings)
+		require.NotNil(t, out.Data)
+	}
+	require.Equal(t, 2, c.runs, "the second counts are those of the first")
 }
 
 // TestCountInTime: a caller with a deadline is answered before it, and one that has ended gets

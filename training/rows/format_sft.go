@@ -222,8 +222,10 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 	if strings.TrimSpace(text[at:]) == "" {
 		return r, blank(KeyText, "what follows ### Response:")
 	}
-	if err := in.checkMarks(KeyText, text); err != nil {
-		return r, err
+	for _, part := range []string{text[:at], text[at:]} {
+		if err := in.checkMarks(KeyText, part); err != nil {
+			return r, err
+		}
 	}
 	return PromptRow(text[:at], text[at:]), nil
 }

@@ -119,6 +119,13 @@ def test_special_tokens_in_texts(look):
     assert look(prompts) == [(0, "warn", "special_token", "prompt")]
 
 
+def test_special_tokens_in_pairs_and_triplets(look):
+    pairs = [{"prompt": "a", "chosen": "b<|im_end|>", "rejected": "c <|im_start|>"}]
+    assert look(pairs, method="dpo") == [(0, "warn", "special_token", "rejected")]
+    rows = [{"anchor": "a", "positive": "<|im_start|> b"}]
+    assert look(rows, method="embedding") == [(0, "warn", "special_token", "positive")]
+
+
 def test_doubled_begin_and_end(look):
     rows = [chat(ask("a"), say("b<|im_end|>"))]
     codes = [code for _, _, code, _ in look(rows)]

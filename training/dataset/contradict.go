@@ -65,7 +65,7 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 	at := placeOf(raw)
 	if prefers, rejects := s.answers.add(digest(context, preferred), digest(context, rejected), at); rejects != (place{}) {
 		s.log.note(s.survey.Name, rows.RowError{
-			Code: "contradiction", Field: rejectedKey, Reason: fmt.Sprintf("line %d prefers what this row rejects, for the same %s", prefers.line, context.Key),
+			Code: "contradiction", Field: rejectedKey, Reason: fmt.Sprintf("%s prefers what this row rejects, for the same %s", s.name(prefers), context.Key),
 			Fix: "remove one of the two",
 		}, rejects.raw())
 		return
@@ -75,8 +75,16 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 	}
 	if prefers, rejects := s.texts.add(digest(preferred), digest(rejected), at); rejects != (place{}) {
 		s.log.note(s.survey.Name, rows.RowError{
-			Code: "negative_is_positive", Field: rejectedKey, Reason: fmt.Sprintf("it is the positive of line %d", prefers.line),
+			Code: "negative_is_positive", Field: rejectedKey, Reason: "it is the positive of " + s.name(prefers),
 			Fix: "keep it only if it does not answer this anchor as well",
 		}, rejects.raw())
 	}
+}
+
+// name is the line of a row, or its place in a JSON array.
+func (s *surveyor) name(p place) string {
+	if s.survey.Container == rows.JSONArray {
+		return fmt.Sprintf("row %d", p.row)
+	}
+	return fmt.Sprintf("line %d", p.line)
 }

@@ -81,17 +81,9 @@ class _Causal:
         if "text" in row:
             return  # a text is what its author formatted
         for field, text in _texts(row):
-            if self._method == "sft" and field == "completion":
+            if isinstance(row[field.partition("[")[0]], str) and field != "prompt":
                 text = text.removesuffix(self._tokenizer.eos_token)  # it is not added again
-            if token := next((t for t in self._special if t in text), None):
-                yield Finding(
-                    i,
-                    WARNING,
-                    "special_token",
-                    f"the text has {token}, which the model reads as a control token",
-                    field,
-                    "remove it, or write it in another way",
-                )
+            yield from _control(i, field, text, self._special)
 
     def _answer(self, i: int, row: Row) -> Iterator[Finding]:
         encoded, length = self._encoder.sft(row)
@@ -194,9 +186,12 @@ _SPLIT = "end a row with this answer, so that its thinking is learned"
 def embedding(
     tokenizer: PreTrainedTokenizerBase, limit: int, prompts: dict[str, str], rows: list[Row]
 ) -> list[Finding]:
-    """Texts that are equal once they are formatted and cut."""
-    out = []
+    """Texts that are equal once they are formatted and cut, and control tokens in them."""
+    out: list[Finding] = []
+    special = _special(tokenizer)
     for i, row in enumerate(rows):
+        for key, text in row.items():
+            out += _control(i, key, text, special)
         seen: dict[tuple[int, ...], str] = {}
         for key in (k for k in ("anchor", "positive", "negative") if k in row):
             whole = tokenizer(row[key], verbose=False)["input_ids"]
@@ -211,6 +206,13 @@ def embedding(
             out.append(Finding(i, ERROR, "same_texts", reason, key, fix))
             break
     return out
+
+
+def _control(i: int, field: str, text: str, special: list[str]) -> Iterator[Finding]:
+    if token := next((t for t in special if t in text), None):
+        reason = f"the text has {token}, which the model reads as a control token"
+        fix = "remove it, or write it in another way"
+        yield Finding(i, WARNING, "special_token", reason, field, fix)
 
 
 def _special(tokenizer: PreTrainedTokenizerBase) -> list[str]:

@@ -158,6 +158,15 @@ def test_what_the_template_leaves_out(look):
     assert look(rows, USER_ONLY) == [(0, "warn", "message_left_out", "messages[0]")]
 
 
+def test_what_the_template_writes_is_not_left_out(look):
+    rows = [
+        chat(ask("what is <think>a</think> b?"), say("sure<think>c</think>d")),
+        chat(ask("a   b\n c"), say(" d ")),
+    ]
+    assert look(rows, max_seq_length=256) == []
+    assert look(rows, STRIPS, max_seq_length=256) == []
+
+
 def test_texts_of_a_triplet_that_become_equal(look):
     start = "red " * 80
     rows = [

@@ -166,14 +166,23 @@ class _Causal:
             ids = self._encoder.chat(said)
         shown = _bare(self._tokenizer.decode(ids))
         for k, m in enumerate(said):
-            thinking, rest = _thinking(m["content"])
             where = f"{field}[{k}]"
-            if rest and _bare(rest) not in shown:
-                reason = f"the chat template does not write this message of the {m['role']}"
-                yield Finding(i, WARNING, "message_left_out", reason, where, _PUT)
-            elif thinking and m["role"] == "assistant" and _bare(thinking) not in shown:
+            if self._shown(m["content"], shown):
+                continue
+            rest = _without_thinking(m["content"])
+            if m["role"] == "assistant" and rest and all(self._shown(r, shown) for r in rest):
                 reason = "the chat template leaves out the thinking of this answer"
                 yield Finding(i, WARNING, "thinking_left_out", reason, where, _SPLIT)
+            else:
+                reason = f"the chat template does not write this message of the {m['role']}"
+                yield Finding(i, WARNING, "message_left_out", reason, where, _PUT)
+
+    def _shown(self, text: str, shown: str) -> bool:
+        """Whether a formatted conversation has a text, as it is or as tokens spell it."""
+        if _bare(text) in shown:
+            return True
+        ids = self._tokenizer(text=text, add_special_tokens=False)["input_ids"]
+        return _bare(self._tokenizer.decode(ids)) in shown
 
 
 _REFUSED = "write it as the chat template of the model expects it, or remove the row"
@@ -232,13 +241,11 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
                 yield f"{key}[{k}]", m["content"]
 
 
-def _thinking(text: str) -> tuple[str, str]:
-    """The thinking of an answer and the rest of it."""
+def _without_thinking(text: str) -> list[str]:
+    """What an answer has beside its thinking; empty without thinking."""
     before, found, behind = text.partition("<think>")
-    inner, closed, rest = behind.partition("</think>")
-    if not found or not closed:
-        return "", text.strip()
-    return inner.strip(), (before + rest).strip()
+    _, closed, rest = behind.partition("</think>")
+    return [before, rest] if found and closed else []
 
 
 def _bare(text: str) -> str:

@@ -18,7 +18,22 @@ func TestEventCheck(t *testing.T) {
 	for i := range 300 {
 		many[strings.Repeat("m", i+1)] = 1
 	}
+	finding := func(change func(f *training.Finding)) func(e *training.Event) {
+		return func(e *training.Event) {
+			f := training.Finding{File: training.FindingTrain, Severity: training.FindingError, Code: "c", Reason: "r", Count: 1, Rows: []int{1}}
+			e.Findings = []training.Finding{f}
+			require.NoError(t, e.Check())
+			change(&e.Findings[0])
+		}
+	}
 	for name, change := range map[string]func(e *training.Event){
+		"finding of no file": finding(func(f *training.Finding) { f.File = "" }),
+		"mild finding":       finding(func(f *training.Finding) { f.Severity = "info" }),
+		"finding of row 0":   finding(func(f *training.Finding) { f.Rows[0] = 0 }),
+		"many rows":          finding(func(f *training.Finding) { f.Rows = make([]int, 100) }),
+		"negative count":     finding(func(f *training.Finding) { f.Count = -1 }),
+		"long reason":        finding(func(f *training.Finding) { f.Reason = strings.Repeat("r", 5000) }),
+		"many findings":      func(e *training.Event) { e.Findings = make([]training.Finding, 1000) },
 		"no kind":            func(e *training.Event) { e.Event = "" },
 		"no path":            func(e *training.Event) { e.Path = "" },
 		"work_dir itself":    func(e *training.Event) { e.Path = "." },

@@ -32,7 +32,7 @@ func TestContract(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{
-		training.EventPhase, training.EventDevice, training.EventData, training.EventStep, training.EventEval,
+		training.EventPhase, training.EventDevice, training.EventData, training.EventFindings, training.EventStep, training.EventEval,
 		training.EventCheckpoint, training.EventDone, training.EventError,
 	} {
 		require.True(t, slices.Contains(kinds, kind), "no sample of %s", kind)

@@ -137,6 +137,7 @@ FIELDS = {
     "eval": {"of", "step", "metrics", "rows"},
     "checkpoint": {"step", "path", "best_step"},
     "done": {"step", "best_step", "path", "metrics"},
+    "findings": {"findings"},
     "error": {"class", "message"},
 }
 STATS = {"rows", "eval_rows", "tokens", "p50", "p90", "p99", "max", "truncated", "dropped"}

@@ -70,7 +70,7 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 	var said string
 	for _, f := range fields {
 		field := name + "." + shortName(f.key)
-		switch f.key {
+		switch weightKey(f) {
 		case "role", "from":
 			if said, err = in.text(field, f.value); err != nil {
 				return m, err
@@ -79,7 +79,7 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 			if m.Content, err = in.content(field, f.value); err != nil {
 				return m, err
 			}
-		case "weight", "train", "training", "loss": // OpenAI's and Mistral's, axolotl's, ms-swift's
+		case "weight":
 			if m.Weight, err = weight(field, f.value); err != nil {
 				return m, err
 			}
@@ -104,6 +104,18 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 		f.Reason, f.Fix = fmt.Sprintf("the role %q is not supported: tools are not trained", said), "remove the row"
 	}
 	return m, f
+}
+
+// weightKey is the key of a field; "weight" for other names of it: axolotl's train and training,
+// ms-swift's loss. A number there is a measured value.
+func weightKey(f Field) string {
+	switch f.key {
+	case "train", "training", "loss":
+		if string(f.value) == "true" || string(f.value) == "false" {
+			return "weight"
+		}
+	}
+	return f.key
 }
 
 // weight reads whether a message is learned: 0 or false, 1 or true.

@@ -27,6 +27,7 @@ func conversations() []Dataset {
 
 		sft(Weights, "answer with weight 0", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0}`, user, answer))),
 		sft(Weights, "answer with train false", chats(turns(user, `{"role": "assistant", "content": "b", "train": false}`, user, answer))),
+		sft(Weights, "measured loss of an answer", chats(turns(user, `{"role": "assistant", "content": "b", "loss": 0.53}`))),
 		sft(Weights, "all answers with weight 0", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0}`))),
 		sft(Weights, "weight between 0 and 1", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0.5}`))),
 		sft(Weights, "weight of a row", prompts(`{"prompt": "a", "completion": "b", "weight": 2}`)),

@@ -263,7 +263,7 @@ def test_a_measuring_job_reports_rows_that_the_template_refuses(tmp_path, random
 
 
 def test_a_measuring_job_in_which_no_row_can_be_learned(tmp_path, random_model, train):
-    rows = [chat(ask("red " * 100), say("b"))] * 3
-    events = train(measured(tmp_path, random_model, rows, make.chats(2, 50)))
+    rows = [{"prompt": "red " * 100, "completion": "b"}] * 3
+    events = train(measured(tmp_path, random_model, rows, make.prompts(2)))
     assert reported(events) == [("train", "nothing_to_learn", 3, [1, 2, 3])]
     assert [e["event"] for e in events if e["event"] != "phase"] == ["device", "findings", "done"]

@@ -5,6 +5,7 @@ import dataclasses
 
 from . import data, findings
 from .events import Events
+from .fault import Input
 from .job import Job
 from .method import ERROR, Row, Stats, load
 
@@ -27,9 +28,12 @@ def run(job: Job, events: Events) -> None:
     if any(f.code == findings.REFUSED for f in (*found, *held_found)):
         events.write("done", step=0, best_step=0, path="output", metrics={})
         return  # training would end there too
-    if len({f.row for f in found if f.severity == ERROR}) < len(some):
+    try:
         stats = scaled(method.prepare(some, held), len(train), len(held_out))
         events.write("data", data={**dataclasses.asdict(stats), "steps_per_epoch": 0})
+    except Input:
+        if len({f.row for f in found if f.severity == ERROR}) < len(some):
+            raise  # otherwise the findings say it, row by row
     events.write("done", step=0, best_step=0, path="output", metrics={})
 
 

@@ -23,8 +23,10 @@ func (c *Check) Find(found []training.Finding, allowDropped float64) error {
 	}
 	for _, f := range found {
 		file := c.fileOf(f)
-		p := Problem{Severity: SeverityWarning, Code: safetext.Line(f.Code, maxNameBytes), File: file, Field: safetext.Line(f.Field, maxNameBytes),
-			Reason: safetext.Line(f.Reason, safetext.MaxReason), Fix: safetext.Line(f.Fix, safetext.MaxReason)}
+		p := Problem{
+			Severity: SeverityWarning, Code: safetext.Line(f.Code, maxNameBytes), File: file, Field: safetext.Line(f.Field, maxNameBytes),
+			Reason: safetext.Line(f.Reason, safetext.MaxReason), Fix: safetext.Line(f.Fix, safetext.MaxReason),
+		}
 		c.locate(&p, f)
 		if f.Severity == training.FindingError && (f.Code == training.FindingRefused || errors[file] > c.mayDrop(file, allowDropped)) {
 			p.Severity = SeverityError

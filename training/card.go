@@ -26,7 +26,7 @@ type Card struct {
 	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, and Spec.Model is a local name
 	Rows     int    `json:"rows"`
 	EvalRows int    `json:"eval_rows"`
-	Dropped  int    `json:"dropped,omitempty"` // bad rows that were left out
+	Dropped  int    `json:"dropped,omitempty"` // rows with errors, or too long for an answer, that were left out
 
 	Device   string            `json:"device"` // name that the trainer reported
 	Class    string            `json:"class"`  // GPU class

@@ -22,12 +22,33 @@ type Comparison struct {
 	// Rows on which either model's value was not finite. They are in no mean;
 	// if the trained model has any, it is not better.
 	Missing int    `json:"missing,omitempty"`
-	Better  bool   `json:"better"`  // right direction, with p below 0.05
-	Test    string `json:"test"`    // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
-	Verdict string `json:"verdict"` // the result as a sentence
+	Match   *Match `json:"match,omitempty"` // whether answers belong to their questions; null = not tested
+	Better  bool   `json:"better"`          // right direction, with p below 0.05, and the match was learned
+	Test    string `json:"test"`            // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
+	Verdict string `json:"verdict"`         // the result as a sentence
 }
 
-const significant = 0.05
+// Match compares how much the value of a row gains on its own question with how much it gains
+// on questions of other rows. What every answer gains is form: language, length, end.
+type Match struct {
+	Metric     string  `json:"metric"`     // value with questions of other rows
+	Own        float64 `json:"own"`        // mean gain on the row's own question; above 0 = better
+	Other      float64 `json:"other"`      // mean gain on questions of other rows
+	Difference float64 `json:"difference"` // own − other
+	CILow      float64 `json:"ci_low"`     // lower end of the 95 % confidence interval of the difference
+	CIHigh     float64 `json:"ci_high"`    // upper end
+	PValue     float64 `json:"p_value"`    // two-sided p-value
+	N          int     `json:"n"`          // compared rows
+	Learned    bool    `json:"learned"`    // above 0, with p below 0.02
+}
+
+const (
+	significant = 0.05
+
+	// matchSignificant is stricter, because the published step was chosen by the loss on the
+	// same rows, and chance alone can favour it a little.
+	matchSignificant = 0.02
+)
 
 // Compare tests the primary metric of a method on pairs of the same rows.
 // Without rows nothing is better, and the verdict says why.
@@ -61,10 +82,48 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 		c.Base, c.Best, c.Difference = mean(before), mean(after), mean(differences)
 		c.CILow, c.CIHigh = bootstrap(differences)
 		c.PValue, c.Test = pairedTest(before, after, differences)
-		c.Better = broken == 0 && c.PValue < significant && c.Difference != 0 && (c.Difference < 0) == c.LowerIsBetter
+		c.Match = compareMatch(metric, base, best)
+		c.Better = broken == 0 && c.PValue < significant && c.improved() && (c.Match == nil || c.Match.Learned)
 	}
 	c.Verdict = c.verdict(broken)
 	return c, nil
+}
+
+// improved reports whether the difference has the right direction.
+func (c Comparison) improved() bool {
+	return c.Difference != 0 && (c.Difference < 0) == c.LowerIsBetter
+}
+
+// compareMatch tests whether rows gain more on their own questions than on those of other
+// rows; nil = no row has been scored on both.
+func compareMatch(metric string, base, best []RowValues) *Match {
+	m := Match{Metric: otherMetric(metric)}
+	var own, other, differences []float64
+	for i := range base {
+		gain := func(name string) float64 {
+			before, known := base[i].Values[name]
+			after, also := best[i].Values[name]
+			switch {
+			case !known || !also:
+				return math.NaN()
+			case LowerIsBetter(name):
+				return before - after
+			}
+			return after - before
+		}
+		a, b := gain(metric), gain(m.Metric)
+		if IsFinite(a) && IsFinite(b) {
+			own, other, differences = append(own, a), append(other, b), append(differences, a-b)
+		}
+	}
+	if m.N = len(differences); m.N == 0 {
+		return nil
+	}
+	m.Own, m.Other, m.Difference = mean(own), mean(other), mean(differences)
+	m.CILow, m.CIHigh = bootstrap(differences)
+	m.PValue, _ = signFlip(differences)
+	m.Learned = m.Difference > 0 && m.PValue < matchSignificant
+	return &m
 }
 
 // IsFinite reports whether v is a number that can be compared.
@@ -82,6 +141,9 @@ func mean(values []float64) float64 {
 // that all agree occur by chance once in 16 times.
 const minPairs = 6
 
+// minMatchPairs is the same for the stricter level of Match.
+const minMatchPairs = 7
+
 func (c Comparison) verdict(broken int) string {
 	if broken > 0 {
 		return fmt.Sprintf("not better: on %d of %d held-out rows the trained model gives no finite %s", broken, c.N+c.Missing, c.Metric)
@@ -91,15 +153,33 @@ func (c Comparison) verdict(broken int) string {
 	}
 	what := fmt.Sprintf("mean %s per row on %d held-out rows went from %.4g to %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
 		c.Metric, c.N, c.Base, c.Best, c.Difference, c.CILow, c.CIHigh, pText(c.PValue))
+	if c.Match != nil && c.improved() && c.PValue < significant {
+		what += fmt.Sprintf("; own questions gained %.4g, questions of other rows %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
+			c.Match.Own, c.Match.Other, c.Match.Difference, c.Match.CILow, c.Match.CIHigh, pText(c.Match.PValue))
+	}
 	switch {
 	case c.Better:
 		return "better than its base: " + what
 	case c.N < minPairs:
 		return "not shown to be better: too few rows to tell; " + what
 	case c.PValue < significant:
+		if c.improved() {
+			return "not shown to be better: " + c.Match.doubt() + "; " + what
+		}
 		return "worse than its base: " + what
 	}
 	return "not shown to be better: chance can explain it; " + what
+}
+
+// doubt says why a gain does not make the model better.
+func (m Match) doubt() string {
+	switch {
+	case m.N < minMatchPairs:
+		return "too few rows to tell whether answers belong to their questions"
+	case m.Metric == MetricOtherNDCG:
+		return "it ranks some documents higher, but perhaps whatever is searched for"
+	}
+	return "it learned the form of the answers, but perhaps not which answer belongs to which question"
 }
 
 func pText(p float64) string {

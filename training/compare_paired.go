@@ -25,6 +25,11 @@ func pairedTest(before, after, differences []float64) (p float64, test string) {
 	if isBinary(before) && isBinary(after) {
 		return mcNemar(differences), "McNemar, exact"
 	}
+	return signFlip(differences)
+}
+
+// signFlip computes how often random signs make a sum as large as the observed one.
+func signFlip(differences []float64) (p float64, test string) {
 	var moved []float64 // a difference of 0 has no sign to flip
 	for _, d := range differences {
 		if d != 0 {

@@ -66,7 +66,7 @@ func (e Event) checkCounts() error {
 	counts := []int64{e.Tokens, e.MemoryBytes}
 	if d := e.Data; d != nil {
 		counts = append(counts, d.Tokens, d.EvalTokens)
-		for _, n := range []int{d.Rows, d.EvalRows, d.P50, d.P90, d.P99, d.Max, d.Truncated, d.Dropped, d.StepsPerEpoch, d.Sampled} {
+		for _, n := range []int{d.Rows, d.EvalRows, d.P50, d.P90, d.P99, d.Max, d.Truncated, d.Dropped, d.EvalDropped, d.StepsPerEpoch, d.Sampled} {
 			counts = append(counts, int64(n))
 		}
 	}

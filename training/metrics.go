@@ -19,18 +19,40 @@ const (
 	MetricMargin   = "margin"
 	MetricNDCG     = "ndcg"
 	MetricMRR      = "mrr"
+
+	MetricAnswerLoss = "answer_loss" // of the tokens of a row's answer, without its question and template
+	MetricOtherLoss  = "other_loss"  // of the same answer after questions of other rows
+	MetricOtherNDCG  = "other_ndcg"  // of a row's documents, searched by anchors of other rows
 )
 
 // LowerIsBetter reports whether a smaller value of a metric is better.
-func LowerIsBetter(metric string) bool { return metric == MetricLoss }
+func LowerIsBetter(metric string) bool {
+	return metric == MetricLoss || metric == MetricAnswerLoss || metric == MetricOtherLoss
+}
 
 // PrimaryMetrics lists the metrics by which a method is judged: the first one that every
-// row has decides.
+// row has decides. Jobs that an earlier cogflow began have no answer_loss, and neither have rows
+// of plain text.
 func PrimaryMetrics(method Method) []string {
-	if method == Embedding {
+	switch method {
+	case Embedding:
 		return []string{MetricNDCG, MetricAccuracy}
+	case SFT:
+		return []string{MetricAnswerLoss, MetricLoss}
+	case DPO:
 	}
 	return []string{MetricLoss}
+}
+
+// otherMetric names the value of a metric with questions of other rows; "" = it has none.
+func otherMetric(metric string) string {
+	switch metric {
+	case MetricAnswerLoss:
+		return MetricOtherLoss
+	case MetricNDCG:
+		return MetricOtherNDCG
+	}
+	return ""
 }
 
 // RowValues are the metrics of one held-out row. A metric that was not a finite

@@ -40,19 +40,18 @@ func PrimaryMetric(m Method, metrics map[string]float64) string {
 	return ""
 }
 
-// MetricsBetter reports whether a is better than b in the primary metric of a method.
-// Without that metric a loses.
+// MetricsBetter reports whether a is better than b in the first primary metric of a method
+// that both have. Without one, whichever has a primary metric wins, and otherwise a loses.
 func MetricsBetter(m Method, a, b map[string]float64) bool {
-	name := PrimaryMetric(m, a)
-	if name == "" {
-		return false
+	for _, name := range PrimaryMetrics(m) {
+		x, first := a[name]
+		y, second := b[name]
+		if first && second {
+			if LowerIsBetter(name) {
+				return x < y
+			}
+			return x > y
+		}
 	}
-	y, ok := b[name]
-	if !ok {
-		return true
-	}
-	if LowerIsBetter(name) {
-		return a[name] < y
-	}
-	return a[name] > y
+	return PrimaryMetric(m, a) != "" && PrimaryMetric(m, b) == ""
 }

@@ -20,9 +20,17 @@ type Job struct {
 	Config            Config   `json:"config"`
 	LoRA              *LoRA    `json:"lora,omitempty"`
 	CheckpointSeconds float64  `json:"checkpoint_seconds"`
-	Finish            bool     `json:"finish,omitempty"`  // stop training: evaluate and write the best so far
-	Measure           bool     `json:"measure,omitempty"` // only count the tokens of the rows: events data and done
-	Clock             string   `json:"clock,omitempty"`   // RFC 3339: the time that chat templates read; empty = the machine's
+	Finish            bool     `json:"finish,omitempty"`   // stop training: evaluate and write the best so far
+	Measure           bool     `json:"measure,omitempty"`  // only count the tokens of the rows: events data and done
+	Clock             string   `json:"clock,omitempty"`    // RFC 3339: the time that chat templates read; empty = the machine's
+	MayDrop           *MayDrop `json:"may_drop,omitempty"` // nil = the cut may leave out any number of rows
+}
+
+// MayDrop is how many rows the trainer may leave out because the cut to max_seq_length leaves
+// nothing of their answer: what allow_dropped permits, less the rows with errors.
+type MayDrop struct {
+	Train int  `json:"train"`          // rows to train on
+	Eval  *int `json:"eval,omitempty"` // held-out rows; nil = they count with those to train on, being of the same file
 }
 
 // Clock is the time that the chat templates of a job read, pinned by its first attempt.
@@ -100,10 +108,20 @@ type DataStats struct {
 	Max           int   `json:"max"`             // longest row
 	Truncated     int   `json:"truncated"`       // rows that max_seq_length cuts
 	Dropped       int   `json:"dropped"`         // rows whose prompt leaves no room for an answer
+	EvalDropped   int   `json:"eval_dropped"`    // held-out rows whose prompt leaves no room for an answer
 	StepsPerEpoch int   `json:"steps_per_epoch"` // optimizer steps per epoch; 0 = only measured
 
 	EvalTokens int64 `json:"eval_tokens,omitempty"` // of the held-out rows, after truncation; 0 = not counted
 	Sampled    int   `json:"sampled,omitempty"`     // rows that were tokenized, evenly spread; 0 = all
+}
+
+// TooLong is the number of rows that were neither trained on nor evaluated, because
+// max_seq_length leaves nothing of their answer. What embedding models drop has other causes.
+func (d *DataStats) TooLong(m Method) int {
+	if d == nil || m == Embedding {
+		return 0
+	}
+	return d.Dropped + d.EvalDropped
 }
 
 // How a trainer process ends without success. The adapter that runs it returns them, by its

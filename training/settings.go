@@ -41,7 +41,7 @@ type Settings struct {
 	FP16              *bool    `json:"fp16,omitempty"`               // false = fp32, true = the 16-bit format of the GPU classes; numerics takes precedence
 	Numerics          *string  `json:"numerics,omitempty"`           // fp32, fp16 or bf16 (default what every listed GPU class supports)
 	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows that is held out, 0 to 0.9, when eval_dataset is not set
-	AllowDropped      *float64 `json:"allow_dropped,omitempty"`      // invalid rows to tolerate: a number, or a share below 1 (default none)
+	AllowDropped      *float64 `json:"allow_dropped,omitempty"`      // rows with errors, or cut before their answer, to tolerate: a number, or a share below 1 (default none)
 	MinRows           *int     `json:"min_rows,omitempty"`           // minimum number of rows (default 50 for SFT, 20 for DPO, 100 for embedding models)
 	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"` // seconds between checkpoints (default cogflow.training.checkpoint_seconds)
 

@@ -19,6 +19,9 @@ func TestTrainPublishesAnAdapter(t *testing.T) {
 	require.Equal(t, 1, out.Version)
 	require.Equal(t, 12, out.Steps)
 	require.True(t, out.Better, "%+v", out.Comparison)
+	for _, j := range g.trainer.attempts() {
+		require.Equal(t, &training.MayDrop{}, j.MayDrop, "allow_dropped is 0")
+	}
 	require.False(t, out.Active, "activation was not requested")
 	require.Contains(t, g.keys("adapters/"), "adapters/routing/1/README.md")
 	require.Contains(t, g.keys("adapters/"), "adapters/routing/1/last/adapter_model.safetensors")

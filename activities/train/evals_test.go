@@ -167,7 +167,7 @@ func TestUnusableEvaluation(t *testing.T) {
 		"not JSON":       {losses(8, "2"), "\x1b[2Jrow", "line 1"},
 		"not numbered":   {losses(8, "2"), losses(1, "1") + losses(1, "1"), "expected row 1"},
 		"a long line":    {losses(8, "2"), losses(7, "1") + strings.Repeat(" ", 1<<17), "token too long"},
-		"no such metric": {losses(8, "2"), strings.ReplaceAll(losses(8, "1"), training.MetricLoss, "joy"), "have no " + training.MetricLoss},
+		"no such metric": {losses(8, "2"), strings.ReplaceAll(losses(8, "1"), training.MetricLoss, "joy"), "have no answer_loss or " + training.MetricLoss},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -36,7 +36,7 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 		Version: training.ProtocolVersion, Job: r.in.Job, Method: r.in.Spec.Method, Model: r.model,
 		WorkDir: work, Seed: r.in.Spec.Seed, Numerics: r.in.Spec.Numerics, Device: "cuda",
 		MicroBatch: r.in.MicroBatch, Accumulation: r.in.Accumulation, Config: r.in.Spec.Config, LoRA: r.in.Spec.LoRA,
-		CheckpointSeconds: r.in.SaveSeconds, Finish: r.in.Finish,
+		CheckpointSeconds: r.in.SaveSeconds, Finish: r.in.Finish, MayDrop: r.in.MayDrop,
 	}
 	if r.in.Class == "cpu" {
 		job.Device = "cpu"

@@ -195,7 +195,7 @@ func (a *Activities) card(ctx context.Context, in PublishInput, m training.Adapt
 	c := training.Card{
 		Name: m.Name, Version: fmt.Sprint(m.Version), Tenant: string(in.Tenant), Spec: m.Spec, Job: m.Job,
 		Workflow: m.Workflow, Run: activity.GetInfo(ctx).WorkflowExecution.RunID, Repo: m.Base.Repo,
-		Dropped: in.Check.Train.Dropped, Device: o.Device, Class: o.GPU, Versions: o.Versions,
+		Dropped: in.Check.Train.Dropped + o.Data.TooLong(m.Spec.Method), Device: o.Device, Class: o.GPU, Versions: o.Versions,
 		Steps: o.Steps, BestStep: o.BestStep, Tokens: o.Tokens, Seconds: o.Seconds, CostUSD: o.CostUSD,
 		CostKnown: true, Checkpoints: o.Checkpoints, Preemptions: max(0, o.Attempts-1), Base: o.BaseMetrics, Best: o.Metrics, Comparison: o.Comparison,
 		Created: m.Created.Format(time.RFC3339), Clock: o.Clock,

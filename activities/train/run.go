@@ -25,19 +25,20 @@ import (
 
 // RunInput requests that a job is trained further, from its newest checkpoint.
 type RunInput struct {
-	Tenant        tenant.ID      `json:"tenant"`
-	Job           string         `json:"job"`
-	Spec          training.Spec  `json:"spec"`
-	Train         training.File  `json:"train"`
-	Eval          *training.File `json:"eval,omitempty"`
-	Class         string         `json:"class"`
-	MicroBatch    int            `json:"micro_batch"`
-	Accumulation  int            `json:"accumulation"`
-	SaveSeconds   float64        `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
-	Finish        bool           `json:"finish,omitempty"`             // stop training: evaluate and keep the best so far
-	Ledger        string         `json:"ledger"`                       // job that the ledger counts by
-	LimitMicroUSD int64          `json:"limit_micro_usd,omitempty"`
-	Before        Tally          `json:"before"` // tally of former runs of this job
+	Tenant        tenant.ID         `json:"tenant"`
+	Job           string            `json:"job"`
+	Spec          training.Spec     `json:"spec"`
+	Train         training.File     `json:"train"`
+	Eval          *training.File    `json:"eval,omitempty"`
+	Class         string            `json:"class"`
+	MicroBatch    int               `json:"micro_batch"`
+	Accumulation  int               `json:"accumulation"`
+	SaveSeconds   float64           `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
+	Finish        bool              `json:"finish,omitempty"`             // stop training: evaluate and keep the best so far
+	MayDrop       *training.MayDrop `json:"may_drop,omitempty"`           // nil = of a run that an earlier build began: any number
+	Ledger        string            `json:"ledger"`                       // job that the ledger counts by
+	LimitMicroUSD int64             `json:"limit_micro_usd,omitempty"`
+	Before        Tally             `json:"before"` // tally of former runs of this job
 }
 
 // Owner is the tenant that the activity works for.

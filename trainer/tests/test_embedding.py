@@ -187,6 +187,7 @@ def test_rows_of_an_evaluation(run):
     for e in (e for e in events if e["event"] == "eval"):
         rows = [json.loads(line) for line in (work / e["rows"]).read_text().splitlines()]
         assert [r["row"] for r in rows] == list(range(5))
+        assert all(("other_ndcg" in r) == (e["of"] != "current") for r in rows)
         for name, mean in e["metrics"].items():
             assert mean == pytest.approx(sum(r[name] for r in rows) / 5)
     assert set(e["metrics"]) == {"loss", "accuracy", "margin", "ndcg", "mrr"}

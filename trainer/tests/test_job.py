@@ -21,6 +21,12 @@ def test_samples_parse(name):
     assert job.config.epochs == 3.0 and isinstance(job.config.epochs, float)
 
 
+def test_rows_that_may_be_dropped():
+    assert jobs.parse(json.dumps(SFT)).may_drop == jobs.MayDrop(3, 1)
+    assert jobs.parse(changed("may_drop", KeyError)).may_drop is None, "as before"
+    assert jobs.parse(changed("may_drop.eval", KeyError)).may_drop == jobs.MayDrop(3)
+
+
 def test_repository_names_the_base():
     assert jobs.Model("n", "r", "/p").id == "n"
     assert jobs.Model("n", "r", "/p", "org/n").id == "org/n"
@@ -56,6 +62,9 @@ def changed(path, value):
         ("resume", "../x", "not absolute"),
         ("finish", True, "requires resume"),
         ("micro_batch", 0, "job.micro_batch: 0"),
+        ("may_drop", {"eval": 1}, "job.may_drop: train is missing"),
+        ("may_drop.train", -1, "job.may_drop.train: -1"),
+        ("may_drop.eval", -1, "job.may_drop.eval: -1"),
         ("train.sha256", "ABC", "must be a SHA-256"),
         ("config.learning_rate", 1e400, "not finite"),
         ("config.learning_rate", "1e-4", "must be a number"),
@@ -141,7 +150,7 @@ FIELDS = {
     "error": {"class", "message"},
 }
 STATS = {"rows", "eval_rows", "tokens", "p50", "p90", "p99", "max", "truncated", "dropped"}
-STATS |= {"sampled", "eval_tokens"}
+STATS |= {"eval_dropped", "sampled", "eval_tokens"}
 
 
 def check_events(events):

@@ -74,6 +74,9 @@ def test_memorizes_rows_and_publishes(tmp_path, model, rows, train):
     assert said["base"] != said["best"] and len(said["base"]) == answers.SHOWN
     scored = [json.loads(x) for x in (tmp_path / "work/evals/best.jsonl").read_text().splitlines()]
     assert [r["row"] for r in scored] == list(range(8))
+    assert all(r["answer_loss"] < r["other_loss"] for r in scored), "each answer is its own"
+    answers_alone = sum(r["answer_loss"] for r in scored) / 8
+    assert best["metrics"]["answer_loss"] == pytest.approx(answers_alone)
     total = sum(r["tokens"] for r in scored)
     loss = sum(r["loss"] * r["tokens"] for r in scored) / total
     assert loss == pytest.approx(best["metrics"]["loss"], rel=1e-9)

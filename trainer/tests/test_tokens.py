@@ -79,6 +79,32 @@ def test_question_ends_where_the_answer_begins(tokenizer, encoder):
     assert encoder(3).question({"prompt": "red green:", "completion": " blue"}) is None
 
 
+def test_answer_is_without_question_and_template(tokenizer, encoder):
+    messages = [
+        {"role": "system", "content": "old"},
+        {"role": "user", "content": "red"},
+        {"role": "assistant", "content": "green"},
+        {"role": "user", "content": "blue"},
+        {"role": "assistant", "content": "small large"},
+    ]
+    found = encoder(128).answer({"messages": messages})
+    assert tokenizer.decode(found.tokens) == "small large"
+    assert tokenizer.decode(found.head).endswith("assistant\n")
+    assert "green<|im_end|>" in tokenizer.decode(found.head)
+    for text in ("?", "0", "? 0 ?"):  # like the probes
+        said = [*messages[:-1], {"role": "assistant", "content": text}]
+        assert encoder(128).answer({"messages": said}).tokens
+    found = encoder().answer({"prompt": "red green:", "completion": " blue small"})
+    assert tokenizer.decode(found.head) == "red green:"
+    assert tokenizer.decode(found.tokens) == " blue small", "the end is no part of it"
+    assert encoder().answer({"text": "red green blue"}) is None
+    assert encoder().answer({"prompt": "", "completion": "blue"}) is None
+    assert encoder(3).answer({"prompt": "red green:", "completion": " blue"}) is None
+    found = encoder(128).answer({"messages": messages[:-1]})
+    assert tokenizer.decode(found.tokens) == "green", "the last one that is there"
+    assert encoder().answer({"messages": messages[:2]}) is None, "nobody answers"
+
+
 def test_cut_rows_are_told_apart(tokenizer, encoder):
     long = {"prompt": "red" + " red" * 29, "completion": " blue" * 30}
     prompt = len(tokenizer(long["prompt"])["input_ids"])
@@ -117,6 +143,33 @@ def test_stats_are_exact(tmp_path, random_model):
     pairs = [{"prompt": "red " * n, "chosen": "a", "rejected": "b"} for n in (2, 80)]
     stats = DPO(jobs.parse(json.dumps({**d, "method": "dpo"}))).prepare(pairs, [])
     assert (stats.rows, stats.dropped) == (2, 1)
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_rows_without_an_answer_count_against_the_allowed(tmp_path, random_model, method):
+    sides = {"sft": ["completion"], "dpo": ["chosen", "rejected"]}[method]
+    rows = [{"prompt": "red " * n} | {s: s for s in sides} for n in (2, 80, 4, 80)]
+    kind = {"sft": SFT, "dpo": DPO}[method]
+
+    def prepare(held_out, **changes):
+        d = make.document(tmp_path, random_model, method, rows, max_seq_length=24, **changes)
+        d["config"]["max_prompt_length"] = 0
+        return kind(jobs.parse(json.dumps(d))).prepare(rows, held_out)
+
+    with pytest.raises(
+        Input, match=r'2 of 4 training and held-out rows, .* permits 1; .* "red red'
+    ):
+        prepare([], may_drop={"train": 1})
+    with pytest.raises(Input, match="3 of 6 training and held-out rows"):
+        prepare(rows[:2], may_drop={"train": 2})
+    stats = prepare(rows[:2], may_drop={"train": 3})
+    assert (stats.dropped, stats.eval_dropped) == (2, 1)
+    with pytest.raises(Input, match="1 of 2 held-out rows, "):
+        prepare(rows[:2], may_drop={"train": 2, "eval": 0})
+    assert prepare(rows[:2], may_drop={"train": 2, "eval": 1}).eval_dropped == 1
+    # Jobs of earlier builds allow any number, and a resumed job passed the check at its start.
+    assert prepare(rows[:2]).dropped == 2
+    assert prepare([], may_drop={"train": 0}, resume=str(tmp_path)).dropped == 2
 
 
 KINDS = {

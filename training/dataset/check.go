@@ -75,6 +75,8 @@ type Check struct {
 	TrainLines Lines `json:"train_lines,omitempty"` // where the rows of TrainFile begin in their file; empty = not known
 	EvalLines  Lines `json:"eval_lines,omitempty"`  // the same for EvalFile
 
+	MayDrop *training.MayDrop `json:"may_drop,omitempty"` // further rows that may be left out for their length; null until rows are written
+
 	Errors      int            `json:"errors"`      // number of errors
 	Problems    []Problem      `json:"problems"`    // the first 50, errors before warnings
 	Counts      map[string]int `json:"counts"`      // number of problems by code

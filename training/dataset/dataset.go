@@ -117,6 +117,10 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 	if err != nil {
 		return err
 	}
+	p.check.MayDrop = &training.MayDrop{Train: p.train.mayDrop}
+	if p.eval != nil {
+		p.check.MayDrop.Eval = &p.eval.mayDrop
+	}
 	if p.check.TrainFile, err = trained.end(); err != nil {
 		return err
 	}

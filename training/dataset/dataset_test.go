@@ -136,6 +136,8 @@ func TestPrepareDropsWhatIsAllowed(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, 96, got.check.TrainFile.Rows+got.check.EvalFile.Rows)
+		left := map[float64]int{0.04: 0, 4: 0, 100: 96}[allowed]
+		assert.Equal(t, &training.MayDrop{Train: left}, got.check.MayDrop, "held-out rows are of the same file")
 		for _, p := range got.check.Problems {
 			assert.NotEqual(t, SeverityError, p.Severity)
 		}
@@ -165,6 +167,8 @@ func TestPrepareLeaks(t *testing.T) {
 	got, err := prepare(t, CheckOptions{AllowDropped: 1}, train, eval)
 	require.NoError(t, err)
 	assert.Equal(t, 1, got.check.Eval.Leaks)
+	none := 0
+	assert.Equal(t, &training.MayDrop{Train: 1, Eval: &none}, got.check.MayDrop)
 	assert.Equal(t, 1, got.check.Counts["leak_prompt"])
 	assert.Equal(t, 60, got.check.TrainFile.Rows)
 	assert.Equal(t, "{\"prompt\":\"new\",\"completion\":\"n\"}\n{\"prompt\":\" ask  8\",\"completion\":\"other\"}\n", got.held)

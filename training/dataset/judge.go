@@ -37,6 +37,7 @@ func (p *preparation) dropped(s *surveyor) {
 	if p.o.AllowDropped < 1 {
 		allowed = int(math.Floor(p.o.AllowDropped * float64(rows)))
 	}
+	s.mayDrop = max(0, allowed-n)
 	switch {
 	case n > allowed:
 		p.check.Errors += n

@@ -18,6 +18,7 @@ type surveyor struct {
 	log     *problemLog
 	against *surveyor // survey of the training file, if this is the evaluation dataset
 
+	mayDrop       int               // further rows that may be left out
 	shape         string            // of the rows; the first valid one decides
 	lines         map[uint64]uint32 // line of the first row of a digest
 	questions     map[uint64]uint32 // rows by question

@@ -125,6 +125,24 @@ func TestEstimateMeasured(t *testing.T) {
 	assert.InDelta(t, 7+600, e.Classes[0].Seconds, 1e-6)
 }
 
+// TestEstimateAnswers: base and best are scored on answers alone too, few rows more often.
+func TestEstimateAnswers(t *testing.T) {
+	t.Parallel()
+	seconds := func(method training.Method, rows int) float64 {
+		p := planOf(t, smolLM135M(), method, "a10g")
+		p.EvalRows = rows
+		e, err := p.Estimate()
+		require.NoError(t, err)
+		return e.Classes[0].Seconds
+	}
+	pass := seconds(training.SFT, 200) - seconds(training.SFT, 256)
+	assert.InDelta(t, 0, pass, 1e-9, "one other question per row")
+	pass = (seconds(training.SFT, 100) - seconds(training.SFT, 200)) / 2
+	assert.Positive(t, pass, "two other questions per row")
+	assert.InDelta(t, 14*pass, seconds(training.SFT, 20)-seconds(training.SFT, 200), 1e-6, "eight")
+	assert.InDelta(t, seconds(training.DPO, 20), seconds(training.DPO, 200), 1e-9)
+}
+
 func TestEstimateRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -28,8 +28,18 @@ func (p Plan) evaluations(e Estimate) float64 {
 	if p.Config.EvalSteps > 0 {
 		n += math.Floor(float64(e.Steps) / float64(p.Config.EvalSteps))
 	}
+	if p.Method == training.SFT && p.EvalRows > 0 {
+		n += 2 * float64(1+min(maxOthers, max(1, comparedPairs/p.EvalRows)))
+	}
 	return n
 }
+
+// Base and best are also scored on answers alone, with their own question and with those of
+// other rows: as many as the trainer's matched.py takes.
+const (
+	comparedPairs = 256 // answers with other questions; each row has at least one
+	maxOthers     = 8   // other questions per row
+)
 
 // passes counts the passes over the model that a training token costs, in
 // multiples of a forward pass: forward, backward to the inputs, on GPUs the

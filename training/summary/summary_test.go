@@ -38,4 +38,9 @@ func TestMetricsBetter(t *testing.T) {
 	require.True(t, training.MetricsBetter(training.Embedding, value("accuracy", 0.9), value("accuracy", 0.8)))
 	require.True(t, training.MetricsBetter(training.Embedding, value("ndcg", 0.1), nil))
 	require.False(t, training.MetricsBetter(training.Embedding, nil, value("ndcg", 0.1)))
+	// Runs of an earlier build have no answer_loss.
+	both := map[string]float64{"loss": 3, "answer_loss": 1}
+	require.True(t, training.MetricsBetter(training.SFT, both, map[string]float64{"loss": 2, "answer_loss": 2}))
+	require.False(t, training.MetricsBetter(training.SFT, both, value("loss", 2)))
+	require.True(t, training.MetricsBetter(training.SFT, value("loss", 2), both))
 }

@@ -190,6 +190,7 @@ type Result struct {
 	Steps       int                  `json:"steps,omitempty"`        // optimizer steps
 	Redone      int                  `json:"redone_steps"`           // steps computed again after a failure
 	Tokens      int64                `json:"tokens,omitempty"`       // tokens trained on
+	TooLong     int                  `json:"too_long,omitempty"`     // rows left out because max_seq_length leaves nothing of their answer
 	Seconds     float64              `json:"seconds,omitempty"`      // life of all trainer processes, in seconds
 	CostUSD     float64              `json:"cost_usd"`               // paid in all, in USD
 	Report      string               `json:"report,omitempty"`       // key of the HTML report in the object store

@@ -58,7 +58,7 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) 
 	result := Result{
 		Job: r.Plan.Job, Method: r.in.method, Adapter: published.Name, Version: published.Version, Role: r.in.Role,
 		Status: status, Better: o.Better(), Metrics: o.Metrics, BaseMetrics: o.BaseMetrics, Comparison: o.Comparison,
-		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, Seconds: o.Seconds,
+		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, TooLong: o.Data.TooLong(r.in.method), Seconds: o.Seconds,
 		CostUSD: workflows.USD(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active, Warning: r.warning,
 	}
 	if r.in.Activate && o.Better() && !published.Active {

@@ -274,7 +274,7 @@ func (r *trainRun) once(ctx workflow.Context) (train.Run, error) {
 	running, cancel := workflow.WithCancel(r.Train(ctx, class.Class, summary, wait))
 	future := workflow.ExecuteActivity(running, r.a.RunTraining, train.RunInput{
 		Tenant: r.tenant(), Job: r.Plan.Job, Spec: r.Plan.Spec, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
-		Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
+		MayDrop: r.Check.MayDrop, Class: class.Class, MicroBatch: class.MicroBatch, Accumulation: class.Accumulation, SaveSeconds: r.Save,
 		Finish: r.Enough, Ledger: r.ID, LimitMicroUSD: workflows.MicroUSD(r.limit), Before: r.Tally,
 	})
 	finishing, stops := r.Enough, r.Stops

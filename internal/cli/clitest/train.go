@@ -48,6 +48,8 @@ func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Inp
 	r := Training()
 	r.Method, r.Adapter = method, in.Name
 	switch in.Name {
+	case "long":
+		r.TooLong = 3
 	case "weak":
 		r.Better, r.Comparison.Better, r.Comparison.Verdict = false, false, "the difference is not significant"
 	case "continue": // as after continue-as-new, which replaces the URI of the dataset

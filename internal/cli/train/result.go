@@ -36,6 +36,9 @@ func (a app) printTrain(id string, r train.Result) {
 		text += " (" + r.Device + ")"
 	}
 	a.Say("%s", text)
+	if r.TooLong > 0 {
+		a.Say("%s left out: max_seq_length leaves nothing of the answer.", format.Count(r.TooLong, "row was", "rows were"))
+	}
 	a.PrintMetrics(r.BaseMetrics, r.Metrics)
 	if c := r.Comparison; c != nil && c.Verdict != "" {
 		a.Say("%s", c.Verdict)

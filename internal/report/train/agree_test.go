@@ -59,6 +59,9 @@ func TestRowsAgree(t *testing.T) {
 		r := summary.Run{Check: dataset.Check{HeldOut: held}}
 		r.Check.Train = dataset.Survey{Rows: trained + held + dropped + long + other, Kept: trained + held + long, Dropped: dropped}
 		r.Adapter.Outcome.Data = &training.DataStats{Rows: trained + long, EvalRows: held, Dropped: long}
+		if cut := rng.IntN(5); cut <= held { // held-out rows without an answer
+			r.Adapter.Outcome.Data.EvalDropped = cut
+		}
 		if rng.IntN(3) == 0 { // not trained yet: estimated
 			r.Adapter.Outcome.Data, r.Check.Train.NoRoom = nil, long
 		}

@@ -121,6 +121,8 @@ func metricTitle(method training.Method, name string) string {
 	switch name {
 	case "loss":
 		return "Loss"
+	case training.MetricAnswerLoss:
+		return "Answer loss"
 	case "accuracy":
 		switch method {
 		case training.DPO:

@@ -59,8 +59,15 @@ func newDataView(r summary.Run) *dataView {
 	if d != nil {
 		v.Exact = true
 		lengths = dataset.Spread{P50: d.P50, P90: d.P90, P99: d.P99, Max: d.Max}
-		kept, held, truncated, noRoom = max(0, d.Rows-d.Dropped), d.EvalRows, d.Truncated, d.Dropped
+		kept, held, truncated, noRoom = max(0, d.Rows-d.Dropped), max(0, d.EvalRows-d.EvalDropped), d.Truncated, d.Dropped
+		if r.Check.Eval == nil { // of the same file
+			noRoom += d.EvalDropped
+		}
 		total = large(d.Tokens)
+	}
+	heldTooLong := 0
+	if d != nil && r.Check.Eval != nil {
+		heldTooLong = d.EvalDropped
 	}
 	// Rows that no other line counts, such as rows of a file with a separate evaluation dataset.
 	other := max(0, t.Rows-kept-t.Dropped-noRoom)
@@ -76,6 +83,7 @@ func newDataView(r summary.Run) *dataView {
 		{Name: "Tokens per epoch", Value: total},
 		{Name: "Dropped", Value: report.Count(t.Dropped)},
 		{Name: unusedName(r.Adapter.Spec.Method), Value: nonzero(noRoom)},
+		{Name: "Held out, but too long for an answer", Value: nonzero(heldTooLong)},
 		{Name: "Not used", Value: nonzero(other)},
 		{Name: "Cut to max_seq_length", Value: report.Count(truncated)},
 		{Name: "Duplicates", Value: report.Count(t.Duplicates)},

@@ -54,14 +54,18 @@ func metricsNote(method training.Method, o training.Outcome) string {
 	if c == nil || c.N == 0 {
 		return ""
 	}
-	base, best := o.BaseMetrics[c.Metric], o.Metrics[c.Metric]
-	before, after, _ := sameDigits(base, best)
+	base, before := o.BaseMetrics[c.Metric]
+	best, after := o.Metrics[c.Metric]
+	if !before || !after {
+		return ""
+	}
+	baseText, bestText, _ := sameDigits(base, best)
 	b, a, _ := sameDigits(c.Base, c.Best)
-	if b == before && a == after {
+	if b == baseText && a == bestText {
 		return ""
 	}
 	each := "row"
-	if method == training.SFT {
+	if method == training.SFT && c.Metric == training.MetricLoss {
 		each = "token"
 	}
 	return fmt.Sprintf("This %s is the mean over every %s of the held-out data. The verdict compares the mean over the %s that both models could score: %s and %s.",

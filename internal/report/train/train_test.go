@@ -157,6 +157,25 @@ func TestTrainVerdicts(t *testing.T) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CIHigh, c.PValue = false, -0.01, 0.02, 0.3
 		}, []string{">Not better than its base</span>", "The difference is not statistically significant", "activate support@3 --tenant acme --force<"}},
+		"form": {func(r *summary.Run) {
+			c := r.Adapter.Outcome.Comparison
+			c.Better, c.Metric = false, training.MetricAnswerLoss
+			c.Match = &training.Match{Metric: training.MetricOtherLoss, Own: 0.691, Other: 0.688, Difference: 0.003, CILow: -0.01, CIHigh: 0.02, PValue: 0.4, N: 319}
+		}, []string{
+			">Not better than its base</span>", "On 319 held-out rows the mean answer loss is 0.691 lower", "Training may have taught only their form",
+			"Gain with own questions &#43;0.6910, with those of other rows &#43;0.6880", "activate support@3 --tenant acme --force<",
+		}},
+		"content": {func(r *summary.Run) {
+			r.Adapter.Outcome.Comparison.Match = &training.Match{Metric: training.MetricOtherLoss, Own: 0.7, Other: 0.2, Difference: 0.5, CILow: 0.4, CIHigh: 0.6, N: 319, Learned: true}
+		}, []string{">Better than its base</span>", "It depends on the question"}},
+		"popular documents": {func(r *summary.Run) {
+			c := r.Adapter.Outcome.Comparison
+			c.Better, c.Metric, c.LowerIsBetter, c.Difference = false, training.MetricNDCG, false, 0.2
+			c.Match = &training.Match{Metric: training.MetricOtherNDCG, Own: 0.2, Other: 0.2, PValue: 1, N: 319}
+		}, []string{">Not better than its base</span>", "only to rank some documents higher"}},
+		"held out, too long": {func(r *summary.Run) {
+			r.Check.Eval, r.Adapter.Outcome.Data.EvalDropped = &dataset.Survey{Kept: 319}, 4
+		}, []string{"Held out, but too long for an answer"}},
 		"worse": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CILow, c.CIHigh = false, 0.5, 0.4, 0.6

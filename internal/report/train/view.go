@@ -115,6 +115,11 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, base)
 	case c.Better:
 		verdict += " The difference is statistically significant."
+		if c.Match != nil {
+			verdict += " It depends on the question: with questions of other rows the gain is smaller."
+		}
+	case wanted && c.PValue < 0.05 && c.Match != nil:
+		verdict += matchWords(*c.Match)
 	case wanted && c.PValue >= 0.05:
 		verdict += " The difference is not statistically significant: it can be chance. More held-out rows or more training can make it clearer."
 	case !wanted && c.PValue < 0.05:
@@ -126,10 +131,22 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	if test := report.Clean(c.Test, report.MaxName); test != "" {
 		detail += ", " + test
 	}
+	if m := c.Match; m != nil {
+		detail += fmt.Sprintf(". Gain with own questions %s, with those of other rows %s (difference %s, 95 %% interval %s to %s, %s)",
+			signed(m.Own), signed(m.Other), signed(m.Difference), signed(m.CILow), signed(m.CIHigh), report.PValue(m.PValue))
+	}
 	if c.Missing > 0 {
 		verdict += " " + report.Plural(c.Missing, "more row") + " had no finite value of one of the models."
 	}
 	return verdict, detail + ". Both models were scored on the same rows; the test is paired."
+}
+
+// matchWords says why a significant gain is not enough: it may be a matter of form alone.
+func matchWords(m training.Match) string {
+	if m.Metric == training.MetricOtherNDCG {
+		return " But searches of other rows may find the same documents as much better. Training may have taught only to rank some documents higher."
+	}
+	return " But it was not shown that answers gained more after their own questions than after questions of other rows. Training may have taught only their form: language, length and end."
 }
 
 func about(r summary.Run) report.About {

@@ -20,7 +20,7 @@ from .job import Job
 from .method import Evaluation, Row, Stats
 from .sft import Method as SFT
 from .sft import questions
-from .tokens import each, tally
+from .tokens import check_dropped, each, tally
 
 
 class Trainer(Durable, DPOTrainer):
@@ -69,6 +69,11 @@ class Method(SFT):
             )
         self._train = Dataset.from_list(kept)
         self._held_out = [row for row, _, _ in each("eval", held_out, encode)]
+        check_dropped(
+            self._job,
+            [(row, ids) for row, (ids, _, _) in zip(train, encoded, strict=True)],
+            list(zip(held_out, self._held_out, strict=True)),
+        )
         self._questions = questions(encoder, held_out)
         return tally(
             [length for _, length, _ in encoded],
@@ -77,6 +82,7 @@ class Method(SFT):
             len(encoded) - len(kept),
             len(held_out),
             sum(_tokens(row) for row in self._held_out if row is not None),
+            self._held_out.count(None),
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
@@ -117,6 +123,9 @@ class Method(SFT):
         scored = [rows[i] for i in known]
         names = ("loss", "accuracy", "margin") if scored else ()
         return Evaluation({k: sum(r[k] for r in scored) / len(scored) for k in names}, rows)
+
+    def matches(self) -> Evaluation:
+        return Evaluation({})  # both answers of a pair have one question, and only they are counted
 
     def _margins(self, pairs: list[dict[str, list[int]]]) -> torch.Tensor:
         """Reward of the chosen answer minus that of the rejected one, for each pair."""

@@ -140,7 +140,7 @@ class Method:
         return MultipleNegativesRankingLoss(self.model, scale=retrieval.SCALE)
 
     def evaluate(self) -> Evaluation:
-        vectors = {k: self._encode(k) for k in self._columns}
+        self._vectors = vectors = {k: self._encode(k) for k in self._columns}
         pool = retrieval.Pool.of(self._held_out)
         corpus = vectors["positive"][pool.documents]
         rows: list[dict[str, Any]] = [{"row": i} for i in range(len(self._held_out))]
@@ -171,6 +171,14 @@ class Method:
 
     def answers(self) -> list[dict[str, Any]]:
         return []  # an embedding model writes no text
+
+    def matches(self) -> Evaluation:
+        queries, corpus = self._vectors["anchor"], self._vectors["positive"]
+        pool = retrieval.Pool.of(self._held_out)
+        c = self._job.config
+        metric = c.distance_metric if c.loss == "triplet" else "cosine"
+        corpus = corpus[pool.documents]
+        return Evaluation({}, retrieval.strangers(metric, queries, corpus, pool, self._held_out))
 
     def score(self, metrics: dict[str, float]) -> float:
         return -metrics["loss"]

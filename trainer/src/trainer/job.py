@@ -76,6 +76,14 @@ class LoRA:
 
 
 @dataclass(frozen=True)
+class MayDrop:
+    """How many rows the cut may leave out. Without eval, held-out rows count with train's."""
+
+    train: int
+    eval: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One attempt of one job."""
 
@@ -98,6 +106,7 @@ class Job:
     finish: bool = False
     measure: bool = False  # only count the tokens of the rows
     clock: str = ""  # RFC 3339: the time that chat templates read; empty = this machine's
+    may_drop: MayDrop | None = None
 
 
 def read(path: str) -> Job:
@@ -223,6 +232,9 @@ def _check(j: Job) -> None:
         _within(f"job.config.{name}", getattr(c, name), 0, 1e6)
     if not 0 < c.epochs <= 1e4:
         raise Input(f"job.config.epochs: {c.epochs} is not above 0 and at most 10000")
+    if j.may_drop is not None:
+        _within("job.may_drop.train", j.may_drop.train, 0, 2**31)
+        _within("job.may_drop.eval", j.may_drop.eval or 0, 0, 2**31)
     if j.lora is not None:
         _within("job.lora.r", j.lora.r, 1, 4096)
         _within("job.lora.alpha", j.lora.alpha, 1, 2**16)

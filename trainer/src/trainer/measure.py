@@ -61,4 +61,5 @@ def scaled(s: Stats, rows: int, eval_rows: int) -> Stats:
         eval_tokens=round(s.eval_tokens * held),
         truncated=round(s.truncated * factor),
         dropped=round(s.dropped * factor),
+        eval_dropped=round(s.eval_dropped * held),
     )

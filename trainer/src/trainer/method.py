@@ -7,7 +7,7 @@ this order:
     stats = m.prepare(train, held_out)   # phase "data": tokens; rows are checked canonical rows
     trainer = m.trainer(arguments)       # a transformers Trainer with durable.Durable mixed in
     m.evaluate()                         # phase "evaluate", any number of times
-    m.answers()                          # after the evaluation of the base and of the best
+    m.answers(); m.matches()             # after the evaluation of the base and of the best
     trainer.train(…)                     # phase "train"; run.Session calls evaluate and save in it
     m.save(folder); m.load(folder); m.merge(folder)   # phase "save"; merge is the last call
 
@@ -44,6 +44,7 @@ class Stats:
     max: int = 0
     truncated: int = 0
     dropped: int = 0
+    eval_dropped: int = 0
     sampled: int = 0  # rows that were tokenized, where not all were; 0 = all
     eval_tokens: int = 0  # of the held-out rows, after truncation
 
@@ -102,6 +103,11 @@ class Method(Protocol):
     def answers(self) -> list[dict[str, Any]]:
         """What the model answers to a few held-out rows (answers.py); none for a method whose
         models write no text. Called as evaluate is."""
+
+    def matches(self) -> Evaluation:
+        """Further values of the held-out rows, in their order, that tell what was learned from
+        what every training learns (matched.py); none where the evaluation tells. Called as
+        answers is, and after evaluate with the same weights."""
 
     def score(self, metrics: dict[str, float]) -> float:
         """The score for best and patience; greater is better."""

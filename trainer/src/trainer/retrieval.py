@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .matched import others
+
 CUT = 10  # of nDCG and MRR
 SCALE = 20.0  # of cosines in multiple-negatives ranking: the temperature is 1/SCALE
 _CHUNK = 256  # queries that are ranked at a time
@@ -85,6 +87,24 @@ def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
                 }
             )
     return rows
+
+
+def strangers(metric: str, queries, corpus, pool: Pool, rows) -> list[dict[str, float | None]]:
+    """other_ndcg: how well the anchors of other rows find what each row's anchor should find.
+
+    A model that ranks a few documents first, whatever is asked, raises both alike.
+    """
+    keys = [(row["anchor"], places[0]) for row, places in zip(rows, pool.relevant, strict=True)]
+    pairs = [(i, j) for i, found in enumerate(others(keys)) for j in found]
+    if not pairs:
+        return []
+    asked = Pool(pool.documents, [], [pool.relevant[i] for i, _ in pairs])
+    found: dict[int, list[float]] = {}
+    values = rank(metric, queries[[j for _, j in pairs]], corpus, asked)
+    for (i, _), value in zip(pairs, values, strict=True):
+        found.setdefault(i, []).append(value["ndcg"])
+    means = {i: sum(v) / len(v) for i, v in found.items()}
+    return [{"other_ndcg": means.get(i)} for i in range(len(rows))]
 
 
 def ranking_losses(queries, corpus, pool: Pool, negatives=None) -> list[dict[str, float]]:

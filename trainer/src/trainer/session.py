@@ -136,6 +136,10 @@ class Session(TrainerCallback):
             result = self.method.evaluate()
             if of in ("base", "best"):
                 shown = self.method.answers()
+                more = self.method.matches()
+                result.metrics.update(more.metrics)
+                for row, values in zip(result.rows, more.rows, strict=bool(more.rows)):
+                    row.update(values)
         model.train(was)
         if not result.metrics:
             raise Input("eval: no held-out row can be scored within max_seq_length")

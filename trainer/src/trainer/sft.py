@@ -9,12 +9,12 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, findings, model
+from . import answers, apart, findings, matched, model
 from .durable import Durable
 from .fault import Input
 from .job import Job
 from .method import Evaluation, Finding, Row, Stats
-from .tokens import Encoder, each, tally, variables
+from .tokens import Encoder, check_dropped, each, tally, variables
 
 
 class Trainer(Durable, SFTTrainer):
@@ -62,7 +62,13 @@ class Method:
             options = {"keep_in_memory": True}
             self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
         self._held_out = [row for row, _ in each("eval", held_out, encoder.sft)]
+        check_dropped(
+            self._job,
+            [(row, ids) for row, (ids, _) in zip(train, encoded, strict=True)],
+            list(zip(held_out, self._held_out, strict=True)),
+        )
         self._questions = questions(encoder, held_out)
+        self._answers = [encoder.answer(row) for row in held_out]
         held = [row["input_ids"] for row in self._held_out if row is not None]
         return tally(
             lengths,
@@ -71,6 +77,7 @@ class Method:
             len(encoded) - len(kept),
             len(held_out),
             sum(map(len, held)),
+            self._held_out.count(None),
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
@@ -102,21 +109,32 @@ class Method:
             for i in range(len(self._held_out))
         ]
         known = [i for i, row in enumerate(self._held_out) if row is not None]
-        step = self._job.micro_batch
-        for start in range(0, len(known), step):
-            some = known[start : start + step]
-            batch = self._collate([self._held_out[i] for i in some])
+        sums = self._sums([self._held_out[i] for i in known])
+        for i, (a, b, n) in zip(known, sums, strict=True):
+            rows[i] = {"row": i, "loss": a / n, "accuracy": b / n, "tokens": int(n)}
+            nll, right, tokens = nll + a, right + b, tokens + n
+        metrics = {"loss": nll / tokens, "accuracy": right / tokens} if tokens else {}
+        return Evaluation(metrics, rows)
+
+    def _sums(self, samples: list[dict[str, list[int]]]) -> list[list[float]]:
+        """Of each sample the sum of the losses of its labels, the labels that are the most
+        likely token, and their number."""
+        sums, step = [], self._job.micro_batch
+        for start in range(0, len(samples), step):
+            batch = self._collate(samples[start : start + step])
             batch = {k: v.to(self._trainer.args.device) for k, v in batch.items()}
             with self._trainer.accelerator.autocast():
                 out = self.model(**batch, use_cache=False, fused_lm_head=True)
-            sums = torch.stack(
+            sums += torch.stack(
                 [-out.log_probs.float().sum(1), out.is_top1.sum(1), out.label_mask.sum(1)], 1
             ).tolist()
-            for i, (a, b, n) in zip(some, sums, strict=True):
-                rows[i] = {"row": i, "loss": a / n, "accuracy": b / n, "tokens": int(n)}
-                nll, right, tokens = nll + a, right + b, tokens + n
-        metrics = {"loss": nll / tokens, "accuracy": right / tokens} if tokens else {}
-        return Evaluation(metrics, rows)
+        return sums
+
+    def matches(self) -> Evaluation:
+        def score(samples: list[dict[str, list[int]]]) -> list[float]:
+            return [loss / n for loss, _, n in self._sums(samples)]
+
+        return matched.losses(self._answers, self._job.config.max_seq_length, score)
 
     def answers(self) -> list[dict[str, Any]]:
         if not self._questions:

@@ -4,6 +4,7 @@ The tokens are those that TRL's own preparation makes (a test compares them). It
 here because TRL drops rows without saying so and keeps no order to score rows by.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,10 +15,12 @@ from trl.chat_template_utils import get_training_chat_template, has_generation_m
 
 from .fault import Input
 from .job import Job
+from .matched import Answer
 from .method import Row, Stats
 
 T = TypeVar("T")
 
+PROBES = ("?", "0")  # answers that show what a template writes around any
 IGNORED = -100  # label of a token that the loss does not see
 
 
@@ -140,6 +143,31 @@ class Encoder:
         """The tokens of a conversation, not cut."""
         return self._chat(messages)["input_ids"]
 
+    def answer(self, row: Row) -> Answer | None:
+        """The last answer that a row teaches, without what the template writes around it, and the
+        tokens before it; None for a row that asks nothing, or whose answer is cut off."""
+        if "text" in row:
+            return None
+        if "messages" in row:
+            messages = row["messages"]
+            last = max((i for i, m in enumerate(messages) if _learned(m)), default=None)
+            if last is None:
+                return None
+            asked, said = messages[:last], messages[last]
+            ids = self._chat([*asked, said])["input_ids"]
+            start = end = len(ids)
+            for probe in PROBES:
+                if start + end < len(ids):
+                    break
+                other = self._chat([*asked, {**said, "content": probe}])["input_ids"]
+                start, end = _common(other, ids), _common(other[::-1], ids[::-1])
+        else:
+            ids = self._text(row["prompt"] + row["completion"])
+            start, end = _common(self._text(row["prompt"]), ids), 0
+        head, tokens = ids[:start], ids[start : len(ids) - end]
+        tokens = tokens[: max(0, self._limit - len(head))]
+        return Answer(head, tokens) if head and tokens else None
+
     def _text(self, text: str) -> list[int]:
         return self._tokenizer(text=text)["input_ids"]
 
@@ -222,6 +250,41 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
     return n
 
 
+def _learned(message: dict[str, Any]) -> bool:
+    return message["role"] == "assistant" and message.get("weight") != 0
+
+
+Pairs = list[tuple[Row, Any]]  # rows and what became of them; None = no answer is left
+
+
+def check_dropped(job: Job, train: Pairs, held_out: Pairs) -> None:
+    """Refuse more rows without a remaining answer than the job allows.
+
+    A job that goes on from a checkpoint passed this at its start, or was begun without it.
+    """
+    may = job.may_drop
+    if may is None or job.resume:
+        return
+    sides = [("training", train, may.train), ("held-out", held_out, may.eval)]
+    if may.eval is None:
+        sides = [("training and held-out", train + held_out, may.train)]
+    for what, pairs, allowed in sides:
+        gone = [row for row, encoded in pairs if encoded is None]
+        if len(gone) > allowed:
+            raise Input(
+                f"max_seq_length {job.config.max_seq_length} leaves nothing of the answer of "
+                f"{len(gone)} of {len(pairs)} {what} rows, and allow_dropped permits {allowed}; "
+                f"the first begins with {_beginning(gone[0])}; raise max_seq_length, shorten the "
+                "rows, or raise allow_dropped"
+            )
+
+
+def _beginning(row: Row) -> str:
+    said = row.get("messages") or row.get("prompt") or row.get("text") or ""
+    text = said if isinstance(said, str) else said[0]["content"]
+    return json.dumps(text[:60], ensure_ascii=False)
+
+
 def tally(
     lengths: list[int],
     tokens: int,
@@ -229,6 +292,7 @@ def tally(
     dropped: int,
     eval_rows: int,
     eval_tokens: int,
+    eval_dropped: int = 0,
 ) -> Stats:
     """Stats of the rows of training; lengths are those before truncation."""
     ordered = sorted(lengths)
@@ -247,4 +311,5 @@ def tally(
         max=ordered[-1] if ordered else 0,
         truncated=truncated,
         dropped=dropped,
+        eval_dropped=eval_dropped,
     )

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// maxTemplateBytes is the maximum size of chat_template_kwargs, as JSON: they are part of
+// MaxTemplateBytes is the maximum size of chat_template_kwargs, as JSON: they are part of
 // every history and of the model card.
-const maxTemplateBytes = 64 << 10
+const MaxTemplateBytes = 64 << 10
 
 // variableName is a name that a chat template can read.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
@@ -32,8 +32,8 @@ func fixedVariables() []string {
 // ask whether it is defined.
 func templateSetting(to *map[string]any) func(json.RawMessage) error {
 	return func(text json.RawMessage) error {
-		if len(text) > maxTemplateBytes {
-			return fmt.Errorf("has %d bytes; must be at most %d", len(text), maxTemplateBytes)
+		if len(text) > MaxTemplateBytes {
+			return fmt.Errorf("has %d bytes; must be at most %d", len(text), MaxTemplateBytes)
 		}
 		var given map[string]any
 		d := json.NewDecoder(bytes.NewReader(text))

@@ -31,7 +31,7 @@ func places(t *testing.T, of reflect.Type) (out []place) {
 	switch {
 	case of == reflect.TypeFor[json.RawMessage]():
 		return []place{{"", `["`, `"]`, 3 << 19}, {"", `{"uri":"`, `"}`, 5000}}
-	case of.Kind() == reflect.String:
+	case of.Kind() == reflect.String, of.Kind() == reflect.Interface:
 		return []place{{"", `"`, `"`, 5000}}
 	case of.Kind() == reflect.Pointer:
 		return places(t, of.Elem())

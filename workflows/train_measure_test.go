@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,9 @@ func TestTrainMeasures(t *testing.T) {
 	g := measured(t, c)
 	in := answers("a")
 	in.DryRun = true
-	require.NoError(t, json.Unmarshal([]byte(`{"max_seq_length": 1024, "chat_template_kwargs": {"enable_thinking": false}}`), settingsIn(&in)))
+	tool := map[string]any{"name": "f", "description": strings.Repeat("long ", 1000)} // longer than other texts of an input
+	kwargs := map[string]any{"enable_thinking": false, "tools": []any{tool}}
+	in.SFT = &training.Settings{MaxSeqLength: new(1024), ChatTemplate: kwargs}
 	out, err := g.run(in)
 	require.NoError(t, err)
 	require.EqualValues(t, 90_000, out.Plan.Estimate.Tokens)
@@ -59,7 +62,7 @@ func TestTrainMeasures(t *testing.T) {
 	require.Contains(t, out.Check.Suggestions[0], "--set max_seq_length=384 would be enough")
 	require.Empty(t, g.trainer.attempts())
 	require.Len(t, c.jobs, 1)
-	require.Equal(t, map[string]any{"enable_thinking": false}, c.jobs[0].Config.ChatTemplate)
+	require.Equal(t, kwargs, c.jobs[0].Config.ChatTemplate)
 	require.Equal(t, c.jobs[0].Config, out.Plan.Spec.Config)
 }
 

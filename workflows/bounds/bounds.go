@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -38,6 +39,7 @@ func Check(input []byte) error {
 		Parts: map[string]int{
 			"dataset.rows": rows, "eval_dataset.rows": rows, "trainset": rows, "valset": rows, "testset": rows,
 			"program": program, "metric": program,
+			"sft_config.chat_template_kwargs": training.MaxTemplateBytes, "dpo_config.chat_template_kwargs": training.MaxTemplateBytes,
 			"train": runs, "grid": runs, "runs": runs,
 			"resume": state, "library": state,
 		},

@@ -36,9 +36,12 @@ def test_best_is_kept_and_patience_ends(tmp_path, random_model, train, monkeypat
     from trainer.sft import Method
 
     script = iter([9, 5, 3, 4, 4, 3.5])  # base, then one every second step, best
-    monkeypatch.setattr(
-        Method, "evaluate", lambda self: Evaluation({"loss": next(script), "accuracy": 0.0}, [])
-    )
+
+    def scripted(_):
+        metrics = {"loss": next(script), "accuracy": 0.0}
+        return Evaluation(metrics, [{"row": row} | metrics for row in range(2)])
+
+    monkeypatch.setattr(Method, "evaluate", scripted)
     d = make.document(
         tmp_path,
         random_model,

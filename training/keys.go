@@ -79,7 +79,7 @@ func LengthsKey(t tenant.ID, s Spec) (string, error) {
 		of.Seed, of.Config.BatchSize, of.Config.Accumulation = s.Seed, s.Config.BatchSize, s.Config.Accumulation
 	}
 	job, err := of.JobID()
-	return string(t) + "/training/lengths/" + job + ".json", err
+	return string(t) + "/datasets/" + job + ".lengths.json", err
 }
 
 // AdaptersPrefix is the folder of a tenant's published adapters.

@@ -46,8 +46,8 @@ const (
 func badDatasets() []badStart {
 	chat := func(messages string) string { return validChat + `{"messages": [` + messages + `]}` }
 	return []badStart{
-		{name: "not UTF-8", file: validRow + "{\"prompt\": \"caf\xe9\", \"completion\": \"b\"}\n", want: "line 2: byte 16 is not UTF-8; save the file as UTF-8"},
-		{name: "UTF-16", file: utf16Text("\ufeff" + validRow), want: "it is UTF-16 or UTF-32; save it as UTF-8"},
+		{name: "not UTF-8", file: validRow + "{\"prompt\": \"caf\xe9\", \"completion\": \"b\"}\n", want: "line 2: byte 16 is not UTF-8; the row looks like Windows-1252 (Latin-1); save it as UTF-8"},
+		{name: "UTF-16", file: utf16Text("\ufeff" + validRow), want: "it is encoded as UTF-16LE; save it as UTF-8"},
 		{name: "cut off", file: validRow + `{"prompt": "a", "comp`, want: "line 2: the JSON object is not closed; the file is cut off"},
 		{name: "array cut off", file: "[" + strings.TrimSpace(validRow) + ",", want: "the closing ] is missing"},
 		{name: "key twice", file: validRow + `{"prompt": "a", "prompt": "b", "completion": "c"}`, want: `line 2, field "prompt": the key is listed twice`},

@@ -176,8 +176,13 @@ func (c Check) Err() error {
 		}
 		named = append(named, text)
 	}
+	if len(named) > 1 { // a message may be shown as one line
+		for i, text := range named {
+			named[i] = fmt.Sprintf("(%d) %s", i+1, text)
+		}
+	}
 	if more := c.Errors - len(named); more > 0 {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
-	return fault.New(fault.Input, "check dataset", name, strings.Join(named, "\n  "))
+	return fault.New(fault.Input, "check dataset", name, strings.Join(named, "\n"))
 }

@@ -73,7 +73,10 @@ func (c Card) kind() string {
 	what := map[Method]string{
 		SFT: "Supervised fine-tuning", DPO: "Direct preference optimization", Embedding: "Contrastive fine-tuning",
 	}[c.Spec.Method]
-	if c.Spec.LoRA != nil {
+	switch {
+	case c.Spec.Config.LoadIn4Bit:
+		return what + " (QLoRA)"
+	case c.Spec.LoRA != nil:
 		return what + " (LoRA)"
 	}
 	return what + " (all weights)"
@@ -157,6 +160,7 @@ func (c Card) run() [][2]string {
 		{"Device", c.Device},
 		{"Class", c.Class},
 		{"Numerics", string(c.Spec.Numerics)},
+		{"Base model in training", c.Spec.Config.Quantization()},
 		{"Seed", strconv.FormatInt(c.Spec.Seed, 10)},
 		{"Steps", strconv.Itoa(c.Steps)},
 		{"Published step", strconv.Itoa(c.BestStep)},

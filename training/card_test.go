@@ -60,6 +60,16 @@ func TestCardWithoutMuch(t *testing.T) {
 	assert.NotContains(t, text, "## Use")
 }
 
+func TestCardOfQLoRA(t *testing.T) {
+	t.Parallel()
+	c := card(t)
+	assert.NotContains(t, c.Markdown(), "4 bits")
+	c.Spec.Config.LoadIn4Bit = true
+	text := c.Markdown()
+	assert.Contains(t, text, "Supervised fine-tuning (QLoRA) of")
+	assert.Contains(t, text, "| Base model in training | 4 bits (NF4, double quantization) |")
+}
+
 // TestUntrustedTextInCard: text from inputs, models and trainers cannot leave its cell.
 func TestUntrustedTextInCard(t *testing.T) {
 	t.Parallel()

@@ -60,7 +60,7 @@ const ManifestName = "manifest.json"
 func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 	job, err := Spec{
 		Method: s.Method, Model: s.Model, Revision: s.Revision, Numerics: s.Numerics, LoRA: s.LoRA,
-		Config: Config{MaxSeqLength: s.Config.MaxSeqLength, Packing: s.Config.Packing, BatchSize: s.Config.BatchSize},
+		Config: Config{MaxSeqLength: s.Config.MaxSeqLength, Packing: s.Config.Packing, BatchSize: s.Config.BatchSize, LoadIn4Bit: s.Config.LoadIn4Bit},
 	}.JobID()
 	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
 }
@@ -73,6 +73,7 @@ func LengthsKey(t tenant.ID, s Spec) (string, error) {
 		Config: Config{
 			MaxSeqLength: s.Config.MaxSeqLength, MaxPromptLength: s.Config.MaxPromptLength, AssistantOnly: s.Config.AssistantOnly,
 			ChatTemplate: s.Config.ChatTemplate, Loss: s.Config.Loss,
+			LoadIn4Bit: s.Config.LoadIn4Bit, // which the trainer refuses where it cannot
 		},
 	}
 	if s.Config.Loss == "mnr" { // which rows have no batch is random

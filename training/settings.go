@@ -30,6 +30,8 @@ type Settings struct {
 
 	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the model's chat template, such as {"enable_thinking": false}
 
+	LoadIn4Bit *bool `json:"load_in_4bit,omitempty"` // SFT, DPO with LoRA: the base model is held in 4 bits (QLoRA: NF4 with double quantization) and its weights need a third of the memory (default false)
+
 	UseLoRA       *bool    `json:"use_lora,omitempty"`       // default true; false trains all weights
 	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
 	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`     // scale (default 16)

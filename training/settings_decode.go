@@ -45,6 +45,7 @@ func (s *Settings) fields() []settingField {
 		{"distance_metric", wordSetting(&s.DistanceMetric, "cosine", "euclidean", "manhattan")},
 		{"triplet_margin", realSetting(&s.TripletMargin, positive, 1e6)},
 		{"chat_template_kwargs", templateSetting(&s.ChatTemplate)},
+		{"load_in_4bit", switchSetting(&s.LoadIn4Bit)},
 		{"use_lora", switchSetting(&s.UseLoRA)},
 		{"lora_r", wholeSetting(&s.LoRAR, 1, 4096)},
 		{"lora_alpha", wholeSetting(&s.LoRAAlpha, 1, 65536)},

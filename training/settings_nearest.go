@@ -35,6 +35,10 @@ func settingAliases() [][2]string {
 		{"enable_thinking", "chat_template_kwargs"},
 		{"date_string", "chat_template_kwargs"},
 		{"tools", "chat_template_kwargs"},
+		{"qlora", "load_in_4bit"},
+		{"quantization", "load_in_4bit"},
+		{"quantization_bit", "load_in_4bit"},
+		{"bnb_4bit_quant_type", "load_in_4bit"},
 	}
 }
 
@@ -48,8 +52,8 @@ func nearestSetting(key string, fields []settingField) string {
 	switch lower {
 	case "seed", "base_model", "gpu", "timeout", "name", "dataset", "lora":
 		return "it belongs beside this object, in the input itself"
-	case "load_in_4bit", "load_in_8bit", "qlora":
-		return "quantized bases are not offered"
+	case "load_in_8bit":
+		return `8 bits are not offered; 4 bits are: "load_in_4bit"`
 	}
 	for _, alias := range settingAliases() {
 		for _, k := range known {

@@ -42,6 +42,9 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	p.distance(&c, s)
 	c.ChatTemplate = s.ChatTemplate
 	lora := p.lora(method, s, l)
+	if setTo(&c.LoadIn4Bit, s.LoadIn4Bit); lora == nil && c.LoadIn4Bit {
+		p.add("load_in_4bit: weights in 4 bits cannot be trained themselves, only an adapter beside them; set use_lora to true")
+	}
 	if lora == nil && c.MergeWeights {
 		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
 	}
@@ -109,6 +112,9 @@ func (p *settingProblems) foreign(method Method, s Settings) {
 	}
 	if s.ChatTemplate != nil && method == Embedding {
 		p.add(`"chat_template_kwargs" is a setting of sft and dpo`)
+	}
+	if s.LoadIn4Bit != nil && *s.LoadIn4Bit && method == Embedding {
+		p.add(`"load_in_4bit" is a setting of sft and dpo; embedding models are small enough for 16 bits`)
 	}
 }
 

@@ -50,6 +50,35 @@ func TestResolveDefaults(t *testing.T) {
 	}
 }
 
+// TestLoadIn4Bit: only the settings change, and false is the job that it was without the setting.
+func TestLoadIn4Bit(t *testing.T) {
+	t.Parallel()
+	for _, method := range []training.Method{training.SFT, training.DPO} {
+		plain, _, _, err := training.Resolve(method, training.Settings{}, training.LoRASettings{})
+		require.NoError(t, err)
+		off, _, _, err := training.Resolve(method, settingsOf(t, `{"load_in_4bit": false}`), training.LoRASettings{})
+		require.NoError(t, err)
+		assert.Equal(t, plain, off)
+		on, lora, _, err := training.Resolve(method, settingsOf(t, `{"load_in_4bit": true}`), training.LoRASettings{})
+		require.NoError(t, err)
+		assert.NotNil(t, lora)
+		assert.Empty(t, plain.Quantization())
+		assert.Contains(t, on.Quantization(), "4 bits")
+		keys := map[string]bool{}
+		for _, c := range []training.Config{plain, off, on} {
+			spec := training.Spec{Method: method, Config: c, LoRA: lora}
+			job, err := spec.JobID()
+			require.NoError(t, err)
+			speed, err := training.SpeedKey("acme", spec, "t4")
+			require.NoError(t, err)
+			lengths, err := training.LengthsKey("acme", spec)
+			require.NoError(t, err)
+			keys[job], keys[speed], keys[lengths] = true, true, true
+		}
+		assert.Len(t, keys, 6, "two jobs, with speeds and checks of their own")
+	}
+}
+
 // TestCogniverseConfig: what dataclasses.asdict of Cogniverse's SFTConfig gives.
 func TestCogniverseConfig(t *testing.T) {
 	t.Parallel()
@@ -82,7 +111,8 @@ func TestSettingsRefused(t *testing.T) {
 		"case":               {`{"Epochs": 1}`, `did you mean "epochs"?`},
 		"far":                {`{"zzzzzzzzzz": 1}`, "supported: epochs, batch_size"},
 		"of the input":       {`{"seed": 1}`, "it belongs beside this object"},
-		"quantized":          {`{"load_in_4bit": true}`, "quantized bases are not offered"},
+		"8 bits":             {`{"load_in_8bit": true}`, `8 bits are not offered; 4 bits are: "load_in_4bit"`},
+		"quantized":          {`{"qlora": true}`, `did you mean "load_in_4bit"?`},
 		"NaN":                {`{"learning_rate": "NaN"}`, `"learning_rate" is "NaN"; must be a number > 0 and ≤ 1`},
 		"infinite":           {`{"learning_rate": 1e999}`, `"learning_rate" is 1e999; must be a number > 0 and ≤ 1`},
 		"infinite whole":     {`{"batch_size": 1e999}`, `must be a whole number from 1 to 4096`},
@@ -140,6 +170,8 @@ func TestResolveContradictions(t *testing.T) {
 		"numerics":         {training.SFT, `{"fp16": false, "numerics": "bf16"}`, `{}`, "contradict each other"},
 		"dropped":          {training.SFT, `{"allow_dropped": 2.5}`, `{}`, "a share below 1"},
 		"no template":      {training.Embedding, `{"chat_template_kwargs": {}}`, `{}`, `"chat_template_kwargs" is a setting of sft and dpo`},
+		"all in 4 bits":    {training.DPO, `{"use_lora": false, "load_in_4bit": true}`, `{}`, "weights in 4 bits cannot be trained themselves"},
+		"vectors in 4":     {training.Embedding, `{"load_in_4bit": true}`, `{}`, `"load_in_4bit" is a setting of sft and dpo`},
 		"two eval steps":   {training.Embedding, `{"eval_steps": 1, "evaluation_steps": 2}`, `{}`, "both mean the same"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,6 +58,17 @@ type Config struct {
 	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss
 
 	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the chat template
+
+	LoadIn4Bit bool `json:"load_in_4bit,omitempty"` // SFT, DPO: the base model is held in 4 bits (QLoRA)
+}
+
+// Quantization says how the base model is held in training, for people; "" = in the numerics of
+// the run.
+func (c Config) Quantization() string {
+	if c.LoadIn4Bit {
+		return "4 bits (NF4, double quantization)"
+	}
+	return ""
 }
 
 // LoRA is the shape of an adapter.

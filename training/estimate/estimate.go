@@ -184,6 +184,8 @@ func (p Plan) refuse(e Estimate) error {
 		hint = "; name a larger class in gpu, or make max_seq_length smaller"
 		if p.LoRA == nil {
 			hint += " or use LoRA"
+		} else if !p.Config.LoadIn4Bit && p.Method != training.Embedding {
+			hint += ", or set load_in_4bit"
 		}
 	}
 	if len(lines) == 0 {

@@ -123,11 +123,29 @@ const (
 	cpuHeadVocab  = 32768
 )
 
+// bytes4Bit is the size of a weight in NF4: half a byte, and its share of the scales of its
+// blocks.
+const bytes4Bit = 0.55
+
+// frozen is the memory of a base model that is not trained. In 4 bits are only the matrices
+// that an adapter could attach to; the embeddings and the output layer are not quantized.
+func (p Plan) frozen(width float64) float64 {
+	n := float64(p.Shape.Parameters)
+	if !p.Config.LoadIn4Bit {
+		return n * width
+	}
+	var quantized float64
+	for _, l := range p.Shape.Linear {
+		quantized += float64(l.matches(training.AllLinear)) * float64(l.In) * float64(l.Out)
+	}
+	return quantized*bytes4Bit + (n-quantized)*width
+}
+
 // state is the memory of the weights and of their training state.
 func (p Plan) state(l load, loraParameters int64) memory {
 	n := float64(p.Shape.Parameters)
 	if p.LoRA != nil {
-		return memory{weights: n * l.width, trained: bytesTrained * float64(loraParameters)}
+		return memory{weights: p.frozen(l.width), trained: bytesTrained * float64(loraParameters)}
 	}
 	m := memory{weights: n * 4, trained: n * (bytesTrained - 4)} // weights stay in fp32
 	if p.Method == training.DPO {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/training"
 )
@@ -24,10 +25,14 @@ func TestMemoryCalibration(t *testing.T) {
 	// Qwen's own script: rank 64 on c_attn, attn.c_proj, w1, w2 and mlp.c_proj.
 	lora7B := int64(64 * 32 * ((4096 + 12288) + (4096 + 4096) + 3*(4096+11008)))
 	lora14B := int64(64 * 40 * ((5120 + 15360) + (5120 + 5120) + 3*(5120+13696)))
+	inFour := func(s Shape, matrices ...Linear) Shape { s.Linear = matrices; return s }
+	// The weights of Qwen's blocks, without embeddings and output layer.
+	qwen7BInFour := inFour(qwen7B, Linear{Name: "h.*.mlp.w1", In: 4096, Out: 11008, Count: 32 * 3}, Linear{Name: "h.*.attn.c_attn", In: 4096, Out: 16384, Count: 32})
 	const (
 		whole     = 1 << iota // logits of all tokens at once, as the report's script makes them
 		unspared              // no gradient checkpointing
 		offloaded             // inputs of the layers are kept in the memory of the host
+		inFourBits
 	)
 	for name, test := range map[string]struct {
 		shape    Shape
@@ -42,6 +47,7 @@ func TestMemoryCalibration(t *testing.T) {
 		"Qwen-7B 2k":           {qwen7B, lora7B, 1, 2048, 23.8e9, whole},
 		"Qwen-7B 4k":           {qwen7B, lora7B, 1, 4096, 29.7e9, whole},
 		"Qwen-7B 8k":           {qwen7B, lora7B, 1, 8192, 36.6e9, whole},
+		"Qwen-7B in 4 bits 2k": {qwen7BInFour, lora7B, 1, 2048, 13.9e9, whole | inFourBits},
 		"Qwen-14B 2k":          {qwen14B, lora14B, 1, 2048, 37.4e9, whole},
 		"PEFT Llama-3.2-3B":    {llama3B, 9_175_040, 4, 768, 22.3e9, whole | unspared},
 		"torchtune 8B on 4090": {llama8B, 20_971_520, 2, 2048, 16.2 * (1 << 30), offloaded},
@@ -52,7 +58,9 @@ func TestMemoryCalibration(t *testing.T) {
 			t.Parallel()
 			p := Plan{
 				Method: training.SFT, Shape: test.shape, LoRA: &training.LoRA{}, Numerics: training.BF16,
-				Config: training.Config{BatchSize: test.batch, MaxSeqLength: test.length, Packing: true}, Rows: 1, Tokens: 1, // all rows are full
+				Config: training.Config{
+					BatchSize: test.batch, MaxSeqLength: test.length, Packing: true, LoadIn4Bit: test.how&inFourBits != 0,
+				}, Rows: 1, Tokens: 1, // all rows are full
 			}
 			l := p.load(test.batch)
 			m := p.memoryGPU(l, test.lora)
@@ -75,6 +83,60 @@ func TestMemoryCalibration(t *testing.T) {
 	unsparing.activations = unsparedActivations(llama8B, l)
 	assert.Less(t, float64(spared.peak()), 30.3*(1<<30))
 	assert.Greater(t, float64(unsparing.peak()), 30.3*(1<<30))
+}
+
+// TestMemorySavedBy4Bits: torchtune's Llama-3.2-3B took 8.5 GiB with LoRA, and 4.6 GiB with QLoRA. The
+// settings that both had are not known, so only the difference is compared.
+func TestMemorySavedBy4Bits(t *testing.T) {
+	t.Parallel()
+	shape := Shape{Parameters: 3_212_749_824, Layers: 28, Hidden: 3072, Vocab: 128_256, Tied: true, Linear: []Linear{
+		{Name: "model.layers.*.mlp.up_proj", In: 3072, Out: 8192, Count: 28 * 3},
+		{Name: "model.layers.*.self_attn.q_proj", In: 3072, Out: 3072, Count: 28 * 2},
+		{Name: "model.layers.*.self_attn.v_proj", In: 3072, Out: 1024, Count: 28 * 2},
+	}}
+	lora := training.LoRA{R: 8, Alpha: 16, TargetModules: []string{training.AllLinear}}
+	p := Plan{
+		Method: training.SFT, Shape: shape, LoRA: &lora, Numerics: training.BF16, Rows: 100, Tokens: 51_200,
+		Config: training.Config{Epochs: 1, BatchSize: 2, Accumulation: 1, MaxSeqLength: 4096, Packing: true}, Classes: []string{"a100-80gb"},
+	}
+	whole, err := p.Estimate()
+	require.NoError(t, err)
+	p.Config.LoadIn4Bit = true
+	small, err := p.Estimate()
+	require.NoError(t, err)
+	assert.InEpsilon(t, 8.5-4.6, float64(whole.Classes[0].NeedBytes-small.Classes[0].NeedBytes)/(1<<30), 0.15)
+}
+
+// Test4BitsFitASmallerCard: 8 billion parameters fit a T4 in 4 bits only, and the refusal says so.
+func Test4BitsFitASmallerCard(t *testing.T) {
+	t.Parallel()
+	shape := Shape{Parameters: 8_030_261_248, Layers: 32, Hidden: 4096, Vocab: 128_256, Linear: []Linear{
+		{Name: "model.layers.*.mlp.up_proj", In: 4096, Out: 14336, Count: 32 * 3},
+		{Name: "model.layers.*.self_attn.q_proj", In: 4096, Out: 4096, Count: 32 * 2},
+		{Name: "model.layers.*.self_attn.v_proj", In: 4096, Out: 1024, Count: 32 * 2},
+		{Name: "lm_head", In: 4096, Out: 128_256, Count: 1},
+	}}
+	p := Plan{
+		Method: training.SFT, Shape: shape, LoRA: &training.LoRA{R: 8, Alpha: 16, TargetModules: []string{"q_proj", "v_proj"}},
+		Numerics: training.FP16, Rows: 100, Tokens: 51_200, Classes: []string{"t4", "a10g"},
+		Config: training.Config{Epochs: 1, BatchSize: 1, Accumulation: 1, MaxSeqLength: 2048},
+	}
+	e, err := p.Estimate()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a10g"}, e.Usable())
+	p.Config.LoadIn4Bit = true
+	e, err = p.Estimate()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"t4", "a10g"}, e.Usable())
+
+	p.Config.LoadIn4Bit, p.Classes = false, []string{"t4"}
+	_, err = p.Estimate()
+	require.ErrorContains(t, err, "or set load_in_4bit")
+	p.Config.LoadIn4Bit, p.Config.MaxSeqLength = true, 1<<17
+	p.Longest = 1 << 17
+	_, err = p.Estimate()
+	require.ErrorContains(t, err, "t4 needs")
+	assert.NotContains(t, err.Error(), "or set load_in_4bit")
 }
 
 // TestSpeedCalibration: measured tokens a second of LoRA, against the formula.

@@ -21,7 +21,11 @@ func (a app) printPlan(r train.Result) {
 	if e.LoRAParameters > 0 {
 		weights = largeText(e.Parameters) + " weights, and " + largeText(e.LoRAParameters) + " trained LoRA weights"
 	}
-	a.Say("%s; %s tokens in %s, %s", weights, humanize.Comma(e.Tokens), format.Count(e.Steps, "step", "steps"), e.Numerics)
+	numbers := string(e.Numerics)
+	if q := r.Plan.Spec.Config.Quantization(); q != "" {
+		numbers += ", base model in " + q
+	}
+	a.Say("%s; %s tokens in %s, %s", weights, humanize.Comma(e.Tokens), format.Count(e.Steps, "step", "steps"), numbers)
 	a.Say("")
 	rows := make([][]string, len(e.Classes))
 	for i, c := range e.Classes {

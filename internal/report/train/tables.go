@@ -258,6 +258,7 @@ func lineage(r summary.Run) []report.Pair {
 		{Name: "Seed", Value: strconv.FormatInt(s.Seed, 10)},
 		{Name: "Numerics", Value: report.Clean(string(s.Numerics), report.MaxLabel)},
 		{Name: "LoRA", Value: lora},
+		{Name: "Base model in training", Value: s.Config.Quantization()},
 		{Name: "Published as", Value: report.Clean(kind, report.MaxName)},
 	})
 }

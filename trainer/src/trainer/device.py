@@ -1,5 +1,6 @@
 """The device of a run, configured for reproducible results."""
 
+import contextlib
 import importlib.metadata
 import os
 import resource
@@ -19,6 +20,7 @@ _PACKAGES = (
     "safetensors",
     "tokenizers",
 )
+_OPTIONAL = ("bitsandbytes",)  # for load_in_4bit; it does not exist for every machine
 
 
 def use(name: str) -> None:
@@ -43,6 +45,9 @@ def use(name: str) -> None:
 def describe(name: str) -> dict[str, object]:
     """The fields of the device event."""
     versions = {p: importlib.metadata.version(p) for p in _PACKAGES}
+    for p in _OPTIONAL:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[p] = importlib.metadata.version(p)
     if name == "cuda":
         properties = torch.cuda.get_device_properties(0)
         versions["cuda"] = str(torch.version.cuda)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from . import apart, model
+from . import apart, model, quantized
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -99,6 +99,7 @@ class Method(SFT):
             peft_config=model.lora(self._job, "CAUSAL_LM"),
         )
         self.model = t.model
+        quantized.restore_adapter(self._job, t.model)
         self._collate = t.data_collator
         if self._apart:
             for m in (t.model.get_base_model() if self._job.lora else t.model, t.ref_model):

@@ -63,6 +63,7 @@ class Config:
     distance_metric: str = "cosine"
     triplet_margin: float = 0.5
     chat_template_kwargs: dict[str, Any] | None = None
+    load_in_4bit: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,8 @@ def _check(j: Job) -> None:
         raise Input("job.numerics: fp16 requires a GPU; use fp32 or bf16 on the CPU")
     if j.clock and _time(j.clock) is None:
         raise Input(f"job.clock: {j.clock!r} must be a time as in RFC 3339, with its zone")
+    if c.load_in_4bit and (j.lora is None or j.method == "embedding") and not j.measure:
+        raise Input("job.config.load_in_4bit: requires lora, and the method sft or dpo")
     if not j.job:
         raise Input("job.job is empty")
     for name in ("work_dir", "resume"):

@@ -12,6 +12,7 @@ from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from . import quantized
 from .fault import Input, OutOfMemory, is_out_of_memory
 from .job import Job
 
@@ -101,6 +102,15 @@ def tokenizer(job: Job) -> PreTrainedTokenizerBase:
 
 def causal(job: Job) -> Any:
     """The base model, fresh from its folder, on the job's device."""
+    small = job.config.load_in_4bit
+    m = _causal(job, quantized.loading(job, dtype(job)) if small else {})
+    if not small:
+        return m.to(job.device)
+    quantized.loaded(m)
+    return m
+
+
+def _causal(job: Job, more: dict[str, Any]) -> Any:
     folder = checked(job)
     try:
         m, info = AutoModelForCausalLM.from_pretrained(
@@ -111,6 +121,7 @@ def causal(job: Job) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **more,
         )
     except Exception as e:
         raise unreadable(job, str(folder), e) from e
@@ -123,7 +134,7 @@ def causal(job: Job) -> Any:
             f"tokens that {job.model.name} takes"
         )
     m.config.use_cache = False
-    return m.to(job.device)
+    return m
 
 
 def lora(job: Job, task: str) -> LoraConfig | None:
@@ -172,6 +183,14 @@ def save_adapter(job: Job, m: Any, folder: Path) -> None:
     config.revision = job.model.revision if commit else None
     m.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the caller writes one
+
+
+def merged(job: Job, m: Any) -> Any:
+    """The base with the trained adapter merged in; a quantized base is loaded again without
+    quantization, into the memory of the host."""
+    if job.config.load_in_4bit:
+        return quantized.merged(m, _causal(job, {}))
+    return m.merge_and_unload(safe_merge=True)
 
 
 def load_adapter(m: Any, folder: Path) -> None:

@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, findings, matched, model
+from . import answers, apart, findings, matched, model, quantized
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -27,6 +27,7 @@ class Method:
     def __init__(self, job: Job):
         self._job = job
         self._tokenizer = model.tokenizer(job)
+        quantized.check(job)
         if job.measure:
             return
         self.model = model.causal(job)
@@ -96,6 +97,7 @@ class Method:
             peft_config=model.lora(self._job, "CAUSAL_LM"),
         )
         self.model = t.model
+        quantized.restore_adapter(self._job, t.model)
         if self._apart:
             base = t.model.get_base_model() if self._job.lora else t.model
             apart.compact(base)
@@ -164,8 +166,7 @@ class Method:
             model.load_whole(self.model, folder)
 
     def merge(self, folder: Path) -> None:
-        merged = self.model.merge_and_unload(safe_merge=True)
-        model.save_whole(self._job, merged, folder)
+        model.save_whole(self._job, model.merged(self._job, self.model), folder)
 
 
 def questions(encoder: Encoder, rows: list[Row]) -> list[answers.Question]:

@@ -54,7 +54,7 @@ func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 	}
 	open = func() (io.ReadCloser, error) {
 		_, err := file.Seek(0, io.SeekStart)
-		return io.NopCloser(file), fault.Disk("read dataset", name, err)
+		return keptOpen{file}, fault.Disk("read dataset", name, err)
 	}
 	return open, name, func() { _ = file.Close() }, nil
 }

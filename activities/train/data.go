@@ -77,7 +77,10 @@ func (a *Activities) PrepareDataset(ctx context.Context, in PrepareInput) (datas
 	}
 	defer train.Close()
 	defer eval.Close()
-	check, err := dataset.Prepare(ctx, in.options(name, evalName), source, held, train, eval)
+	if held != nil {
+		held = activities.Spooled(dir, held)
+	}
+	check, err := dataset.Prepare(ctx, in.options(name, evalName), activities.Spooled(dir, source), held, train, eval)
 	if err != nil {
 		return dataset.Check{}, err
 	}

@@ -30,7 +30,7 @@ func TestFaultyDatasets(t *testing.T) {
 			t.Parallel()
 			verdict, problems := listed(t, string(table), d.Name)
 			j := newTrained(t)
-			in := PrepareInput{Tenant: "default", Method: d.Method, Train: j.upload(d.File, "d.jsonl"), MaxSeqLength: d.MaxSeqLength, Seed: 42}
+			in := PrepareInput{Tenant: "default", Method: d.Method, Train: j.upload(d.File, d.FileName), MaxSeqLength: d.MaxSeqLength, Seed: 42}
 			if d.Eval != "" {
 				eval := j.upload(d.Eval, "e.jsonl")
 				in.Eval = &eval
@@ -49,7 +49,8 @@ func TestFaultyDatasets(t *testing.T) {
 			require.Equal(t, fault.Input, activitytest.ClassOf(err))
 			for _, p := range problems {
 				if severity, text, _ := strings.Cut(p, " "); severity == string(dataset.SeverityError) {
-					_, text, _ = strings.Cut(text, ".jsonl: ")
+					_, text, _ = strings.Cut(text, ": ") // the code
+					_, text, _ = strings.Cut(text, ": ") // the file
 					assert.ErrorContains(t, err, text)
 				}
 			}

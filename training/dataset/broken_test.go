@@ -46,8 +46,11 @@ func brokenFiles() []broken {
 		{name: "UTF-16", text: wide("\ufeff" + goodPrompt), code: "encoding", want: "it is encoded as UTF-16LE; save it as UTF-8, for example by: iconv -f UTF-16LE -t UTF-8"},
 		{name: "UTF-16 without mark", text: wide(goodPrompt), code: "encoding", want: "it is encoded as UTF-16LE"},
 		{name: "gzip", text: "\x1f\x8b\x08\x00\x00", code: "not_json", want: "it is a gzip file; unpack it"},
-		{name: "parquet", text: "PAR1\x15\x04", code: "not_json", want: "it is a Parquet file"},
-		{name: "CSV", text: "prompt,completion\na,b\n", code: "not_json", want: `line 1: it is neither JSON lines nor a JSON array: it begins with "p"`},
+		{name: "parquet", text: "PAR1\x15\x04", code: "parquet_corrupt", want: "the Parquet file cannot be read: it is cut off or damaged; write the file again"},
+		{name: "text", text: "question 1,answer\na,b\n", code: "not_json", want: `line 1: it is neither JSON lines nor a JSON array: it begins with "q"`},
+		{name: "CSV row with a column too many", text: "prompt,completion\na,b\nc,d,e\n", code: "columns", want: "line 3, row 2: the number of its cells is 3; the first line names 2 columns"},
+		{name: "CSV with an open quote", text: "prompt,completion\na,b\n\"c,d\ne,f\n", code: "csv_quote", want: "line 3, row 2: a cell in double quotes does not end"},
+		{name: "TSV without an answer", text: "prompt\tcompletion\na\t\n", code: "empty", want: `line 2, row 1, field "completion": the text is empty`},
 		{name: "array cut between rows", text: "[" + strings.TrimSpace(goodPrompt) + ",\n", code: "truncated_json", want: "line 2, row 1: the closing ] is missing"},
 		{name: "array cut within a row", text: "[\n" + strings.TrimSpace(goodPrompt) + ",\n" + `{"prompt": "a`, code: "truncated_json", want: "line 3, row 2: the file ends within this row"},
 		{name: "array without comma", text: "[" + goodPrompt + goodPrompt + "]", code: "syntax", want: `line 2, row 1: expected , or ] after the row, found "{"`},
@@ -137,7 +140,7 @@ func TestPrepareRefuses(t *testing.T) {
 			o.Name, o.EvalName = "d", "e"
 			switch c.method {
 			case "":
-				if format, err := rows.DetectFormat(sourceOf(c.text), DefaultMaxRowBytes); err == nil {
+				if format, err := rows.DetectFormat(tableOf(c.text)); err == nil {
 					o.Method = format.Method()
 				}
 			case "auto":

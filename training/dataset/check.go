@@ -88,7 +88,7 @@ type Survey struct {
 	Name      string            `json:"name"`       // file name or URI
 	SHA256    string            `json:"sha256"`     // of the file as it is
 	Bytes     int64             `json:"bytes"`      // size of the file
-	Container string            `json:"container"`  // "jsonl" or "json"
+	Container string            `json:"container"`  // "jsonl", "json", "csv", "tsv" or "parquet"
 	Format    rows.Format       `json:"format"`     // detected format of the rows
 	Methods   []training.Method `json:"methods"`    // methods that the format suits
 	Rows      int               `json:"rows"`       // rows in the file
@@ -125,7 +125,7 @@ type Problem struct {
 	Severity Severity `json:"severity"`        // error or warning
 	Code     string   `json:"code"`            // kind of the problem
 	File     string   `json:"file"`            // file name or URI
-	Line     int      `json:"line,omitempty"`  // line where the row begins, from 1; 0 = the whole file
+	Line     int      `json:"line,omitempty"`  // line where the row begins, from 1; 0 = the whole file, or a file without lines
 	Row      int      `json:"row,omitempty"`   // row, from 1
 	Field    string   `json:"field,omitempty"` // field of the row
 	Reason   string   `json:"reason"`          // what is wrong

@@ -81,9 +81,9 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 	}
 }
 
-// name is the line of a row, or its place in a JSON array.
+// name is the line of a row, or its number in a file that counts rows.
 func (s *surveyor) name(p place) string {
-	if s.survey.Container == rows.JSONArray {
+	if rows.ByRow(s.survey.Container) {
 		return fmt.Sprintf("row %d", p.row)
 	}
 	return fmt.Sprintf("line %d", p.line)

@@ -21,9 +21,9 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	switch {
 	case again:
 		s.survey.Duplicates++
-		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: fmt.Sprintf("the row equals line %d", first), Fix: "remove it, unless it should count twice"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: "the row equals " + s.where(first), Fix: "remove it, unless it should count twice"}, raw)
 	default:
-		s.lines[same] = uint32(min(raw.Line, 1<<32-1))
+		s.lines[same] = uint32(min(cmp.Or(raw.Line, raw.Row), 1<<32-1))
 		if s.questions[question] > 0 {
 			s.survey.RepeatedPrompts++
 		}

@@ -135,7 +135,7 @@ func (p *preparation) write(ctx context.Context, train, held io.Writer) error {
 func (p *preparation) copy(ctx context.Context, s *surveyor, write func(row rows.Row, place int) error) error {
 	_, sum, _, err := s.each(ctx, func(_ *rows.RowInput, raw rows.RawRow, list []rows.Row) error {
 		place := raw.Line
-		if s.survey.Container == rows.JSONArray {
+		if rows.ByRow(s.survey.Container) {
 			place = raw.Row
 		}
 		for _, row := range list {

@@ -21,12 +21,22 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/table"
 )
 
 var rewriteRows = flag.Bool("update", false, "rewrite the golden files")
 
 func sourceOf(text string) rows.Source {
-	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
+	return func() (io.ReadCloser, error) { return textFile{strings.NewReader(text)}, nil }
+}
+
+// textFile is a file that can be read from any place.
+type textFile struct{ *strings.Reader }
+
+func (textFile) Close() error { return nil }
+
+func tableOf(text string) func() (rows.Table, error) {
+	return func() (rows.Table, error) { return table.Open("d.jsonl", sourceOf(text), DefaultMaxRowBytes) }
 }
 
 // prepared is what Prepare makes of texts.
@@ -89,7 +99,7 @@ func TestPrepareGolden(t *testing.T) {
 
 func methodOf(t *testing.T, text string) training.Method {
 	t.Helper()
-	format, err := rows.DetectFormat(sourceOf(text), DefaultMaxRowBytes)
+	format, err := rows.DetectFormat(tableOf(text))
 	require.NoError(t, err)
 	return format.Method()
 }

@@ -89,7 +89,7 @@ func (c *Check) mayDrop(file string, allowDropped float64) int {
 	return max(0, int(allowed)-s.Dropped)
 }
 
-// locate names the lines of a finding; the rows of a JSON array; or the rows that the trainer
+// locate names the lines of a finding; the rows of a file that counts them; or the rows that the trainer
 // counts, if the place in the file is not known.
 func (c *Check) locate(p *Problem, f training.Finding) {
 	if len(f.Rows) == 0 {
@@ -108,7 +108,7 @@ func (c *Check) locate(p *Problem, f training.Finding) {
 		for _, row := range f.Rows {
 			numbers = append(numbers, lines.Of(row))
 		}
-		if what = "lines"; from.Container == rows.JSONArray {
+		if what = "lines"; rows.ByRow(from.Container) {
 			what, p.Row = "rows", numbers[0]
 		} else {
 			p.Line = numbers[0]

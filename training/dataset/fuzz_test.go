@@ -34,7 +34,15 @@ func FuzzPrepare(f *testing.F) {
 	}
 	o := CheckOptions{AllowDropped: 0.9, MaxRowBytes: 4096, Thresholds: Thresholds{1, 1, 1}, MaxSeqLength: 8}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		source := func() (io.ReadCloser, error) { return io.NopCloser(iotest.HalfReader(bytes.NewReader(text))), nil }
+		source := func() (io.ReadCloser, error) {
+			file := bytes.NewReader(text)
+			return struct {
+				io.Reader
+				io.ReaderAt
+				io.Seeker
+				io.Closer
+			}{iotest.HalfReader(file), file, file, io.NopCloser(nil)}, nil
+		}
 		var train, held bytes.Buffer
 		check, err := Prepare(t.Context(), o, source, nil, &train, &held)
 		if err != nil {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Lines tells in which line of the dataset's file a canonical row begins, or which row of its
-// JSON array it is. Most rows follow
+// Lines tells in which line of the dataset's file a canonical row begins, or which row of a
+// JSON array or of a Parquet file it is. Most rows follow
 // each other at one distance, so a few runs describe a file of any size.
 type Lines []LineRun
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/table"
 )
 
 // surveyor reads one file and keeps only two hashes and two lengths per row.
@@ -20,7 +21,7 @@ type surveyor struct {
 
 	mayDrop       int               // further rows that may be left out
 	shape         string            // of the rows; the first valid one decides
-	lines         map[uint64]uint32 // line of the first row of a digest
+	lines         map[uint64]uint32 // line of the first row of a digest, or its number in a file without lines
 	questions     map[uint64]uint32 // rows by question
 	answers       sides             // pairs and triplets: preferred and rejected texts, by prompt or anchor
 	texts         sides             // triplets: the same, whatever the anchor
@@ -41,7 +42,7 @@ func (s *surveyor) run(ctx context.Context) error {
 	format := s.o.Format
 	if format == "" {
 		var err error
-		if format, err = rows.DetectFormat(s.open, s.o.MaxRowBytes); err != nil {
+		if format, err = rows.DetectFormat(s.table); err != nil {
 			return s.fatal(err)
 		}
 	}
@@ -69,6 +70,19 @@ func (s *surveyor) run(ctx context.Context) error {
 	return s.fatal(err)
 }
 
+// table opens the file at its first row.
+func (s *surveyor) table() (rows.Table, error) {
+	return table.Open(s.survey.Name, s.open, s.o.MaxRowBytes)
+}
+
+// where names a row of s.lines.
+func (s *surveyor) where(line uint32) string {
+	if s.survey.Container == rows.Parquet {
+		return fmt.Sprintf("row %d", line)
+	}
+	return fmt.Sprintf("line %d", line)
+}
+
 // fatal logs a problem of the whole file and returns other errors.
 func (s *surveyor) fatal(err error) error {
 	if f, ok := errors.AsType[*rows.RowError](err); ok {
@@ -81,20 +95,16 @@ func (s *surveyor) fatal(err error) error {
 // each calls keep with the canonical rows of every valid row of the file, and drop with the
 // problem of every other. Every pass over the same file has the same result.
 func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawRow, []rows.Row) error, drop func(*rows.RowError, rows.RawRow)) (n int, sum string, size int64, err error) {
-	file, err := s.open()
+	d, err := s.table()
 	if err != nil {
 		return 0, "", 0, err
 	}
-	defer file.Close()
-	d, err := rows.NewReader(file, s.o.MaxRowBytes)
-	if err != nil {
-		return 0, "", 0, err
-	}
+	defer d.Close()
 	s.survey.Container = d.Container()
 	for {
 		raw, err := d.Next()
 		if errors.Is(err, io.EOF) {
-			return d.Row, d.SHA256(), d.Size, nil
+			return d.Count(), d.SHA256(), d.Bytes(), nil
 		}
 		if err == nil && raw.Row > s.o.MaxRows {
 			err = &rows.RowError{Code: "too_many_rows", Reason: fmt.Sprintf("it has more than %d rows; the rest was not read", s.o.MaxRows), Fix: "take a sample, or raise the limit", Fatal: true, Line: raw.Line, Row: raw.Row}
@@ -103,7 +113,7 @@ func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawR
 			err = ctx.Err()
 		}
 		if err != nil {
-			return max(0, d.Row-1), "", d.Size, err
+			return max(0, d.Count()-1), "", d.Bytes(), err
 		}
 		in, list, err := s.convert(&raw)
 		if f, ok := errors.AsType[*rows.RowError](err); ok {
@@ -111,10 +121,10 @@ func (s *surveyor) each(ctx context.Context, keep func(*rows.RowInput, rows.RawR
 			continue
 		}
 		if err != nil {
-			return d.Row, "", d.Size, err
+			return d.Count(), "", d.Bytes(), err
 		}
 		if err := keep(in, raw, list); err != nil {
-			return d.Row, "", d.Size, err
+			return d.Count(), "", d.Bytes(), err
 		}
 	}
 }
@@ -171,9 +181,9 @@ func (s *surveyor) leaked(row rows.Row) error {
 	if err != nil {
 		return err
 	}
-	if line, ok := s.against.lines[rows.Digest(text)]; ok {
+	if first, ok := s.against.lines[rows.Digest(text)]; ok {
 		return &rows.RowError{
-			Code: "leak", Reason: fmt.Sprintf("the same row is trained on (line %d of %s)", line, s.against.survey.Name),
+			Code: "leak", Reason: fmt.Sprintf("the same row is trained on (%s of %s)", s.against.where(first), s.against.survey.Name),
 			Fix: "remove it from one of the two: it would measure memory, not ability",
 		}
 	}

@@ -12,7 +12,7 @@ func (d *Reader) element() (RawRow, error) {
 	if err != nil {
 		return RawRow{}, err
 	}
-	d.Row++
+	d.row++
 	start := d.line
 	d.buffer = d.buffer[:0]
 	err = d.value(first)
@@ -22,12 +22,12 @@ func (d *Reader) element() (RawRow, error) {
 		return RawRow{}, f
 	}
 	if f, ok := errors.AsType[*RowError](err); ok {
-		f.Line, f.Row = start, d.Row
+		f.Line, f.Row = start, d.row
 	}
 	if err != nil {
 		return RawRow{}, err
 	}
-	return RawRow{Line: start, Row: d.Row, Text: d.buffer}, nil
+	return RawRow{Line: start, Row: d.row, Text: d.buffer}, nil
 }
 
 // separator skips the characters before an element and returns its first byte; io.EOF after
@@ -40,7 +40,7 @@ func (d *Reader) separator() (byte, error) {
 	if b == ']' {
 		return 0, d.end()
 	}
-	if d.Row == 0 {
+	if d.row == 0 {
 		return b, nil
 	}
 	if b != ',' {

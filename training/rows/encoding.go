@@ -42,8 +42,8 @@ func saveAs(name string) string {
 	return fmt.Sprintf("save it as UTF-8, for example by: iconv -f %s -t UTF-8", name)
 }
 
-// notUTF8 is the error of a row that is not UTF-8. It names the encoding if the bytes show it.
-func notUTF8(text []byte) *RowError {
+// NotUTF8 is the error of a text that is not UTF-8. It names the encoding if the bytes show it.
+func NotUTF8(text []byte) *RowError {
 	at := badByte(text)
 	f := &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is not UTF-8", at+1), Fix: "save the file as UTF-8"}
 	switch {

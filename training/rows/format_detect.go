@@ -16,16 +16,12 @@ const (
 
 // DetectFormat returns the format of most of the first rows, the earlier one of a tie. The
 // survey reports rows that cannot be read.
-func DetectFormat(open Source, maxRowBytes int) (Format, error) {
-	file, err := open()
+func DetectFormat(open func() (Table, error)) (Format, error) {
+	rows, err := open()
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
-	rows, err := NewReader(file, maxRowBytes)
-	if err != nil {
-		return "", err
-	}
+	defer rows.Close()
 	votes := map[Format]int{}
 	var order []Format
 	var unknown *RowError
@@ -96,6 +92,16 @@ func unknownFormat(in *RowInput, raw RawRow) *RowError {
 		}
 	}
 	return f
+}
+
+// KnownColumns reports whether the names of a heading are the fields of one format, or more.
+func KnownColumns(names []string) bool {
+	for _, format := range Formats() {
+		if needed := format.needed(); len(needed) > 1 && !slices.ContainsFunc(needed, func(key string) bool { return !slices.Contains(names, key) }) {
+			return true
+		}
+	}
+	return len(names) > 1 && (slices.Contains(names, KeyMessages) || slices.Contains(names, "conversations") || slices.Contains(names, KeyText))
 }
 
 // renames says how to rename the fields of a row to match the format; "" if that is not

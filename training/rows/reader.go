@@ -12,15 +12,29 @@ import (
 )
 
 // Source opens a dataset at its beginning. Prepare calls it up to three times, so that a
-// file of any size needs only about 100 bytes of memory per row.
+// file of any size needs only about 100 bytes of memory per row. What it returns must be an
+// io.ReaderAt and an io.Seeker, too, for files that are not read from their beginning.
 type Source func() (io.ReadCloser, error)
+
+// Table is one pass over the rows of a file.
+type Table interface {
+	// Next returns the next row, whose text is valid until the next call; io.EOF after the
+	// last one; a fatal *RowError; or an error of the file itself.
+	Next() (RawRow, error)
+	Container() string
+	Count() int     // rows so far
+	Bytes() int64   // of the file, as far as it was read
+	SHA256() string // of all bytes of the file, after io.EOF
+	Close() error
+}
 
 // RawRow is one row as it is in the file.
 type RawRow struct {
-	Line int // where it begins, from 1
+	Line int // where it begins, from 1; 0 = the file has no lines
 	Row  int // from 1
 	Text []byte
-	cut  bool // the file ends directly after it, without a line end
+	Err  *RowError // the row cannot be read, but the next one can; Text is not set
+	cut  bool      // the file ends directly after it, without a line end
 }
 
 // RowError is a problem of a row or, if fatal, of the file from there on.
@@ -40,8 +54,8 @@ type Reader struct {
 	sum       hash.Hash
 	limit     int
 	array     bool
-	line, Row int
-	Size      int64
+	line, row int
+	size      int64
 	buffer    []byte
 }
 
@@ -58,7 +72,7 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	}
 	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
 		_, _ = d.in.Discard(3) // it was peeked at
-	} else if f := foreign(head); f != nil {
+	} else if f := Foreign(head); f != nil {
 		return nil, f
 	}
 	first, err := d.peekNonSpace()
@@ -72,16 +86,22 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 		_, _ = d.in.Discard(1)
 	case first != '{':
 		return nil, d.fatal("not_json", "it is neither JSON lines nor a JSON array: it begins with "+quoteByte(first),
-			"put one JSON object on each line, or all of them in one array")
+			"put one JSON object on each line, or all of them in one array; a CSV file has the name of each field in its first line")
 	}
 	return d, nil
 }
 
 // Write receives the bytes that are read from the file.
 func (d *Reader) Write(p []byte) (int, error) {
-	d.Size += int64(len(p))
+	d.size += int64(len(p))
 	return d.sum.Write(p)
 }
+
+// Count is the number of rows so far.
+func (d *Reader) Count() int { return d.row }
+
+// Bytes is how much of the file was read.
+func (d *Reader) Bytes() int64 { return d.size }
 
 // SHA256 is the hash of all bytes read.
 func (d *Reader) SHA256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
@@ -90,7 +110,13 @@ func (d *Reader) SHA256() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 const (
 	JSONLines = "jsonl"
 	JSONArray = "json"
+	CSV       = "csv"
+	TSV       = "tsv"
+	Parquet   = "parquet"
 )
+
+// ByRow reports whether people find a row of a container by its number, not by its line.
+func ByRow(container string) bool { return container == JSONArray || container == Parquet }
 
 // Container is how the file holds its rows.
 func (d *Reader) Container() string {
@@ -100,8 +126,8 @@ func (d *Reader) Container() string {
 	return JSONLines
 }
 
-// foreign recognizes files without UTF-8 text by their first bytes.
-func foreign(head []byte) *RowError {
+// Foreign recognizes files without UTF-8 text by their first bytes.
+func Foreign(head []byte) *RowError {
 	refuse := func(code, what, fix string) *RowError {
 		return &RowError{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
 	}
@@ -111,8 +137,8 @@ func foreign(head []byte) *RowError {
 		{"BZh", "a bzip2 file", "unpack it"},
 		{"\xfd7zXZ", "an xz file", "unpack it"},
 		{"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"},
-		{"PAR1", "a Parquet file", "write it as JSON lines"},
-		{"ARROW1", "an Arrow file", "write it as JSON lines"},
+		{"PARE", "an encrypted Parquet file", "write it without encryption"},
+		{"ARROW1", "an Arrow file", "write it as Parquet or as JSON lines"},
 	} {
 		if bytes.HasPrefix(head, []byte(kind.magic)) {
 			return refuse("not_json", kind.what, kind.fix)
@@ -133,7 +159,7 @@ func quoteByte(b byte) string {
 
 // fatal is a problem after which nothing more can be read.
 func (d *Reader) fatal(code, reason, fix string) *RowError {
-	return &RowError{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.Row}
+	return &RowError{Code: code, Reason: reason, Fix: fix, Fatal: true, Line: d.line, Row: d.row}
 }
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
@@ -174,14 +200,14 @@ func (d *Reader) Next() (RawRow, error) {
 			text = bytes.TrimLeft(joined, " \t") // of a file that was appended to another
 		}
 		if len(text) > 0 {
-			d.Row++
+			d.row++
 			if string(text) == "{" {
 				return RawRow{}, &RowError{
 					Code: "not_json", Reason: "a JSON object begins on this line and continues on the next lines",
-					Fix: "put each object on one line, or all of them in one array", Fatal: true, Line: at, Row: d.Row,
+					Fix: "put each object on one line, or all of them in one array", Fatal: true, Line: at, Row: d.row,
 				}
 			}
-			return RawRow{Line: at, Row: d.Row, Text: text, cut: !whole}, nil
+			return RawRow{Line: at, Row: d.row, Text: text, cut: !whole}, nil
 		}
 		if !whole {
 			return RawRow{}, io.EOF
@@ -214,10 +240,14 @@ func (d *Reader) textLine() (text []byte, whole bool, err error) {
 }
 
 func (d *Reader) tooLong() *RowError {
-	f := d.fatal("row_too_long", "the row is longer than "+limitText(d.limit)+"; the rest was not read",
-		"split the row; if the file is one array without line ends, let it begin with [")
-	f.Row++
+	f := TooLong(d.limit, "split the row; if the file is one array without line ends, let it begin with [")
+	f.Line, f.Row = d.line, d.row+1
 	return f
+}
+
+// TooLong is the error of a row that is longer than a limit.
+func TooLong(limit int, fix string) *RowError {
+	return &RowError{Code: "row_too_long", Reason: "the row is longer than " + limitText(limit) + "; the rest was not read", Fix: fix, Fatal: true}
 }
 
 func limitText(n int) string {

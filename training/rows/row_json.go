@@ -28,12 +28,15 @@ type Field struct {
 // RowFields returns the fields of a raw row, or its first JSON error. An error within
 // several lines sets raw.Line to its line.
 func RowFields(raw *RawRow) ([]Field, error) {
+	if raw.Err != nil {
+		return nil, raw.Err
+	}
 	text := raw.Text
 	if i := bytes.IndexByte(text, 0); i >= 0 {
 		return nil, &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d is NUL", i+1), Fix: "save the file as UTF-8, without binary data"}
 	}
 	if !utf8.Valid(text) {
-		return nil, notUTF8(text)
+		return nil, NotUTF8(text)
 	}
 	if !json.Valid(text) {
 		return nil, syntaxFlaw(raw)

@@ -35,15 +35,16 @@ func (a app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a dataset before training on it",
-		Long: `Check reads a dataset as training would, locally and without a server: JSON lines or one JSON array
-of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or triplets. It names every
-problem with line, reason and fix, and shows duplicates, leaks into the evaluation dataset, lengths
+		Long: `Check reads a dataset as training would, locally and without a server: JSON lines, one JSON array,
+CSV, TSV or Parquet of prompt/completion, messages, text, alpaca, ShareGPT, preference pairs or triplets. It names every
+problem with line or row, reason and fix, and shows duplicates, leaks into the evaluation dataset, lengths
 and what would be cut. Token counts are estimates, because the tokenizer and the chat template belong to the
 model: a dry run of the training counts with both.
 
 Exit codes: 0 the dataset is valid, 1 it is not, 2 wrong usage.`,
 		Example: `  cogflow train check chats.jsonl
   cogflow train check pairs.json --method dpo --max-seq-length 1024
+  cogflow train check chats.parquet
   cogflow train check train.jsonl --eval heldout.jsonl --allow-dropped 0.01 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -251,6 +252,8 @@ func (a app) printDatasetProblems(c dataset.Check) {
 		where := p.File
 		if p.Line > 0 {
 			where += ":" + strconv.Itoa(p.Line)
+		} else if p.Row > 0 {
+			where += " row " + strconv.Itoa(p.Row)
 		}
 		if p.Field != "" {
 			where += " " + p.Field

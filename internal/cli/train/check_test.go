@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func checkRun(t *testing.T, dir string, args ...string) (code int, out, errors s
 	var o, e bytes.Buffer
 	root := &cobra.Command{Use: "cogflow"}
 	for i, arg := range args {
-		if strings.HasSuffix(arg, ".jsonl") {
+		if slices.Contains([]string{".jsonl", ".csv", ".tsv", ".parquet"}, filepath.Ext(arg)) {
 			args[i] = filepath.Join(dir, arg)
 		}
 	}

@@ -25,8 +25,8 @@ func TestFaultyDatasets(t *testing.T) {
 	group := ""
 	for _, d := range faulty.Datasets() {
 		dir := t.TempDir()
-		args := []string{"d.jsonl", "--method", string(d.Method), "--max-seq-length", fmt.Sprint(d.MaxSeqLength), "--json"}
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "d.jsonl"), []byte(d.File), 0o600))
+		args := []string{d.FileName, "--method", string(d.Method), "--max-seq-length", fmt.Sprint(d.MaxSeqLength), "--json"}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, d.FileName), []byte(d.File), 0o600))
 		if d.Eval != "" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "e.jsonl"), []byte(d.Eval), 0o600))
 			args = append(args, "--eval", "e.jsonl")

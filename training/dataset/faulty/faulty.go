@@ -19,6 +19,7 @@ type Dataset struct {
 	Method       training.Method
 	File         string
 	Eval         string // evaluation dataset; empty = none
+	FileName     string // of File
 	MaxSeqLength int
 }
 
@@ -27,6 +28,8 @@ const maxSeqLength = 256
 // The groups, in the order of Datasets.
 const (
 	Format     = "format"
+	CSV        = "CSV"
+	Parquet    = "Parquet"
 	Encoding   = "encoding"
 	Roles      = "roles"
 	Tools      = "tools"
@@ -42,7 +45,7 @@ const (
 // Datasets returns all datasets, by group.
 func Datasets() []Dataset {
 	var all []Dataset
-	for _, list := range [][]Dataset{formats(), encodings(), conversations(), specials(), lessons()} {
+	for _, list := range [][]Dataset{formats(), tables(), encodings(), conversations(), specials(), lessons()} {
 		all = append(all, list...)
 	}
 	return all
@@ -62,15 +65,15 @@ func Verdict(c dataset.Check) string {
 }
 
 func sft(group, name, file string) Dataset {
-	return Dataset{Group: group, Name: name, Method: training.SFT, File: file, MaxSeqLength: maxSeqLength}
+	return Dataset{Group: group, Name: name, Method: training.SFT, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
 }
 
 func dpo(group, name, file string) Dataset {
-	return Dataset{Group: group, Name: name, Method: training.DPO, File: file, MaxSeqLength: maxSeqLength}
+	return Dataset{Group: group, Name: name, Method: training.DPO, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
 }
 
 func embedding(group, name, file string) Dataset {
-	return Dataset{Group: group, Name: name, Method: training.Embedding, File: file, MaxSeqLength: maxSeqLength}
+	return Dataset{Group: group, Name: name, Method: training.Embedding, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
 }
 
 // repeated makes rows of a pattern with #.

@@ -7,7 +7,7 @@ func formats() []Dataset {
 	return []Dataset{
 		sft(Format, "empty file", ""),
 		sft(Format, "gzip file", "\x1f\x8b\x08\x00\x00\x00\x00\x00"),
-		sft(Format, "CSV file", "prompt,completion\na,b\n"),
+		sft(Format, "plain text", "A text.\nAnother one.\n"),
 		sft(Format, "object over several lines", "{\n\"prompt\": \"a\",\n\"completion\": \"b\"\n}\n"),
 		sft(Format, "two objects on a line", prompts(`{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}`)),
 		sft(Format, "last line cut off", good+`{"prompt": "a", "comp`),

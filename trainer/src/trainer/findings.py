@@ -60,7 +60,7 @@ class _Causal:
         self._ends = self._whole = 0  # rows that teach the end token, rows that are not cut
 
     def check(self, rows: list[Row]) -> list[Finding]:
-        out: list[Finding] = []
+        out = list(self._unread()) if any(_chat(row) for row in rows) else []
         for i, row in enumerate(rows):
             try:
                 out += self._row(i, row)
@@ -72,6 +72,17 @@ class _Causal:
             fix = f"use a model whose chat template ends an answer with {end}"
             out.append(Finding(None, WARNING, "end_not_learned", reason, "", fix))
         return out
+
+    def _unread(self) -> Iterator[Finding]:
+        """Variables that would change nothing, which is not what their author expects."""
+        names, known = self._encoder.unread()
+        if names:
+            reason = f"the model's chat template does not read {', '.join(names)}"
+            fix = f"it reads {', '.join(known)}; use one of these, or remove {', '.join(names)}"
+            if not known:
+                fix = f"it reads no variable; remove {', '.join(names)}"
+            field = "chat_template_kwargs"
+            yield Finding(None, WARNING, "variable_not_read", reason, field, fix)
 
     def _row(self, i: int, row: Row) -> Iterator[Finding]:
         if self._method == "dpo":
@@ -215,6 +226,10 @@ def embedding(
             out.append(Finding(i, ERROR, "same_texts", reason, key, fix))
             break
     return out
+
+
+def _chat(row: Row) -> bool:
+    return "messages" in row or isinstance(row.get("prompt"), list)
 
 
 def _control(i: int, field: str, text: str, special: list[str]) -> Iterator[Finding]:

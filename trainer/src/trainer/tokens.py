@@ -7,9 +7,10 @@ here because TRL drops rows without saying so and keeps no order to score rows b
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from jinja2 import TemplateError
+from jinja2 import Environment, TemplateError, meta, nodes
+from jinja2.ext import Extension, loopcontrols
 from transformers import PreTrainedTokenizerBase
 from trl.chat_template_utils import get_training_chat_template, has_generation_markers
 
@@ -168,6 +169,18 @@ class Encoder:
         tokens = tokens[: max(0, self._limit - len(head))]
         return Answer(head, tokens) if head and tokens else None
 
+    def unread(self) -> tuple[list[str], list[str]]:
+        """The variables of the job that the chat template does not read, and those it reads."""
+        if not self._variables or not self._tokenizer.chat_template:
+            return [], []
+        known = Environment(extensions=[_Marked, loopcontrols], autoescape=True)  # only parsed
+        try:
+            read = meta.find_undeclared_variables(known.parse(self._own_template()))
+        except TemplateError:
+            return [], []  # the rows say what is wrong with it
+        own = sorted(read - {"messages", "add_generation_prompt", "strftime_now"})
+        return sorted(self._variables.keys() - read - {"strftime_now"}), own
+
     def _text(self, text: str) -> list[int]:
         return self._tokenizer(text=text)["input_ids"]
 
@@ -237,6 +250,17 @@ class Encoder:
             )
         except (TemplateError, ValueError, TypeError) as e:
             raise Refused(f"the chat template of {self._name} refuses a conversation: {e}") from e
+
+
+class _Marked(Extension):
+    """Reads the marks around what the assistant says, which are transformers' own."""
+
+    tags: ClassVar = {"generation"}
+
+    def parse(self, parser: Any) -> nodes.Node:
+        line = next(parser.stream).lineno
+        said = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(said, lineno=line)
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:

@@ -197,6 +197,12 @@ func TestRefused(t *testing.T) {
 			f["tokenizer_config.json"] = `{"auto_map":{"AutoTokenizer":"x.y"}}`
 			return f
 		}, `"tokenizer_config.json" asks to run code of its own`},
+		"remote code of jina v3": {func(t *testing.T) map[string]string {
+			f := tiny(t)
+			f["config.json"] = `{"architectures":["XLMRobertaLoRA"],"lora_adaptations":["retrieval.query"],` +
+				`"auto_map":{"AutoModel":"jinaai/xlm-roberta-flash-implementation--modeling_lora.XLMRobertaLoRA"}}`
+			return f
+		}, "use jinaai/jina-embeddings-v3-hf, the same model without code"},
 		"no JSON": {func(t *testing.T) map[string]string {
 			f := tiny(t)
 			f["config.json"] = "{"

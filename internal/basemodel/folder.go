@@ -1,6 +1,7 @@
 package basemodel
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,7 +167,10 @@ func (f *folder) noCode(name string) error {
 	if err := strictjson.Unmarshal(text, &keys); err != nil {
 		return f.bad("%q is not a JSON object: %s", name, err)
 	}
-	if _, ok := keys["auto_map"]; ok {
+	if code, ok := keys["auto_map"]; ok {
+		if _, tasks := keys["lora_adaptations"]; tasks && bytes.Contains(code, []byte("xlm-roberta-flash-implementation")) {
+			return f.bad("%q asks to run code of its own (auto_map), which is never done; use jinaai/jina-embeddings-v3-hf, the same model without code", name)
+		}
 		return f.bad("%q asks to run code of its own (auto_map), which is never done; use a model that transformers knows, or remove the key if it is one", name)
 	}
 	return nil

@@ -99,8 +99,10 @@ func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 			if t.name == "lm_head.weight" {
 				output = t.elements
 			}
-			if l, ok := linearOf(t); ok {
-				groups[l]++
+			for _, part := range native(s.Architecture, t) {
+				if l, ok := linearOf(part); ok {
+					groups[l]++
+				}
 			}
 		}
 	}

@@ -28,6 +28,8 @@ _TOKENIZER = (
     "*.model",
     "sentencepiece*",
 )
+# The code of jina-embeddings-v3, in a repository of its own.
+_JINA = "xlm-roberta-flash-implementation"
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -46,10 +48,14 @@ def checked(job: Job) -> Path:
     if not any(p.suffix == ".safetensors" for p in names):
         raise Input(f"model {job.model.name}: {folder} holds no .safetensors file")
     for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in _json(folder / name, job):
+        document = _json(folder / name, job)
+        if "auto_map" in document:
+            fix = "use a model that transformers knows"
+            if "lora_adaptations" in document and _JINA in str(document["auto_map"]):
+                fix = "use jinaai/jina-embeddings-v3-hf, the same model without code"
             raise Input(
                 f"model {job.model.name}: {folder / name} asks to run code of its own "
-                "(auto_map); use a model that transformers knows"
+                f"(auto_map); {fix}"
             )
     return folder
 

@@ -2,9 +2,11 @@ package training
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/tenant"
 )
 
 // Adapter is the manifest of one published version: what it is, its origin, and all its
@@ -131,4 +133,15 @@ func ParseVersion(s string) (int, error) {
 		return 0, fault.New(fault.Input, "read version", s, "must be a number from 1 on")
 	}
 	return n, nil
+}
+
+// TensorBoard is the folder of the scalars of its training; "" = it has none, being of an earlier
+// build.
+func (a Adapter) TensorBoard(t tenant.ID) string {
+	for _, f := range a.Files {
+		if strings.HasPrefix(f.Name, TensorBoardFolder) {
+			return AdapterPrefix(t, a.Name, a.Version) + TensorBoardFolder
+		}
+	}
+	return ""
 }

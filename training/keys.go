@@ -41,6 +41,13 @@ func CheckpointPrefix(t tenant.ID, job string, step int) string {
 // OutputPrefix is the folder of the result of a job, from which adapters are published.
 func OutputPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "output/" }
 
+// TensorBoardPrefix is the folder of a job's scalars as TensorBoard reads them, up to its newest
+// checkpoint. An adapter has a copy in a folder of the same name.
+func TensorBoardPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + TensorBoardFolder }
+
+// TensorBoardFolder is the name of that folder.
+const TensorBoardFolder = "tensorboard/"
+
 // LogsPrefix is where the logs of a job's trainer processes lie.
 func LogsPrefix(t tenant.ID, job string) string { return JobPrefix(t, job) + "logs/" }
 

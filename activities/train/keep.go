@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/history"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
@@ -38,7 +39,7 @@ func (r *attempt) keptDir() string {
 // was given up may still be running beside its successor.
 func (r *attempt) keep(name string, step int) (localCheckpoint, error) {
 	c := localCheckpoint{dir: filepath.Join(r.keptDir(), fmt.Sprintf("%08d-%s", step, r.token)), step: step}
-	lines, err := encodeEvents(r.events)
+	lines, err := history.Encode(r.events)
 	if err != nil {
 		return c, err
 	}
@@ -115,7 +116,7 @@ func (r *attempt) storeLeft(ctx context.Context, c localCheckpoint) error {
 	if err != nil {
 		return err
 	}
-	events, err := decodeEvents(from.Path(training.EventsName), lines)
+	events, err := history.Decode(from.Path(training.EventsName), lines)
 	if err == nil && (len(events) == 0 || events[len(events)-1].Step != c.step) {
 		err = errors.New("the events do not end with the checkpoint")
 	}

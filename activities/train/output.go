@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/history"
 	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/training"
@@ -43,7 +44,7 @@ func (r *attempt) keepOutput(ctx context.Context, job training.Job) error {
 			out.Files = append(out.Files, f)
 		}
 	}
-	events, err := storeEvents(ctx, r.a.Store, prefix+r.token+"/"+training.EventsName, r.events)
+	events, err := history.Write(ctx, r.a.Store, prefix+r.token+"/"+training.EventsName, r.events)
 	if err != nil {
 		return err
 	}

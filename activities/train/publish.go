@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/tensorboard"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
@@ -41,6 +42,8 @@ type PublishedAdapter struct {
 	Version int              `json:"version"` // 0 = there was nothing to publish
 	Outcome training.Outcome `json:"outcome"`
 	Active  bool             `json:"active,omitempty"` // it serves its role already
+
+	TensorBoard string `json:"tensorboard,omitempty"` // folder of the scalars; empty = of an earlier build
 
 	CostMicroUSD *int64 `json:"cost_micro_usd,omitempty"` // cost of the workflow's run so far, by the ledger; nil = it was not asked
 }
@@ -88,8 +91,10 @@ func (a *Activities) publish(ctx context.Context, in PublishInput) (PublishedAda
 		return PublishedAdapter{}, err
 	}
 	if done {
-		_, status, err := registry.ReadAdapter(ctx, a.Store, in.Tenant, in.Name, version)
-		return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome, Active: status == registry.StatusActive}, err
+		m, status, err := registry.ReadAdapter(ctx, a.Store, in.Tenant, in.Name, version)
+		return PublishedAdapter{
+			Name: in.Name, Version: version, Outcome: outcome, Active: status == registry.StatusActive, TensorBoard: m.TensorBoard(in.Tenant),
+		}, err
 	}
 	prefix := training.AdapterPrefix(in.Tenant, in.Name, version)
 	m := training.Adapter{
@@ -106,24 +111,39 @@ func (a *Activities) publish(ctx context.Context, in PublishInput) (PublishedAda
 		}
 		m.Files = append(m.Files, training.CheckpointFile{Name: f.to(), Size: f.Size, SHA256: f.SHA256})
 	}
-	// The card holds times, so each attempt writes a different one. The first is kept: the
-	// manifest must describe the stored card, whichever attempt publishes this version.
-	card, err := a.Store.Create(ctx, prefix+cardName, strings.NewReader(a.card(ctx, in, m)))
-	if errors.Is(err, object.ErrExists) {
-		card, err = a.Store.Stat(ctx, prefix+cardName)
-	}
+	name, scalars, err := tensorboard.Update(ctx, a.Store, in.Tenant, in.Job)
 	if err != nil {
 		return PublishedAdapter{}, err
 	}
-	m.Files = append(m.Files, training.CheckpointFile{Name: cardName, Size: card.Size, SHA256: card.SHA256})
+	for name, text := range map[string]string{cardName: a.card(ctx, in, m), name: string(scalars)} {
+		if text == "" {
+			continue
+		}
+		f, err := a.first(ctx, prefix, name, text)
+		if err != nil {
+			return PublishedAdapter{}, err
+		}
+		m.Files = append(m.Files, f)
+	}
 	slices.SortFunc(m.Files, func(x, y training.CheckpointFile) int { return strings.Compare(x.Name, y.Name) })
 	if err := activities.KeepFirst(ctx, a.Store, prefix+training.ManifestName, m); err != nil {
 		return PublishedAdapter{}, err
 	}
-	return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome}, nil
+	return PublishedAdapter{Name: in.Name, Version: version, Outcome: outcome, TensorBoard: m.TensorBoard(in.Tenant)}, nil
 }
 
 const cardName = "README.md"
+
+// first stores a file of an adapter, unless an earlier attempt did. The card holds times, so each
+// attempt writes a different one, and the manifest must describe the stored one, whichever attempt
+// publishes the version.
+func (a *Activities) first(ctx context.Context, prefix, name, text string) (training.CheckpointFile, error) {
+	info, err := a.Store.Create(ctx, prefix+name, strings.NewReader(text))
+	if errors.Is(err, object.ErrExists) {
+		info, err = a.Store.Stat(ctx, prefix+name)
+	}
+	return training.CheckpointFile{Name: name, Size: info.Size, SHA256: info.SHA256}, err
+}
 
 // publishSource is where the files to publish are.
 type publishSource struct {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
-	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/history"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -44,7 +44,7 @@ func (a *Activities) WriteTrainReport(ctx context.Context, in ReportInput) (acti
 		Adapter: m, Tenant: in.Tenant, Workflow: run.ID, Run: in.RunID, Started: in.Started, Ended: in.Ended,
 		Status: in.Status, Plan: in.Estimate, Check: in.Check, Version: a.Version,
 	}
-	if page.Events, err = a.history(ctx, in.Tenant, in.Job); err != nil {
+	if page.Events, err = history.Of(ctx, a.Store, in.Tenant, in.Job); err != nil {
 		return activities.ReportResult{}, err
 	}
 	if page.Samples, err = a.samples(ctx, in.JobInput, m.Spec); err != nil {
@@ -57,26 +57,6 @@ func (a *Activities) WriteTrainReport(ctx context.Context, in ReportInput) (acti
 	out := activities.ReportResult{Key: video.ReportKey(in.Tenant, run.ID, in.RunID)}
 	_, err = a.Store.Put(ctx, out.Key, &html)
 	return out, err
-}
-
-// history reads the events of a job: of its outcome, or of its newest checkpoint.
-func (a *Activities) history(ctx context.Context, t tenant.ID, job string) ([]training.Event, error) {
-	out, err := a.output(ctx, t, job)
-	if err != nil {
-		return nil, err
-	}
-	if out != nil {
-		return readEvents(ctx, a.Store, training.OutputPrefix(t, job)+out.Token+"/"+training.EventsName)
-	}
-	whole, _, err := checkpoints.List(ctx, a.Store, t, job)
-	if err != nil || len(whole) == 0 {
-		return nil, err
-	}
-	var m training.StoredCheckpoint
-	if err := activities.ReadJSON(ctx, a.Store, whole[0]+training.ManifestName, &m); err != nil {
-		return nil, err
-	}
-	return readEvents(ctx, a.Store, whole[0]+m.Token+"/"+training.EventsName)
 }
 
 // sampledEach is the number of held-out rows in a report that gained most, and of those

@@ -1,9 +1,7 @@
 package train
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/history"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -95,7 +94,7 @@ func (r *attempt) fetchCheckpoint(ctx context.Context, prefix string) (dir strin
 	dir = filepath.Join(dir, fmt.Sprintf("%08d", m.Step))
 	for _, f := range m.Files {
 		if f.Name == training.EventsName {
-			events, err = readEvents(ctx, r.a.Store, prefix+m.Token+"/"+f.Name)
+			events, err = history.Read(ctx, r.a.Store, prefix+m.Token+"/"+f.Name)
 		} else {
 			err = activities.FetchFile(ctx, r.a.Store, prefix+m.Token+"/", f, dir)
 		}
@@ -104,28 +103,4 @@ func (r *attempt) fetchCheckpoint(ctx context.Context, prefix string) (dir strin
 		}
 	}
 	return dir, m.Step, events, nil
-}
-
-func readEvents(ctx context.Context, s activities.Store, key string) ([]training.Event, error) {
-	data, err := activities.ReadAll(ctx, s, key)
-	if err != nil {
-		return nil, err
-	}
-	return decodeEvents(key, data)
-}
-
-func decodeEvents(key string, data []byte) ([]training.Event, error) {
-	var out []training.Event
-	for line := range bytes.Lines(data) {
-		var e training.Event
-		err := json.Unmarshal(line, &e)
-		if err == nil {
-			err = e.Check()
-		}
-		if err != nil {
-			return nil, fault.Wrap(fault.Input, "read events", key, err)
-		}
-		out = append(out, e)
-	}
-	return out, nil
 }

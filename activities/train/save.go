@@ -1,9 +1,7 @@
 package train
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/checkpoints"
+	"github.com/cogniverse/cogflow/activities/train/tensorboard"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
@@ -154,7 +153,11 @@ func (r *attempt) storeCheckpoint(ctx context.Context, c localCheckpoint) error 
 	if err != nil && !errors.Is(err, object.ErrExists) {
 		return err
 	}
-	return checkpoints.Prune(ctx, r.a.Store, r.in.Tenant, r.in.Job, keptCheckpoints)
+	if err := checkpoints.Prune(ctx, r.a.Store, r.in.Tenant, r.in.Job, keptCheckpoints); err != nil {
+		return err
+	}
+	_, _, err = tensorboard.Update(ctx, r.a.Store, r.in.Tenant, r.in.Job)
+	return err
 }
 
 // storeTree stores every file and returns the list of stored files, sorted by name.
@@ -184,25 +187,4 @@ func storeFile(ctx context.Context, s activities.Store, from untrusted.Dir, name
 	defer file.Close()
 	info, err := s.Put(ctx, prefix+name, file)
 	return info, fault.Disk("store file", from.Path(name), err) // from reading it; the store's errors have a class
-}
-
-func storeEvents(ctx context.Context, s activities.Store, key string, events []training.Event) (training.CheckpointFile, error) {
-	lines, err := encodeEvents(events)
-	if err != nil {
-		return training.CheckpointFile{}, err
-	}
-	info, err := s.Put(ctx, key, bytes.NewReader(lines))
-	return training.CheckpointFile{Name: training.EventsName, Size: info.Size, SHA256: info.SHA256}, err
-}
-
-// encodeEvents writes events, one a line.
-func encodeEvents(events []training.Event) ([]byte, error) {
-	var lines bytes.Buffer
-	encoder := json.NewEncoder(&lines)
-	for _, e := range events {
-		if err := encoder.Encode(e); err != nil {
-			return nil, err
-		}
-	}
-	return lines.Bytes(), nil
 }

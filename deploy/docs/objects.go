@@ -50,6 +50,7 @@ func objects(c *comments) ([]byte, error) {
 			{"ClockKey", training.ClockKey(t, "<job>")},
 			{"CheckpointPrefix", training.CheckpointPrefix(t, "<job>", 0)},
 			{"LogKey", training.LogKey(t, "<job>", time.Time{}, "<attempt>")},
+			{"TensorBoardPrefix", training.TensorBoardPrefix(t, "<job>")},
 			{"OutputPrefix", training.OutputPrefix(t, "<job>")},
 			{"AdapterPrefix", training.AdapterPrefix(t, "<adapter>", 1)},
 			{"RoleKey", training.RoleKey(t, "<role>")},

@@ -52,6 +52,9 @@ func (a app) printTrain(id string, r train.Result) {
 	default:
 		a.Say("It was published, but not shown to be better: cogflow adapters activate %s --force activates it anyway.", cli.Ref(r.Adapter, r.Version))
 	}
+	if r.TensorBoard != "" {
+		a.Say("TensorBoard: %s in the object store", r.TensorBoard)
+	}
 	if r.Report != "" {
 		a.Say("Report: cogflow report %s", id)
 	}

@@ -23,6 +23,7 @@ func TestTrainGolden(t *testing.T) {
 	t.Parallel()
 	clitest.Golden(t, "train", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", clitest.Training()) }))
 	weak := clitest.Training()
+	weak.TensorBoard = "acme/adapters/support/3/tensorboard/"
 	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", clitest.Malicious}
 	clitest.Golden(t, "train_weak", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", weak) }))
 	cost := 0.8

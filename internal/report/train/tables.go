@@ -260,6 +260,7 @@ func lineage(r summary.Run) []report.Pair {
 		{Name: "LoRA", Value: lora},
 		{Name: "Base model in training", Value: s.Config.Quantization()},
 		{Name: "Published as", Value: report.Clean(kind, report.MaxName)},
+		{Name: "TensorBoard", Value: report.Clean(a.TensorBoard(r.Tenant), report.MaxName)},
 	})
 }
 

@@ -38,7 +38,8 @@ func trained(n int) summary.Run {
 		Tenant: "acme", Workflow: "train-acme-support-0123456789ab", Run: "0198c1f2", Started: start, Ended: start.Add(52 * time.Minute), Status: "trained", Version: "1.2.3",
 		Adapter: training.Adapter{
 			Name: "support", Version: 3, Role: "support", Kind: training.KindAdapter, Job: "0123456789abcdef01234567",
-			Base: training.Model{Name: "HuggingFaceTB/SmolLM3-3B", Repo: "HuggingFaceTB/SmolLM3-3B", Revision: "a07cc9a"},
+			Files: []training.CheckpointFile{{Name: "tensorboard/events.out.tfevents.1767323045.0123456789abcdef01234567"}},
+			Base:  training.Model{Name: "HuggingFaceTB/SmolLM3-3B", Repo: "HuggingFaceTB/SmolLM3-3B", Revision: "a07cc9a"},
 			Spec: training.Spec{
 				Method: training.SFT, Model: "HuggingFaceTB/SmolLM3-3B", Revision: "a07cc9a04f16550a088caea529712d1d335b0ac1",
 				Dataset: hash, Evaluation: hash, Seed: 42, Numerics: training.BF16,

@@ -57,10 +57,37 @@ def main(methods: list[str]) -> None:
 def run(folder: Path, model: Path, method: str, batch: int, length: int, lora: bool) -> dict:
     """One job in a process of its own."""
     place = Path(tempfile.mkdtemp(dir=folder))
-    job = place / "job.json"
-    job.write_text(json.dumps(document(place, model, method, batch, length, lora)))
+    return start(place, document(place, model, method, batch, length, lora))
+
+
+def start(place: Path, job: dict) -> dict:
+    """Memory and time of a job."""
+    p, read = process(place, job)
+    measured = follow(p.pid, read)
+    _, status, used = os.wait4(p.pid, 0)
+    if status:
+        raise SystemExit((place / "log").read_text())
+    measured["peak_bytes"] = used.ru_maxrss * 1024
+    measured["seconds"] = used.ru_utime + used.ru_stime
+    return measured
+
+
+def events(place: Path, job: dict) -> list[dict]:
+    """The events of a job."""
+    p, read = process(place, job)
+    with os.fdopen(read) as lines:
+        found = [json.loads(line) for line in lines]
+    if p.wait():
+        raise SystemExit((place / "log").read_text())
+    return found
+
+
+def process(place: Path, job: dict) -> tuple[subprocess.Popen, int]:
+    """A trainer, and the descriptor of its events."""
+    file = place / "job.json"
+    file.write_text(json.dumps(job))
     read, write = os.pipe()
-    command = ["bash", "-c", f'exec "$0" -m trainer "$1" 3>&{write}', sys.executable, str(job)]
+    command = ["bash", "-c", f'exec "$0" -m trainer "$1" 3>&{write}', sys.executable, str(file)]
     with open(place / "log", "wb") as log:
         p = subprocess.Popen(  # noqa: S603
             command,
@@ -70,13 +97,7 @@ def run(folder: Path, model: Path, method: str, batch: int, length: int, lora: b
             env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         )
     os.close(write)
-    measured = follow(p.pid, read)
-    _, status, used = os.wait4(p.pid, 0)
-    if status:
-        raise SystemExit((place / "log").read_text())
-    measured["peak_bytes"] = used.ru_maxrss * 1024
-    measured["seconds"] = used.ru_utime + used.ru_stime
-    return measured
+    return p, read
 
 
 def follow(pid: int, descriptor: int) -> dict:
@@ -98,6 +119,8 @@ def follow(pid: int, descriptor: int) -> dict:
         "step_seconds": (end - start) / (len(times) - SKIP),
         "first_steps_seconds": start - measured["startup_seconds"],
         "tokens_per_second": (after - before) / (end - start),
+        "trained_tokens": after,
+        "steps": len(times),
     }
 
 

@@ -72,16 +72,19 @@ func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
 	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
 }
 
-// LengthsKey holds what the tokenizer counted in a dataset. Only what determines tokens is in
-// the key, so that runs with other learning rates share it.
+// LengthsKey holds what the tokenizer counted in a dataset. Only what determines tokens, and what
+// the trainer refuses while it counts, is in the key: runs with other learning rates share it.
 func LengthsKey(t tenant.ID, s Spec) (string, error) {
 	of := Spec{
 		Method: s.Method, Model: s.Model, Revision: s.Revision, Dataset: s.Dataset, Evaluation: s.Evaluation,
 		Config: Config{
 			MaxSeqLength: s.Config.MaxSeqLength, MaxPromptLength: s.Config.MaxPromptLength, AssistantOnly: s.Config.AssistantOnly,
 			ChatTemplate: s.Config.ChatTemplate, Loss: s.Config.Loss,
-			LoadIn4Bit: s.Config.LoadIn4Bit, // which the trainer refuses where it cannot
+			LoadIn4Bit: s.Config.LoadIn4Bit, Packing: s.Config.Packing, // which the trainer refuses where it cannot
 		},
+	}
+	if s.LoRA != nil {
+		of.LoRA = &LoRA{TargetModules: s.LoRA.TargetModules}
 	}
 	if s.Config.Loss == "mnr" { // which rows have no batch is random
 		of.Seed, of.Config.BatchSize, of.Config.Accumulation = s.Seed, s.Config.BatchSize, s.Config.Accumulation

@@ -6,7 +6,7 @@ import shutil
 import jobs as make
 import pytest
 
-from trainer import data, model
+from trainer import data, fits, model
 from trainer import job as jobs
 from trainer.fault import Input
 
@@ -156,6 +156,6 @@ def test_missing_model_and_unknown_layers_are_named(tmp_path, random_model):
         head = make.document(
             tmp_path, random_model, "sft", make.chats(1), target_modules=["lm_head"]
         )
-        model.check_targets(jobs.parse(json.dumps(head)), model.causal(job))
+        fits.targets(jobs.parse(json.dumps(head)), model.causal(job))
     with pytest.raises(Input, match=r"no linear layer 'query'; it has .*q_proj"):
-        model.check_targets(job, model.causal(job))
+        fits.targets(job, model.causal(job))

@@ -56,15 +56,6 @@ def test_counts_are_those_of_training(tmp_path, models, train, case):
     assert stats(measured)["eval_tokens"] > 0
 
 
-def test_weights_are_not_read(tmp_path, models, train):
-    """The machine that plans may lack the memory for them."""
-    folder = shutil.copytree(models / "causal", tmp_path / "causal")
-    for f in folder.rglob("*.safetensors"):
-        f.write_bytes(f.read_bytes()[: 1 << 10])
-    case = make.document(tmp_path, folder, "sft", make.chats(4), measure=True)
-    assert stats(train(case))["rows"] == 4
-
-
 def test_some_rows_stand_for_all(tmp_path, models, train, monkeypatch):
     rows, held_out = make.chats(100), make.chats(30, 200)
     d = make.document(tmp_path, models / "causal", "sft", rows, held_out, measure=True)

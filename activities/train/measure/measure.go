@@ -74,7 +74,7 @@ type Measured struct {
 // Count counts tokens as training would, and finds rows that the tokenizer and the chat
 // template show to be wrong. Without rows that can be formatted there are no counts. What training would refuse is an input fault. Any
 // other failure, and an end that comes too late for the caller, leave the dataset unmeasured,
-// with the reason.
+// with the reason. The base model is checked too, by its names and shapes.
 func (c *Counter) Count(ctx context.Context, in Input) (Measured, error) {
 	switch {
 	case c == nil:
@@ -173,7 +173,7 @@ func (c *Counter) job(ctx context.Context, in Input, model training.Model, dir s
 	job := training.Job{
 		Version: training.ProtocolVersion, Job: id, Method: in.Spec.Method, Model: model, WorkDir: filepath.Join(dir, "work"),
 		Seed: in.Spec.Seed, Numerics: training.FP32, Device: "cpu", MicroBatch: in.Spec.Config.BatchSize, Accumulation: in.Spec.Config.Accumulation,
-		Config: in.Spec.Config, Measure: true, Clock: time.Now().UTC().Format(time.RFC3339),
+		Config: in.Spec.Config, LoRA: in.Spec.LoRA, Measure: true, Clock: time.Now().UTC().Format(time.RFC3339),
 	}
 	if err := os.Mkdir(job.WorkDir, 0o700); err != nil {
 		return training.Job{}, fault.Disk(op+" in", dir, err)

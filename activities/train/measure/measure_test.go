@@ -86,6 +86,7 @@ func TestCount(t *testing.T) {
 				Tenant: "default", Spec: training.Spec{
 					Method: training.SFT, Model: "m", Seed: 7,
 					Config: training.Config{BatchSize: 4, Accumulation: 2, MaxSeqLength: 64, ChatTemplate: map[string]any{"enable_thinking": false}},
+					LoRA:   &training.LoRA{R: 8, Alpha: 16, TargetModules: []string{"all-linear"}},
 				},
 				Train: training.File{SHA256: strings.Repeat("1", 64), Rows: 1}, Eval: &training.File{SHA256: strings.Repeat("2", 64), Rows: 1},
 			}
@@ -109,6 +110,7 @@ func TestCount(t *testing.T) {
 				j := c.trainer.job
 				require.True(t, j.Measure)
 				require.Equal(t, in.Spec.Config, j.Config)
+				require.Equal(t, in.Spec.LoRA, j.LoRA)
 				require.Equal(t, "cpu", j.Device)
 				require.NotEmpty(t, j.Clock)
 				require.True(t, filepath.IsAbs(j.WorkDir))
@@ -149,6 +151,8 @@ func TestCountOnce(t *testing.T) {
 		"length":        {func(in *measure.Input) { in.Spec.Config.MaxSeqLength = 32 }, 1},
 		"base model":    {func(in *measure.Input) { in.Spec.Revision = "other" }, 1},
 		"method":        {func(in *measure.Input) { in.Spec.Method = training.DPO }, 1},
+		"packing":       {func(in *measure.Input) { in.Spec.Config.Packing = true }, 1},
+		"modules":       {func(in *measure.Input) { in.Spec.LoRA = &training.LoRA{TargetModules: []string{"q_proj"}} }, 1},
 		"held out":      {func(in *measure.Input) { in.Spec.Evaluation = "2" }, 1},
 	} {
 		before, in := c.runs, first

@@ -49,6 +49,26 @@ def keeps_apart(model: Any) -> bool:
     return torch.equal(both[0], both[1]) and bool(near)
 
 
+@torch.no_grad()
+def causal(model: Any) -> bool:
+    """Whether logits are the same whatever comes after them, within rounding."""
+    size = min(model.config.get_text_config().vocab_size, 64)
+    device = next(model.parameters()).device
+    ids = (torch.arange(16, device=device) * 5 + 3) % size
+    other = torch.cat([ids[:8], (ids[8:] + 11) % size])
+    was, _ = model.training, model.eval()
+    try:
+        a, b = (model(input_ids=x[None], use_cache=False).logits[0, :8] for x in (ids, other))
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as e:
+        if "memory" in str(e).lower():
+            raise
+        return True  # not known; training itself will say what it lacks
+    finally:
+        model.train(was)
+    limit = 1e-4 if a.dtype == torch.float32 else 5e-2
+    return not (a - b).abs().max() > limit * a.abs().max().clamp(min=1e-6)
+
+
 def arrange(lengths: list[int], hidden: int) -> tuple[list[tuple[int, int]], int, int]:
     """The place of each sample: (sequence, offset) of each, the number of sequences, their length.
 

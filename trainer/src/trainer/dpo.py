@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from . import apart, model, quantized
+from . import apart, fits, model, quantized
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -67,6 +67,8 @@ class Method(SFT):
                 f"no pair has room for an answer within max_seq_length {c.max_seq_length}; "
                 "raise it or set max_prompt_length"
             )
+        tokens = (ids for row in kept for ids in row.values())
+        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         self._train = Dataset.from_list(kept)
         self._held_out = [row for row, _, _ in each("eval", held_out, encode)]
         check_dropped(

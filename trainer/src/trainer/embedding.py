@@ -21,7 +21,7 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from transformers import set_seed
 
-from . import encoder, findings, model, retrieval
+from . import encoder, findings, fits, model, retrieval
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -60,14 +60,14 @@ class Method:
         self.model[0].max_seq_length = min(own, c.max_seq_length)
         query, document = encoder.prompts(self.model)
         self._prompts = {"anchor": query, "positive": document, "negative": document}
-        if job.lora is not None and not job.measure:
+        if job.lora is not None:
             self._adapt()
 
     def _adapt(self) -> None:
         inner = self.model[0].model
         lora = dataclasses.replace(self._job.lora, target_modules=encoder.targets(self._job, inner))
         job = dataclasses.replace(self._job, lora=lora)
-        model.check_targets(job, inner)
+        fits.targets(job, inner)
         self.model.requires_grad_(False)  # also the modules after the transformer
         inner.name_or_path = job.model.id  # PEFT takes the base's name from here
         self.model[0].model = get_peft_model(inner, model.lora(job, "FEATURE_EXTRACTION"))
@@ -96,6 +96,8 @@ class Method:
         for k in self._columns if rows else ():
             texts = [self._prompts[k] + r[k] for r in rows]
             ids = self.model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+            cut = (i[: self.model[0].max_seq_length] for i in ids)
+            fits.vocabulary(self._job, self.model[0].model, self.model.tokenizer, cut)
             longest = [max(n, len(i)) for n, i in zip(longest, ids, strict=True)]
             tokens += sum(min(len(i), self.model[0].max_seq_length) for i in ids)
         return longest, tokens

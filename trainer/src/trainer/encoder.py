@@ -6,7 +6,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Transformer
 
-from . import model
+from . import fits, model
 from .fault import Input
 from .job import Job
 
@@ -42,8 +42,8 @@ def load(job: Job) -> SentenceTransformer:
         device = weights["device_map"] = "meta"
     try:
         m = SentenceTransformer(str(folder), device=device, model_kwargs=weights, **SAFE)
-    except (OSError, ValueError, KeyError, ImportError) as e:
-        raise Input(f"model {job.model.name}: {folder} does not load: {e}") from e
+    except Exception as e:  # the library names no type for a broken file
+        raise model.unreadable(job, str(folder), e) from e
     if not isinstance(m[0], Transformer):
         raise Input(
             f"model {job.model.name}: it begins with {type(m[0]).__name__}; only transformers "
@@ -77,9 +77,9 @@ def targets(job: Job, inner: torch.nn.Module) -> list[str]:
     """target_modules by the names of this architecture: query for q_proj in BERT.
 
     A name that the model has stays; one that is known by no other name stays too, for
-    model.check_targets to refuse.
+    fits.targets to refuse.
     """
-    paths = ["." + n for n, x in inner.named_modules() if isinstance(x, torch.nn.Linear)]
+    paths = ["." + n for n in fits.linear(inner)]
 
     def has(name: str) -> bool:
         return any(p.endswith("." + name) for p in paths)

@@ -12,7 +12,7 @@ from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from . import quantized
+from . import fits, quantized
 from .fault import Input, OutOfMemory, is_out_of_memory
 from .job import Job
 
@@ -74,7 +74,8 @@ def unreadable(job: Job, what: str, e: Exception) -> Exception:
     """The exception after a failed load: the folder is invalid unless memory ran out."""
     if is_out_of_memory(e):
         return OutOfMemory(f"out of memory while loading {what}: {e}")
-    return Input(f"model {job.model.name}: {what} does not load: {type(e).__name__}: {e}")
+    reason = fits.why(Path(job.model.path), e)
+    return Input(f"model {job.model.name}: {what} does not load: {reason}")
 
 
 def dtype(job: Job) -> torch.dtype:
@@ -107,7 +108,10 @@ def tokenizer(job: Job) -> PreTrainedTokenizerBase:
 
 
 def causal(job: Job) -> Any:
-    """The base model, fresh from its folder, on the job's device."""
+    """The base model, fresh from its folder, on the job's device. A measuring job has its
+    names and shapes only, on the meta device."""
+    if job.measure:
+        return _causal(job, {"device_map": "meta"})
     small = job.config.load_in_4bit
     m = _causal(job, quantized.loading(job, dtype(job)) if small else {})
     if not small:
@@ -127,18 +131,13 @@ def _causal(job: Job, more: dict[str, Any]) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # fits.weights refuses them, and names one
             **more,
         )
     except Exception as e:
         raise unreadable(job, str(folder), e) from e
-    if lacking := sorted(info["missing_keys"]):
-        raise Input(f"model {job.model.name}: its files lack the weights {lacking[0]} …")
-    longest = getattr(m.config.get_text_config(), "max_position_embeddings", None)
-    if longest is not None and job.config.max_seq_length > longest:
-        raise Input(
-            f"job.config.max_seq_length: {job.config.max_seq_length} is more than the {longest} "
-            f"tokens that {job.model.name} takes"
-        )
+    fits.weights(job, info)
+    fits.length(job, m.config)
     m.config.use_cache = False
     return m
 
@@ -157,26 +156,6 @@ def lora(job: Job, task: str) -> LoraConfig | None:
         lora_dropout=job.lora.dropout,
         target_modules=modules,
     )
-
-
-def check_targets(job: Job, m: Any) -> None:
-    """Refuse target_modules that the base does not have, before PEFT applies some of them."""
-    if job.lora is None or job.lora.target_modules == ["all-linear"]:
-        return
-    linear = {n.rsplit(".", 1)[-1] for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
-    head = next((n for n, x in m.named_modules() if x is m.get_output_embeddings()), None)
-    paths = {n for n, x in m.named_modules() if isinstance(x, torch.nn.Linear)}
-    for name in job.lora.target_modules:
-        if name == head:
-            raise Input(
-                f"job.lora.target_modules: {name} is the output layer, which takes no adapter: "
-                "the loss is computed from its weights directly"
-            )
-        if name not in linear and not any(p.endswith("." + name) for p in paths):
-            raise Input(
-                f"job.lora.target_modules: {job.model.name} has no linear layer {name!r}; "
-                f"it has {', '.join(sorted(linear))}"
-            )
 
 
 def save_adapter(job: Job, m: Any, folder: Path) -> None:

@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, findings, matched, model, quantized
+from . import answers, apart, findings, fits, matched, model, quantized
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -28,16 +28,9 @@ class Method:
         self._job = job
         self._tokenizer = model.tokenizer(job)
         quantized.check(job)
-        if job.measure:
-            return
         self.model = model.causal(job)
-        model.check_targets(job, self.model)
-        self._apart = apart.keeps_apart(self.model)
-        if job.config.packing and not self._apart:
-            raise Input(
-                f"packing: {job.model.name} does not keep samples of one sequence apart; "
-                "set packing to false"
-            )
+        self._apart = fits.keeps_apart(job, self.model)
+        fits.targets(job, self.model)
 
     def _encoder(self) -> Encoder:
         c = self._job.config
@@ -58,6 +51,8 @@ class Method:
                 f"no row has anything to learn within max_seq_length {c.max_seq_length}: "
                 "prompts fill it"
             )
+        tokens = (row["input_ids"] for row in kept)
+        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         self._train = Dataset.from_list(kept)
         if c.packing:
             options = {"keep_in_memory": True}

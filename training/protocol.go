@@ -24,6 +24,7 @@ type Job struct {
 	Measure           bool     `json:"measure,omitempty"`  // only count the tokens of the rows: events data and done
 	Clock             string   `json:"clock,omitempty"`    // RFC 3339: the time that chat templates read; empty = the machine's
 	MayDrop           *MayDrop `json:"may_drop,omitempty"` // nil = the cut may leave out any number of rows
+	Images            string   `json:"images,omitempty"`   // absolute folder of the rows' images, named by their SHA-256; empty = rows have none
 }
 
 // MayDrop is how many rows the trainer may leave out because the cut to max_seq_length leaves

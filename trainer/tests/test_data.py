@@ -25,11 +25,19 @@ def read(tmp_path, method, lines, **changes):
 
 CHAT = '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}'
 
+SHOWN = (
+    '{"messages":[{"role":"user","content":[{"type":"image","image":"' + "a" * 64 + '"},'
+    '{"type":"text","text":"What is this?"}]},{"role":"assistant","content":"b"}]}'
+)
+PAGE = '{"anchor":"a","positive":{"image":"' + "b" * 64 + '"}}'
+
 
 @pytest.mark.parametrize(
     ("method", "row"),
     [
         ("sft", CHAT),
+        ("sft", SHOWN),
+        ("embedding", PAGE),
         ("sft", '{"prompt":"","completion":"b"}'),
         ("sft", '{"text":"a\\u2028b"}'),
         ("dpo", '{"prompt":"a","chosen":"b","rejected":"c"}'),
@@ -45,6 +53,7 @@ CHAT = '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content"
 def test_canonical_rows_are_read(tmp_path, method, row):
     train, held_out = read(tmp_path, method, [row, row])
     assert train == [json.loads(row)] * 2 and held_out == []
+    assert data.images(train) == {SHOWN: ["a" * 64], PAGE: ["b" * 64]}.get(row, [])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,12 @@ def test_canonical_rows_are_read(tmp_path, method, row):
         ("sft", ['{"messages":[]}'], "no messages"),
         ("sft", ['{"messages":"hello"}'], "must be a list of messages"),
         ("sft", ['{"messages":[{"role":"user"}]}'], "messages[0]: must be an object with role"),
-        ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "must be strings"),
+        ("sft", ['{"messages":[{"role":"user","content":7}]}'], "must be strings"),
+        ("sft", ['{"messages":[{"role":"user","content":[1]}]}'], "with the type text or image"),
+        ("sft", ['{"messages":[{"role":"user","content":[]}]}'], "content: no parts"),
+        ("sft", ['{"messages":[{"role":"user","content":[{"type":"text"}]}]}'], "have a text"),
+        ("sft", [SHOWN.replace("a" * 64, "../a")], "content[0]: must have an image, which is"),
+        ("embedding", ['{"anchor":"a","positive":{"image":"b"}}'], "positive: must have an image"),
         ("sft", ["[" * 100000], "not JSON"),
         ("dpo", ['{"prompt":"a","chosen":"b"}'], "dpo requires chosen, prompt, rejected"),
         (

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .fault import Input
 from .job import File, Job
 from .method import Row
+
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 # Which keys a row of a method may have; the first set that fits the first row applies to all.
 _SHAPES: dict[str, list[tuple[set[str], set[str]]]] = {
@@ -66,7 +70,9 @@ def _check(row: Any, method: str, where: str) -> None:
         raise Input(f"{where}: has the keys {_keys(row)}; {method} requires {required}")
     for key, value in row.items():
         if isinstance(value, list) and (key == "messages" or method == "dpo"):
-            _check_messages(value, f"{where}: {key}")
+            _check_messages(value, f"{where}: {key}", method)
+        elif method == "embedding" and isinstance(value, dict):
+            _check_image(value, {"image"}, f"{where}: {key}")
         elif not isinstance(value, str) or key == "messages":
             kind = "a list of messages" if key == "messages" else "a string"
             raise Input(f"{where}: {key} must be {kind}, got {type(value).__name__}")
@@ -76,7 +82,7 @@ def _check(row: Any, method: str, where: str) -> None:
         raise Input(f"{where}: prompt, chosen and rejected must all be strings or all be messages")
 
 
-def _check_messages(messages: list[Any], where: str) -> None:
+def _check_messages(messages: list[Any], where: str, method: str) -> None:
     if not messages:
         raise Input(f"{where}: no messages")
     for i, m in enumerate(messages):
@@ -84,5 +90,40 @@ def _check_messages(messages: list[Any], where: str) -> None:
             raise Input(f"{where}[{i}]: must be an object with role and content")
         if "weight" in m and (m["weight"] != 0 or m["role"] != "assistant"):
             raise Input(f"{where}[{i}]: weight must be 0, of an answer that is not learned")
-        if not isinstance(m["role"], str) or not isinstance(m["content"], str):
+        if method == "sft" and isinstance(m["role"], str) and isinstance(m["content"], list):
+            _check_parts(m["content"], f"{where}[{i}].content")
+        elif not isinstance(m["role"], str) or not isinstance(m["content"], str):
             raise Input(f"{where}[{i}]: role and content must be strings")
+
+
+def _check_parts(parts: list[Any], where: str) -> None:
+    """What a message of texts and images consists of."""
+    if not parts:
+        raise Input(f"{where}: no parts")
+    for i, part in enumerate(parts):
+        if not isinstance(part, dict) or part.get("type") not in ("text", "image"):
+            raise Input(f"{where}[{i}]: must be an object with the type text or image")
+        if part["type"] == "image":
+            _check_image(part, {"type", "image"}, f"{where}[{i}]")
+        elif set(part) != {"type", "text"} or not isinstance(part["text"], str):
+            raise Input(f"{where}[{i}]: must have a text, which is a string")
+
+
+def _check_image(value: dict[str, Any], keys: set[str], where: str) -> None:
+    name = value.get("image")
+    if set(value) != keys or not isinstance(name, str) or not _HEX.fullmatch(name):
+        raise Input(f"{where}: must have an image, which is a SHA-256 in lower-case hexadecimal")
+
+
+def images(rows: list[Row]) -> list[str]:
+    """The images that rows name, each once, in order."""
+    return list(dict.fromkeys(name for row in rows for v in row.values() for name in _named(v)))
+
+
+def _named(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for m in value:
+            if isinstance(m["content"], list):
+                yield from (p["image"] for p in m["content"] if p["type"] == "image")
+    elif isinstance(value, dict):
+        yield value["image"]

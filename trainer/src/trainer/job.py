@@ -108,6 +108,7 @@ class Job:
     measure: bool = False  # only count the tokens of the rows
     clock: str = ""  # RFC 3339: the time that chat templates read; empty = this machine's
     may_drop: MayDrop | None = None
+    images: str = ""  # folder of the rows' images; each file is named by the SHA-256 of its bytes
 
 
 def read(path: str) -> Job:
@@ -209,7 +210,7 @@ def _check(j: Job) -> None:
         raise Input("job.config.load_in_4bit: requires lora, and the method sft or dpo")
     if not j.job:
         raise Input("job.job is empty")
-    for name in ("work_dir", "resume"):
+    for name in ("work_dir", "resume", "images"):
         path = getattr(j, name)
         if path and not os.path.isabs(path):
             raise Input(f"job.{name}: {path!r} is not absolute")

@@ -34,6 +34,12 @@ def model(tmp_path_factory):
     return tiny.make("llama", tmp_path_factory.mktemp("trained"), hidden=96, train_steps=150)
 
 
+@pytest.fixture(scope="session")
+def looker(tmp_path_factory):
+    """A Qwen2-VL with random weights."""
+    return tiny.make("qwen2_vl", tmp_path_factory.mktemp("looker"), hidden=32)
+
+
 @pytest.fixture
 def train(tmp_path):
     """Runs a job document in this process and returns its events."""

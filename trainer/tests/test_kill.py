@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 
+import captions
 import jobs
 import pytest
 from process import attempt
@@ -17,17 +18,22 @@ VARIANTS = {
     "dpo": ("dpo", {}),
     "whole": ("sft", {"lora": None, "learning_rate": 1e-4}),
     "packed": ("sft", {"packing": True, "accumulation": 1, "micro_batch": 1}),
+    "images": ("sft", {"max_seq_length": 256}),
 }
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, random_model):
+def undisturbed(tmp_path_factory, random_model, looker):
     """Makes job documents, and runs each variant once without disturbance."""
     done = {}
 
     class Runs:
         def document(self, variant, folder):
             method, changes = VARIANTS[variant]
+            if variant == "images":
+                shown = captions.rows(folder / "images", 19)
+                seen = {"images": str(folder / "images"), **SHAPE, **changes}
+                return jobs.document(folder, looker, method, shown[:15], shown[15:], **seen)
             return jobs.document(folder, random_model, method, *ROWS[method], **SHAPE | changes)
 
         def __call__(self, variant):
@@ -95,6 +101,7 @@ def differences(work, events, other_work, other_events):
         ("dpo", "step", 7, 6),
         ("whole", "step", 7, 6),
         ("packed", "step", 3, 2),
+        ("images", "step", 7, 6),
     ],
 )
 def test_killed_run_ends_as_the_undisturbed_one(

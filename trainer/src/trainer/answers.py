@@ -4,7 +4,8 @@ No metric, choice or weight depends on it. The rows are the first ones that have
 so they are not picked by how the training went.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ class Question:
     row: int
     ids: list[int]
     expected: int  # tokens of the expected answer
+    pictures: list[str] = field(default_factory=list)  # of the row, up to the answer
 
 
 def generate(
@@ -30,12 +32,13 @@ def generate(
     questions: list[Question],
     together: int,
     longest: int,
+    inputs: Callable[[torch.Tensor, list[str]], dict[str, torch.Tensor]] | None = None,
 ) -> list[dict[str, Any]]:
     """The model's answers, the most likely token each time, `together` rows at once.
 
     The model is in eval(); gradients are off. longest is how many tokens question and answer
     may have (max_seq_length). An answer may have twice the tokens of the longest expected one;
-    one that reached a limit is `cut`.
+    one that reached a limit is `cut`. inputs gives what the model reads of images.
     """
     tokens = min(max(SHORTEST, 2 * max(q.expected for q in questions)), LONGEST)
     lines = []
@@ -44,8 +47,11 @@ def generate(
         width = max(len(q.ids) for q in some)
         ids = [[tokenizer.pad_token_id] * (width - len(q.ids)) + q.ids for q in some]
         mask = [[0] * (width - len(q.ids)) + [1] * len(q.ids) for q in some]
+        given = torch.tensor(ids, device=model.device)
+        seen = inputs(given, [name for q in some for name in q.pictures]) if inputs else {}
         out = model.generate(
-            input_ids=torch.tensor(ids, device=model.device),
+            **{k: v.to(model.device) for k, v in seen.items()},
+            input_ids=given,
             attention_mask=torch.tensor(mask, device=model.device),
             max_new_tokens=min(tokens, longest - width),
             do_sample=False,

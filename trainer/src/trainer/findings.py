@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .job import Config
 from .method import ERROR, WARNING, Finding, Row
-from .tokens import Encoder, Refused
+from .tokens import Encoder, Refused, text_of
 
 SHOWN = 8  # rows that a report of one kind of finding names
 TEXT = 480  # bytes of a text in a report
@@ -103,6 +103,8 @@ class _Causal:
             reason = f"no part of an answer is within max_seq_length {self._limit}"
             if length <= self._limit:
                 reason = "once it is formatted, it has nothing to learn"
+            elif first < self._limit:
+                reason = f"max_seq_length {self._limit} cuts an image"
             yield Finding(i, ERROR, "nothing_to_learn", reason, "", _SHORTEN)
             return
         if last >= self._limit:
@@ -178,9 +180,9 @@ class _Causal:
         shown = _bare(self._tokenizer.decode(ids))
         for k, m in enumerate(said):
             where = f"{field}[{k}]"
-            if self._shown(m["content"], shown):
+            if self._shown(text_of(m["content"]), shown):
                 continue
-            rest = _without_thinking(m["content"])
+            rest = _without_thinking(text_of(m["content"]))
             if m["role"] == "assistant" and rest and all(self._shown(r, shown) for r in rest):
                 reason = "the chat template leaves out the thinking of this answer"
                 yield Finding(i, WARNING, "thinking_left_out", reason, where, _SPLIT)
@@ -253,7 +255,7 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
             yield key, value
         else:
             for k, m in enumerate(value):
-                yield f"{key}[{k}]", m["content"]
+                yield f"{key}[{k}]", text_of(m["content"])
 
 
 def _without_thinking(text: str) -> list[str]:

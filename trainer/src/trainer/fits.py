@@ -16,6 +16,7 @@ from . import apart, sketch
 from .fault import Input
 from .job import Job
 
+TOWER = "visual"  # part of the path of every layer that reads images
 _OTHER = "use a language model, such as one of llama, qwen3 or smollm3"
 
 
@@ -66,9 +67,10 @@ def length(job: Job, config: Any) -> None:
 
 
 def linear(m: Any) -> dict[str, torch.nn.Module]:
-    """The layers that an adapter can attach to, by path."""
+    """The layers that an adapter can attach to, by path; none that reads images."""
     kinds = (torch.nn.Linear, Conv1D)
-    return {name: x for name, x in m.named_modules() if isinstance(x, kinds)}
+    named = m.named_modules()
+    return {n: x for n, x in named if isinstance(x, kinds) and TOWER not in n.split(".")}
 
 
 def targets(job: Job, m: Any) -> None:

@@ -22,11 +22,19 @@ class Answer:
 
     head: list[int]
     tokens: list[int]
+    pictures: tuple[str, ...] = ()  # of the head
 
-    def after(self, other: "Answer", limit: int) -> dict[str, list[int]]:
-        """The answer after the question of a row, which is cut at its start to fit."""
-        head = other.head[-max(1, limit - len(self.tokens)) :]
-        return {"input_ids": head + self.tokens, "labels": [-100] * len(head) + self.tokens}
+    @property
+    def key(self) -> tuple[Any, Any]:
+        """What is asked, and what is answered."""
+        return (*self.head, *self.pictures), tuple(self.tokens)
+
+    def after(self, other: "Answer", limit: int) -> dict[str, Any]:
+        """The answer after the question of a row, which is cut at its start to fit. One with
+        images stays whole: no part of an image can be read."""
+        head = other.head if other.pictures else other.head[-max(1, limit - len(self.tokens)) :]
+        sample = {"input_ids": head + self.tokens, "labels": [-100] * len(head) + self.tokens}
+        return {**sample, "pictures": list(other.pictures)} if other.pictures else sample
 
 
 def others(keys: list[tuple[Any, Any] | None]) -> list[list[int]]:
@@ -49,7 +57,7 @@ def others(keys: list[tuple[Any, Any] | None]) -> list[list[int]]:
 def losses(
     answers: list[Answer | None],
     limit: int,
-    score: Callable[[list[dict[str, list[int]]]], list[float]],
+    score: Callable[[list[dict[str, Any]]], list[float]],
 ) -> Evaluation:
     """answer_loss of each row, and other_loss, its mean after the questions of other rows.
 
@@ -62,7 +70,7 @@ def losses(
         {"answer_loss": None, "other_loss": None} for _ in answers
     ]
     pairs = [(i, i) for i, a in enumerate(answers) if a]
-    keys = [(tuple(a.head), tuple(a.tokens)) if a else None for a in answers]
+    keys = [a.key if a else None for a in answers]
     pairs += [(i, j) for i, found in enumerate(others(keys)) for j in found]
     values = score([answers[i].after(answers[j], limit) for i, j in pairs])
     away: dict[int, list[float]] = {}

@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+)
 
 from . import fits, quantized
 from .fault import Input, OutOfMemory, is_out_of_memory
@@ -27,6 +32,10 @@ _TOKENIZER = (
     "*.jinja",
     "*.model",
     "sentencepiece*",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
 )
 # The code of jina-embeddings-v3, in a repository of its own.
 _JINA = "xlm-roberta-flash-implementation"
@@ -111,19 +120,26 @@ def causal(job: Job) -> Any:
     """The base model, fresh from its folder, on the job's device. A measuring job has its
     names and shapes only, on the meta device."""
     if job.measure:
-        return _causal(job, {"device_map": "meta"})
+        return _loaded(job, AutoModelForCausalLM, {"device_map": "meta"})
     small = job.config.load_in_4bit
-    m = _causal(job, quantized.loading(job, dtype(job)) if small else {})
+    m = _loaded(job, AutoModelForCausalLM, quantized.loading(job, dtype(job)) if small else {})
     if not small:
         return m.to(job.device)
     quantized.loaded(m)
     return m
 
 
-def _causal(job: Job, more: dict[str, Any]) -> Any:
+def image_text(job: Job) -> Any:
+    """The same for a vision-language model."""
+    if job.measure:
+        return _loaded(job, AutoModelForImageTextToText, {"device_map": "meta"})
+    return _loaded(job, AutoModelForImageTextToText, {}).to(job.device)
+
+
+def _loaded(job: Job, kind: Any, more: dict[str, Any]) -> Any:
     folder = checked(job)
     try:
-        m, info = AutoModelForCausalLM.from_pretrained(
+        m, info = kind.from_pretrained(
             folder,
             dtype=dtype(job),
             attn_implementation="sdpa",
@@ -174,7 +190,7 @@ def merged(job: Job, m: Any) -> Any:
     """The base with the trained adapter merged in; a quantized base is loaded again without
     quantization, into the memory of the host."""
     if job.config.load_in_4bit:
-        return quantized.merged(m, _causal(job, {}))
+        return quantized.merged(m, _loaded(job, AutoModelForCausalLM, {}))
     return m.merge_and_unload(safe_merge=True)
 
 

@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, findings, fits, matched, model, quantized
+from . import answers, apart, findings, fits, matched, model, quantized, vision
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -20,6 +20,11 @@ from .tokens import Encoder, check_dropped, each, tally, variables
 class Trainer(Durable, SFTTrainer):
     """TRL's trainer that stops and resumes with identical results."""
 
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if "pictures" not in self._signature_columns:
+            self._signature_columns.append("pictures")
+
 
 class Method:
     """See method.py."""
@@ -28,14 +33,19 @@ class Method:
         self._job = job
         self._tokenizer = model.tokenizer(job)
         quantized.check(job)
-        self.model = model.causal(job)
-        self._apart = fits.keeps_apart(job, self.model)
+        self._vision = vision.of(job, self._tokenizer)
+        if self._vision is None:
+            self.model = model.causal(job)
+            self._apart = fits.keeps_apart(job, self.model)
+        else:
+            self.model, self._apart = model.image_text(job), False
         fits.targets(job, self.model)
 
     def _encoder(self) -> Encoder:
         c = self._job.config
         only, given = c.assistant_only_loss, variables(self._job)
-        return Encoder(self._tokenizer, self._job.model.name, c.max_seq_length, only, given)
+        build = Encoder if self._vision is None else self._vision.encoder
+        return build(self._tokenizer, self._job.model.name, c.max_seq_length, only, given)
 
     def findings(self, rows: list[Row]) -> list[Finding]:
         kind, c = self._job.method, self._job.config
@@ -77,7 +87,7 @@ class Method:
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
-        self._collate = Collator(self._tokenizer.pad_token_id)
+        self._collate = Collator(self._tokenizer.pad_token_id, self._vision)
         t = Trainer(
             model=self.model,
             args=SFTConfig(
@@ -89,7 +99,7 @@ class Method:
             train_dataset=self._train,
             processing_class=self._tokenizer,
             data_collator=self._collate,
-            peft_config=model.lora(self._job, "CAUSAL_LM"),
+            peft_config=self._lora(),
         )
         self.model = t.model
         quantized.restore_adapter(self._job, t.model)
@@ -98,6 +108,12 @@ class Method:
             apart.compact(base)
         self._trainer = t
         return t
+
+    def _lora(self) -> Any:
+        config = model.lora(self._job, "CAUSAL_LM")
+        if self._vision is not None:
+            config.target_modules = vision.targets(self.model, self._job.lora.target_modules)
+        return config
 
     def evaluate(self) -> Evaluation:
         nll = tokens = right = 0.0
@@ -113,7 +129,7 @@ class Method:
         metrics = {"loss": nll / tokens, "accuracy": right / tokens} if tokens else {}
         return Evaluation(metrics, rows)
 
-    def _sums(self, samples: list[dict[str, list[int]]]) -> list[list[float]]:
+    def _sums(self, samples: list[dict[str, Any]]) -> list[list[float]]:
         """Of each sample the sum of the losses of its labels, the labels that are the most
         likely token, and their number."""
         sums, step = [], self._job.micro_batch
@@ -128,7 +144,7 @@ class Method:
         return sums
 
     def matches(self) -> Evaluation:
-        def score(samples: list[dict[str, list[int]]]) -> list[float]:
+        def score(samples: list[dict[str, Any]]) -> list[float]:
             return [loss / n for loss, _, n in self._sums(samples)]
 
         return matched.losses(self._answers, self._job.config.max_seq_length, score)
@@ -143,6 +159,7 @@ class Method:
                 self._questions,
                 self._job.micro_batch,
                 self._job.config.max_seq_length,
+                self._vision and self._vision.inputs,
             )
 
     def score(self, metrics: dict[str, float]) -> float:
@@ -171,18 +188,22 @@ def questions(encoder: Encoder, rows: list[Row]) -> list[answers.Question]:
         if len(out) == answers.SHOWN:
             break
         if asked := encoder.question(row):
-            out.append(answers.Question(i, *asked))
+            out.append(answers.Question(i, *asked, encoder.pictures(row, asked[0])))
     return out
 
 
 class Collator:
     """Pads the samples of a micro-batch, those of packed rows one by one."""
 
-    def __init__(self, pad: int):
-        self._pad = DataCollatorForLanguageModeling(pad_token_id=pad)
+    def __init__(self, pad: int, images: vision.Vision | None = None):
+        self._pad, self._images = DataCollatorForLanguageModeling(pad_token_id=pad), images
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        return self._pad([sample for row in rows for sample in _samples(row)])
+        batch = self._pad([sample for row in rows for sample in _samples(row)])
+        if self._images is None:
+            return batch
+        names = [name for row in rows for name in row.get("pictures") or ()]
+        return {**batch, **self._images.inputs(batch["input_ids"], names)}
 
 
 def _samples(row: dict[str, Any]) -> list[dict[str, Any]]:

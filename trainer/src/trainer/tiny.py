@@ -28,7 +28,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-Kind = Literal["llama", "smollm3", "qwen3", "encoder"]
+Kind = Literal["llama", "smollm3", "qwen3", "qwen2_vl", "encoder"]
 
 CAUSAL = {
     "llama": (LlamaConfig, LlamaForCausalLM, {"tie_word_embeddings": False}),
@@ -73,6 +73,7 @@ def make(
     With chats, a file of rows {"messages"} as `cogflow train sft` takes them, tokenizer and
     weights are trained on those instead, and a line that many of them share is a token of its own:
     prompts of programs repeat their lines, and a tiny model need not spell them.
+    The model qwen2_vl reads images, and has random weights.
     The encoder is a folder of sentence-transformers: BERT, mean pooling.
     """
     path = Path(path)
@@ -83,6 +84,8 @@ def make(
             if chats is not None:
                 raise ValueError("an encoder is not trained on chats")
             _encoder(path, hidden, layers, vocab, seed, train_steps)
+        elif kind == "qwen2_vl":
+            _vision(path, hidden, layers, vocab)
         else:
             _causal(kind, path, hidden, layers, vocab, seed, train_steps, chats)
     return path
@@ -132,6 +135,12 @@ def _causal(kind, path, hidden, layers, vocab, seed, train_steps, chats):
         _train(model, _stream(fast, texts), train_steps, seed, _next_token)
     model.eval().save_pretrained(path)
     fast.save_pretrained(path)
+
+
+def _vision(path, hidden, layers, vocab):
+    from .tiny_vision import SPECIAL, build  # it imports torchvision
+
+    build(path, _tokenizer(vocab, list(SPECIAL), text()), hidden, layers, _heads(hidden))
 
 
 def _encoder(path, hidden, layers, vocab, seed, train_steps):

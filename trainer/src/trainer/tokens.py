@@ -241,9 +241,21 @@ class Encoder:
             )
         return template
 
+    def pictures(self, row: Row, ids: list[int]) -> list[str]:
+        """The images of a row whose tokens are in the beginning of its sequence."""
+        return []
+
+    def _message(self, m: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(m["content"], str):
+            raise Refused(
+                f"it has an image, and {self._name} reads only text; use a vision-language model "
+                "as base, such as Qwen/Qwen2-VL-7B-Instruct, or remove the images"
+            )
+        return {"role": m["role"], "content": m["content"]}
+
     def _chat(self, messages: list[dict[str, Any]], **options: Any) -> dict[str, list[int]]:
         self._own_template()
-        messages = [{"role": m["role"], "content": m["content"]} for m in messages]
+        messages = [self._message(m) for m in messages]
         try:
             return self._tokenizer.apply_chat_template(
                 messages, **self._variables, tokenize=True, return_dict=True, **options
@@ -261,6 +273,13 @@ class _Marked(Extension):
         line = next(parser.stream).lineno
         said = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return nodes.Scope(said, lineno=line)
+
+
+def text_of(content: str | list[dict[str, str]]) -> str:
+    """The text of a message, which may have images."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == "text")
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:
@@ -304,8 +323,8 @@ def check_dropped(job: Job, train: Pairs, held_out: Pairs) -> None:
 
 
 def _beginning(row: Row) -> str:
-    said = row.get("messages") or row.get("prompt") or row.get("text") or ""
-    text = said if isinstance(said, str) else said[0]["content"]
+    words = row.get("messages") or row.get("prompt") or row.get("text") or ""
+    text = words if isinstance(words, str) else text_of(words[0]["content"])
     return json.dumps(text[:60], ensure_ascii=False)
 
 

@@ -36,7 +36,7 @@ type Settings struct {
 	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
 	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`     // scale (default 16)
 	LoRADropout   *float64 `json:"lora_dropout,omitempty"`   // default 0.1
-	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj; embedding q_proj, v_proj)
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj; all-linear if the base model lacks one)
 
 	// FP16 true asks for 16 bits, which GPUs get anyway, in the format that
 	// they do best; false for fp32. Numerics names the format.
@@ -60,7 +60,7 @@ type LoRASettings struct {
 	R             *int     `json:"r,omitempty"`              // rank (default 8)
 	Alpha         *int     `json:"alpha,omitempty"`          // scale (default 16)
 	Dropout       *float64 `json:"dropout,omitempty"`        // default 0.1
-	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj; embedding q_proj, v_proj)
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj; all-linear if the base model lacks one)
 }
 
 // UnmarshalJSON decodes strictly and lists every problem.
@@ -78,6 +78,7 @@ type Extras struct {
 	Numerics          Numerics `json:"numerics,omitempty"`           // requested; "" = by the GPU classes, see PinNumerics
 	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows to hold out; nil = not set, see ValidationShare
 	AllowDropped      float64  `json:"allow_dropped,omitempty"`      // invalid rows to tolerate: a number, or below 1 a share
+	DefaultModules    bool     `json:"default_modules,omitempty"`    // target_modules were not set: all-linear if the base model lacks one of the default
 	MinRows           int      `json:"min_rows"`                     // fewer rows are refused
 	CheckpointSeconds float64  `json:"checkpoint_seconds,omitempty"` // 0 = as the worker is configured
 	Ignored           []string `json:"ignored,omitempty"`            // keys of Cogniverse that have no effect, sorted

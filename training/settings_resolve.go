@@ -13,7 +13,8 @@ const AllLinear = "all-linear"
 
 // Resolve fills in the defaults of a method, which are Cogniverse's, and
 // refuses settings that contradict each other. LoRA is nil when all weights
-// are to be trained; Shape.Adapt fits its target modules to the model.
+// are to be trained; Shape.Adapt or, with Extras.DefaultModules, AdaptDefault fits
+// its target modules to the model.
 func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, error) {
 	var p settingProblems
 	c, ok := defaultConfig(method)
@@ -49,6 +50,7 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
 	}
 	extras := p.extras(method, s)
+	extras.DefaultModules = lora != nil && l.TargetModules == nil && s.TargetModules == nil
 	return c, lora, extras, p.fault(method)
 }
 

@@ -45,7 +45,7 @@ func TestResolveDefaults(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, expected, c)
 			assert.Equal(t, &training.LoRA{R: 8, Alpha: 16, Dropout: 0.1, TargetModules: want.targets}, lora)
-			assert.Equal(t, training.Extras{MinRows: want.rows}, extras)
+			assert.Equal(t, training.Extras{MinRows: want.rows, DefaultModules: true}, extras)
 		})
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -77,6 +79,17 @@ type LoRA struct {
 	Alpha         int      `json:"alpha"`          // scale
 	Dropout       float64  `json:"dropout"`        // dropout
 	TargetModules []string `json:"target_modules"` // names of linear layers; ["all-linear"] = all
+}
+
+// Modules is what has an adapter, for people; empty = nothing has.
+func (l *LoRA) Modules() string {
+	switch {
+	case l == nil:
+		return ""
+	case slices.Equal(l.TargetModules, []string{AllLinear}):
+		return "every linear layer"
+	}
+	return strings.Join(l.TargetModules, ", ")
 }
 
 // Spec is everything that determines the result of a run. Equal specs are one job.

@@ -74,7 +74,11 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	}
 	lora := in.LoRA
 	if lora != nil {
-		adapted, err := shape.Adapt(*lora)
+		adapt := shape.Adapt
+		if in.Extras.DefaultModules {
+			adapt = shape.AdaptDefault
+		}
+		adapted, err := adapt(*lora)
 		if err != nil {
 			return Planned{}, err
 		}

@@ -79,6 +79,33 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanDefaultModules: modules that nobody chose become all-linear where the model lacks one.
+func TestPlanDefaultModules(t *testing.T) {
+	t.Parallel()
+	usual := []string{"k_proj", "o_proj", "q_proj", "v_proj"}
+	j := newTrained(t)
+	base := small()
+	j.a.Models, j.a.Prices = base, estimate.Prices{"cpu": 1}
+	ask := func(chosen bool) (Plan, error) {
+		return j.plan(func(in *PlanInput) { in.LoRA.TargetModules, in.Extras.DefaultModules = usual, !chosen })
+	}
+	_, err := ask(true)
+	require.ErrorContains(t, err, "no such module")
+	out, err := ask(false)
+	require.NoError(t, err)
+	require.Equal(t, []string{training.AllLinear}, out.Spec.LoRA.TargetModules)
+	for _, name := range []string{"k_proj", "o_proj", "v_proj"} {
+		base.shape.Linear = append(base.shape.Linear, estimate.Linear{Name: "model.layers.*.self_attn." + name, In: 64, Out: 64, Count: 2})
+	}
+	j.a.Models = base
+	chosen, err := ask(true)
+	require.NoError(t, err)
+	out, err = ask(false)
+	require.NoError(t, err)
+	require.Equal(t, usual, out.Spec.LoRA.TargetModules)
+	require.Equal(t, chosen.Job, out.Job, "the job that it was before")
+}
+
 // TestPlanRefuses what cannot be trained, cannot be paid or cannot be known, and names no
 // job for it.
 func TestPlanRefuses(t *testing.T) {

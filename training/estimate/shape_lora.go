@@ -24,6 +24,16 @@ func (s Shape) Adapt(l training.LoRA) (training.LoRA, error) {
 	return l, err
 }
 
+// AdaptDefault is Adapt for target modules that nobody chose: where the model lacks one of them,
+// every linear layer gets an adapter.
+func (s Shape) AdaptDefault(l training.LoRA) (training.LoRA, error) {
+	if usual, err := s.Adapt(l); err == nil {
+		return usual, nil
+	}
+	l.TargetModules = []string{training.AllLinear}
+	return s.Adapt(l)
+}
+
 // moduleFor returns the model's name of a matrix, or the name unchanged.
 func (s Shape) moduleFor(target string) string {
 	same := map[string][]string{

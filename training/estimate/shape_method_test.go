@@ -31,3 +31,36 @@ func TestServes(t *testing.T) {
 		require.ErrorContains(t, s.Serves(training.DPO), "dpo")
 	}
 }
+
+// TestAdaptDefault: the usual modules under the model's names, or every linear layer.
+func TestAdaptDefault(t *testing.T) {
+	t.Parallel()
+	linear := func(names ...string) estimate.Shape {
+		s := estimate.Shape{Architecture: "x"}
+		for _, name := range names {
+			s.Linear = append(s.Linear, estimate.Linear{Name: name, In: 8, Out: 8, Count: 2})
+		}
+		return s
+	}
+	for name, c := range map[string]struct {
+		shape estimate.Shape
+		want  []string
+	}{
+		"llama": {linear("layers.*.attn.k_proj", "layers.*.attn.o_proj", "layers.*.attn.q_proj", "layers.*.attn.v_proj"), []string{"k_proj", "o_proj", "q_proj", "v_proj"}},
+		"gpt2":  {linear("h.*.attn.c_attn", "h.*.attn.c_proj", "h.*.mlp.c_fc"), []string{"attn.c_proj", "c_attn"}},
+		"other": {linear("blocks.*.mixer.in_proj", "lm_head"), []string{training.AllLinear}},
+		"part":  {linear("layers.*.attn.q_proj", "layers.*.attn.kv_a"), []string{training.AllLinear}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, lora, extras, err := training.Resolve(training.SFT, training.Settings{}, training.LoRASettings{})
+			require.NoError(t, err)
+			require.True(t, extras.DefaultModules)
+			got, err := c.shape.AdaptDefault(*lora)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.TargetModules)
+		})
+	}
+	_, err := estimate.Shape{}.AdaptDefault(training.LoRA{TargetModules: []string{"q_proj"}})
+	require.ErrorContains(t, err, "no such module")
+}

@@ -194,6 +194,7 @@ type Result struct {
 	Seconds     float64              `json:"seconds,omitempty"`      // life of all trainer processes, in seconds
 	CostUSD     float64              `json:"cost_usd"`               // paid in all, in USD
 	Report      string               `json:"report,omitempty"`       // key of the HTML report in the object store
+	Modules     string               `json:"modules,omitempty"`      // what has an adapter: names of layers, or "every linear layer"
 	TensorBoard string               `json:"tensorboard,omitempty"`  // folder of the event file in the object store
 	Warning     string               `json:"warning,omitempty"`      // what a stopped run could not do, and why
 	Plan        *train.Plan          `json:"plan,omitempty"`         // of a dry run

@@ -60,7 +60,7 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) 
 		Status: status, Better: o.Better(), Metrics: o.Metrics, BaseMetrics: o.BaseMetrics, Comparison: o.Comparison,
 		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, TooLong: o.Data.TooLong(r.in.method), Seconds: o.Seconds,
 		CostUSD: workflows.USD(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active, Warning: r.warning,
-		TensorBoard: published.TensorBoard,
+		TensorBoard: published.TensorBoard, Modules: r.Plan.Spec.LoRA.Modules(),
 	}
 	if r.in.Activate && o.Better() && !published.Active {
 		changed, err := activate(ctx, r.Caller, registry.RoleInput{

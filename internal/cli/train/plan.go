@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/workflows/train"
 )
@@ -20,6 +21,9 @@ func (a app) printPlan(r train.Result) {
 	weights := largeText(e.Parameters) + " weights, all trained"
 	if e.LoRAParameters > 0 {
 		weights = largeText(e.Parameters) + " weights, and " + largeText(e.LoRAParameters) + " trained LoRA weights"
+		if modules := r.Plan.Spec.LoRA.Modules(); modules != "" {
+			weights += " in " + safetext.Line(modules, safetext.MaxReason)
+		}
 	}
 	numbers := string(e.Numerics)
 	if q := r.Plan.Spec.Config.Quantization(); q != "" {

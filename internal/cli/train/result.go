@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows/train"
 )
@@ -51,6 +52,9 @@ func (a app) printTrain(id string, r train.Result) {
 		a.Say("Activate it: cogflow adapters activate %s", cli.Ref(r.Adapter, r.Version))
 	default:
 		a.Say("It was published, but not shown to be better: cogflow adapters activate %s --force activates it anyway.", cli.Ref(r.Adapter, r.Version))
+	}
+	if r.Modules != "" {
+		a.Say("LoRA: %s", safetext.Line(r.Modules, safetext.MaxReason))
 	}
 	if r.TensorBoard != "" {
 		a.Say("TensorBoard: %s in the object store", r.TensorBoard)

@@ -23,6 +23,7 @@ func TestTrainGolden(t *testing.T) {
 	t.Parallel()
 	clitest.Golden(t, "train", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", clitest.Training()) }))
 	weak := clitest.Training()
+	weak.Modules = "every linear layer"
 	weak.TensorBoard = "acme/adapters/support/3/tensorboard/"
 	weak.Status, weak.Better, weak.Comparison, weak.BaseMetrics, weak.Ignored = "unchanged", false, nil, nil, []string{"output_dir", clitest.Malicious}
 	clitest.Golden(t, "train_weak", clitest.Printed(func(a *cli.App) { app{a}.printTrain("train-x", weak) }))
@@ -30,7 +31,10 @@ func TestTrainGolden(t *testing.T) {
 	plan := trainflow.Result{
 		Job: "0123456789abcdef01234567", Method: training.SFT, Status: "dry_run",
 		Plan: &train.Plan{
-			Spec: training.Spec{Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512}},
+			Spec: training.Spec{
+				Model: "HuggingFaceTB/SmolLM3-3B", Config: training.Config{MaxSeqLength: 512},
+				LoRA: &training.LoRA{TargetModules: []string{"k_proj", "o_proj", "q_proj", "v_proj"}},
+			},
 			Estimate: estimate.Estimate{
 				Parameters: 3_075_098_624, LoRAParameters: 3_784_704, Numerics: training.BF16, Tokens: 1_834_221, Steps: 540,
 				Classes: []estimate.ClassEstimate{

@@ -74,6 +74,17 @@ func TestNormal(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, rows.Normal("What is  2+2?"), rows.Normal(" what is 2+2\n"))
 	assert.NotEqual(t, rows.Normal("2+2"), rows.Normal("2-2"))
+	for text, same := range map[string]string{
+		"Was ist ein Caf\u00e9?": "was ist ein cafe\u0301",
+		"Wie groß ist es?":       "WIE GROSS IST ES",
+		"ＡＢＣ　１２３":                "abc 123",
+		"什么是猫？":                  "什么是猫",
+		"日本語とは。":                 "日本語とは",
+		"red\u200b\ufeff car":    "red car",
+	} {
+		assert.Equal(t, rows.Normal(same), rows.Normal(text), "%q", text)
+	}
+	assert.NotEqual(t, rows.Normal("x²"), rows.Normal("x2"))
 }
 
 func TestProblemString(t *testing.T) {

@@ -31,7 +31,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	s.questions[question]++
 	if s.against != nil && s.against.questions[question] > 0 {
 		s.survey.Leaks++
-		s.log.note(s.survey.Name, rows.RowError{Code: "leak_prompt", Reason: "its prompt is trained on, with another answer", Fix: "remove it from one of the two"}, raw)
+		s.log.note(s.survey.Name, rows.RowError{Code: "leak_prompt", Reason: "its prompt is trained on, too", Fix: "remove it from one of the two"}, raw)
 	}
 	if echoes(row) {
 		s.log.note(s.survey.Name, rows.RowError{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model should learn to repeat"}, raw)

@@ -57,7 +57,7 @@ func chatMessages(text string) (list []Message, err error) {
 			return nil, wrong("the message is not closed", "end each message with "+chatEnd)
 		case speaker == "" || !found:
 			return nil, wrong(fmt.Sprintf("unknown role %q", shortName(name)), "put system, user or assistant on a line behind "+chatStart)
-		case strings.TrimSpace(content) != "":
+		case !isBlank(content):
 			list = append(list, Message{Role: speaker, Content: content})
 		case speaker != RoleSystem:
 			return nil, blank(fmt.Sprintf("%s[%d]", KeyText, len(list)), "the message of the "+speaker)

@@ -97,7 +97,7 @@ func (in *RowInput) passages(key string) (texts []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.TrimSpace(text) == "" {
+		if isBlank(text) {
 			return nil, blank(name, "the text")
 		}
 		texts = append(texts, text)

@@ -32,7 +32,7 @@ func (in *RowInput) required(key string) (string, error) {
 		return "", in.missing(key)
 	}
 	text, err := in.text(key, raw)
-	if err == nil && strings.TrimSpace(text) == "" {
+	if err == nil && isBlank(text) {
 		return "", blank(key, "the text")
 	}
 	return text, err
@@ -45,7 +45,7 @@ func (in *RowInput) optional(key string) (string, error) {
 		return "", nil
 	}
 	text, err := in.text(key, raw)
-	if strings.TrimSpace(text) == "" {
+	if isBlank(text) {
 		text = ""
 	}
 	return text, err
@@ -97,7 +97,7 @@ func wrongType(name, want string, raw []byte) *RowError {
 }
 
 func blank(name, what string) *RowError {
-	return &RowError{Code: "empty", Field: name, Reason: what + " is empty or white space", Fix: "fill it in, or remove the row"}
+	return &RowError{Code: "empty", Field: name, Reason: what + " is empty or white space, or has only invisible characters", Fix: "fill it in, or remove the row"}
 }
 
 // missing reports that a field is missing, and which other one may be meant.

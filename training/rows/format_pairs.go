@@ -166,7 +166,7 @@ func contents(list []Message) string {
 // nearlySame notes that two texts differ in nothing that most models learn.
 func (in *RowInput) nearlySame(key, other, text, than string) {
 	if Normal(text) == Normal(than) {
-		in.note("nearly_same", key, fmt.Sprintf("it differs from %s only in case, white space or punctuation at the end", other),
+		in.note("nearly_same", key, fmt.Sprintf("it differs from %s only in case, white space, invisible characters, the form of characters or punctuation at the end", other),
 			"give another text, or remove the row, unless the model should learn this difference")
 	}
 }

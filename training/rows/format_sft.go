@@ -195,7 +195,7 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 			if turn[j], err = in.text(name, said[j]); err != nil {
 				return nil, err
 			}
-			if strings.TrimSpace(turn[j]) == "" {
+			if isBlank(turn[j]) {
 				return nil, blank(name, "a text")
 			}
 		}
@@ -219,7 +219,7 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 		}
 	}
 	at += len(ResponseMark)
-	if strings.TrimSpace(text[at:]) == "" {
+	if isBlank(text[at:]) {
 		return r, blank(KeyText, "what follows ### Response:")
 	}
 	for _, part := range []string{text[:at], text[at:]} {

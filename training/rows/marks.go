@@ -28,7 +28,7 @@ func (in *RowInput) checkMarks(name, text string) error {
 	if found == "" {
 		return nil
 	}
-	if strings.TrimSpace(controlToken.ReplaceAllString(text, "")) == "" {
+	if isBlank(controlToken.ReplaceAllString(text, "")) {
 		return &RowError{Code: "empty", Field: name, Reason: "the text has only control tokens (" + found + ")", Fix: "write a text, or remove the row"}
 	}
 	if err := in.checkBegin(name, text); err != nil {

@@ -127,12 +127,6 @@ func (r Row) Question() string {
 	return ""
 }
 
-// Normal is the form in which questions are compared: without case, repeated white space
-// and punctuation at the end.
-func Normal(text string) string {
-	return strings.TrimRight(strings.Join(strings.Fields(strings.ToLower(text)), " "), " .?!,;:")
-}
-
 // Digest is a 64-bit hash: a million rows collide with a probability of 3e-8.
 func Digest(text []byte) uint64 {
 	sum := sha256.Sum256(text)

@@ -47,7 +47,7 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.TrimSpace(m.Content) != "" {
+		if !isBlank(m.Content) {
 			list = append(list, m)
 		} else if m.Role != RoleSystem { // an empty system message means that there is none
 			return nil, blank(field, "the message of the "+m.Role)

@@ -18,7 +18,7 @@ func (in *RowInput) chatRow() (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	list, err := chatMessages(text)
+	list, err := in.chatMessages(text)
 	if err != nil {
 		return Row{}, err
 	}
@@ -31,7 +31,7 @@ func (in *RowInput) chatRow() (Row, error) {
 	return MessagesRow(list), checkConversation(KeyText, list)
 }
 
-func chatMessages(text string) (list []Message, err error) {
+func (in *RowInput) chatMessages(text string) (list []Message, err error) {
 	wrong := func(reason, fix string) error {
 		return &RowError{Code: "chatml", Field: fmt.Sprintf("%s[%d]", KeyText, len(list)), Reason: reason, Fix: fix}
 	}
@@ -61,6 +61,8 @@ func chatMessages(text string) (list []Message, err error) {
 			list = append(list, Message{Role: speaker, Content: content})
 		case speaker != RoleSystem:
 			return nil, blank(fmt.Sprintf("%s[%d]", KeyText, len(list)), "the message of the "+speaker)
+		default:
+			in.noSystem(fmt.Sprintf("%s[%d]", KeyText, len(list)))
 		}
 		rest = behind
 	}

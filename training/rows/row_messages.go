@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -49,11 +50,18 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 		}
 		if !isBlank(m.Content) {
 			list = append(list, m)
-		} else if m.Role != RoleSystem { // an empty system message means that there is none
+		} else if m.Role != RoleSystem {
 			return nil, blank(field, "the message of the "+m.Role)
+		} else {
+			in.noSystem(field)
 		}
 	}
 	return list, nil
+}
+
+// noSystem notes that an empty system message means that there is none.
+func (in *RowInput) noSystem(field string) {
+	in.note("empty_system", field, "the system message is empty and is left out; many chat templates then write their own", "remove it, or write what the model should read there")
 }
 
 func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
@@ -68,14 +76,19 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 		return m, err
 	}
 	var said string
+	seen := map[string]Field{}
 	for _, f := range fields {
 		field := name + "." + shortName(f.key)
-		switch weightKey(f) {
-		case "role", "from":
+		meaning := meaningOf(f)
+		if err := in.again(field, meaning, f, seen); err != nil {
+			return m, err
+		}
+		switch meaning {
+		case "role":
 			if said, err = in.text(field, f.value); err != nil {
 				return m, err
 			}
-		case "content", "value":
+		case "content":
 			if m.Content, err = in.content(field, f.value); err != nil {
 				return m, err
 			}
@@ -106,16 +119,54 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 	return m, f
 }
 
-// weightKey is the key of a field; "weight" for other names of it: axolotl's train and training,
-// ms-swift's loss. A number there is a measured value.
-func weightKey(f Field) string {
+// meaningOf is the key of a field; "role", "content" or "weight" for other names of these:
+// those of ShareGPT, and axolotl's train and training, ms-swift's loss. A number of the loss is
+// a measured value.
+func meaningOf(f Field) string {
 	switch f.key {
-	case "train", "training", "loss":
+	case "from":
+		return "role"
+	case "value":
+		return "content"
+	case "train", "training":
+		return "weight"
+	case "loss":
 		if string(f.value) == "true" || string(f.value) == "false" {
 			return "weight"
 		}
 	}
 	return f.key
+}
+
+// again refuses a second field of the same meaning with another value: nobody can tell which
+// one is meant.
+func (in *RowInput) again(field, meaning string, f Field, seen map[string]Field) error {
+	if meaning != "role" && meaning != "content" && meaning != "weight" {
+		return nil
+	}
+	first, found := seen[meaning]
+	if !found {
+		seen[meaning] = f
+		return nil
+	}
+	if same(meaning, first.value, f.value) {
+		return nil
+	}
+	return &RowError{Code: "two_values", Field: field, Reason: fmt.Sprintf("it says something else than %q", shortName(first.key)), Fix: "keep one of the two"}
+}
+
+func same(meaning string, a, b []byte) bool {
+	if meaning == "weight" {
+		first, errA := weight("", a)
+		second, errB := weight("", b)
+		return errA == nil && errB == nil && first == second
+	}
+	first, _ := jsonText(a)
+	second, _ := jsonText(b)
+	if meaning == "role" {
+		return role(first) == role(second)
+	}
+	return first == second && (first != "" || bytes.Equal(a, b))
 }
 
 // weight reads whether a message is learned: 0 or false, 1 or true.

@@ -12,6 +12,10 @@ func conversations() []Dataset {
 		sft(Roles, "system later than first", chats(turns(user, says("system", "s"), answer))),
 		sft(Roles, "unknown role", chats(turns(user, says("oracle", "b")))),
 		sft(Roles, "no role", chats(turns(user, `{"content": "b"}`))),
+		sft(Roles, "content and value that differ", chats(turns(user, `{"role": "assistant", "content": "b", "value": "c"}`))),
+		sft(Roles, "role and from that differ", chats(turns(user, `{"role": "assistant", "from": "human", "content": "b"}`))),
+		sft(Roles, "role and from of the same speaker", chats(turns(user, `{"role": "assistant", "from": "gpt", "content": "b"}`))),
+		sft(Roles, "empty system message", chats(turns(says("system", ""), user, answer))),
 		sft(Roles, "empty message", chats(turns(user, says("assistant", "  ")))),
 		dpo(Roles, "pair whose prompt ends with an answer", lines(pairs(), `{"prompt": [`+turns(user, answer)+`], "chosen": [`+answer+`], "rejected": [`+says("assistant", "c")+`]}`)),
 
@@ -27,6 +31,10 @@ func conversations() []Dataset {
 
 		sft(Weights, "answer with weight 0", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0}`, user, answer))),
 		sft(Weights, "answer with train false", chats(turns(user, `{"role": "assistant", "content": "b", "train": false}`, user, answer))),
+		sft(Weights, "answer with train 0", chats(turns(user, `{"role": "assistant", "content": "b", "train": 0}`, user, answer))),
+		sft(Weights, "answer with train as a text", chats(turns(user, `{"role": "assistant", "content": "b", "train": "no"}`, user, answer))),
+		sft(Weights, "answer with weight 0 and train true", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0, "train": true}`, user, answer))),
+		sft(Weights, "answer with weight 0 and train false", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0.0, "train": false}`, user, answer))),
 		sft(Weights, "measured loss of an answer", chats(turns(user, `{"role": "assistant", "content": "b", "loss": 0.53}`))),
 		sft(Weights, "all answers with weight 0", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0}`))),
 		sft(Weights, "weight between 0 and 1", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0.5}`))),

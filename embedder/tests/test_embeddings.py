@@ -3,12 +3,20 @@ import base64
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from starlette.testclient import TestClient
 from tokenizers import Tokenizer, pre_tokenizers, processors
 from tokenizers import models as tokens
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    JinaEmbeddingsV3Config,
+    JinaEmbeddingsV3Model,
+    PreTrainedTokenizerFast,
+)
 from wire import ask, refusal, rows, uri
 
 from embedder import models
@@ -128,3 +136,42 @@ def test_refused_folders(folder, tmp_path):
     (tmp_path / "modules.json").write_text(modules.replace("sentence_transformers.", "mine."))
     with pytest.raises(Refused, match="own code"):
         models.load(str(tmp_path), "1")
+
+
+@pytest.fixture(scope="module")
+def jina(folder, tmp_path_factory):
+    """A folder of transformers alone, as jinaai/jina-embeddings-v3-hf is one."""
+    path = tmp_path_factory.mktemp("jina")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(5)
+    config = JinaEmbeddingsV3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=DIM,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=LONGEST,
+        pad_token_id=0,
+    )
+    JinaEmbeddingsV3Model(config).save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize("base", ["folder", "jina"])
+def test_adapter_of_a_text_encoder(base, request, tmp_path):
+    below = request.getfixturevalue(base)
+    names = {"folder": ["query", "value"], "jina": ["q_proj", "v_proj", "fc1"]}[base]
+    config = LoraConfig(
+        task_type="FEATURE_EXTRACTION", r=4, target_modules=names, init_lora_weights=False
+    )
+    inner = SentenceTransformer(str(below), device="cpu")[0].model
+    get_peft_model(inner, config).save_pretrained(tmp_path)
+    served = models.load(str(tmp_path), "1", base=str(below))
+    texts = ["a text", "and a longer one"]
+    plain = SentenceTransformer(str(below), device="cpu")
+    before = plain.encode(texts, normalize_embeddings=True)
+    plain.load_adapter(str(tmp_path))
+    got = np.concatenate(served("query", texts))
+    np.testing.assert_allclose(got, plain.encode(texts, normalize_embeddings=True), atol=1e-5)
+    assert not np.allclose(got, before, atol=1e-2)

@@ -2,25 +2,23 @@ package estimate
 
 import "strings"
 
-// joinedQKV are architectures whose published files have the names of their first, own code, with
-// query, key and value in one weight. Adapters attach to the layers of transformers' class.
-var joinedQKV = map[string]struct {
-	joined string
-	names  *strings.Replacer
-}{
-	"jina_embeddings_v3": {".mixer.Wqkv.", strings.NewReplacer("encoder.layers.", "layers.", ".mixer.out_proj.", ".self_attn.o_proj.")},
-	"nomic_bert": {".attn.Wqkv.", strings.NewReplacer("encoder.layers.", "layers.", ".attn.out_proj.", ".self_attn.o_proj.",
-		".fc11.", ".up_proj.", ".fc12.", ".gate_proj.", ".fc2.", ".down_proj.")},
-}
-
-// native returns the weights of transformers' class that a weight of a file becomes.
+// native returns the weights of transformers' class that a weight of a file becomes. The published
+// files of some architectures have the names of their first, own code, with query, key and value in
+// one weight; adapters attach to the layers of transformers' class.
 func native(architecture string, t tensor) []tensor {
-	own, ok := joinedQKV[architecture]
-	if !ok {
+	var qkv string
+	switch architecture {
+	case "jina_embeddings_v3":
+		qkv = ".mixer.Wqkv."
+		t.name = strings.NewReplacer("encoder.layers.", "layers.", ".mixer.out_proj.", ".self_attn.o_proj.").Replace(t.name)
+	case "nomic_bert":
+		qkv = ".attn.Wqkv."
+		t.name = strings.NewReplacer("encoder.layers.", "layers.", ".attn.out_proj.", ".self_attn.o_proj.",
+			".fc11.", ".up_proj.", ".fc12.", ".gate_proj.", ".fc2.", ".down_proj.").Replace(t.name)
+	default:
 		return []tensor{t}
 	}
-	t.name = own.names.Replace(t.name)
-	block, rest, joined := strings.Cut(t.name, own.joined)
+	block, rest, joined := strings.Cut(t.name, qkv)
 	if !joined || len(t.shape) == 0 || t.shape[0]%3 != 0 {
 		return []tensor{t}
 	}

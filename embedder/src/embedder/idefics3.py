@@ -1,13 +1,11 @@
 """ColIdefics3, which transformers lacks; its checkpoints are LoRA adapters of a base model."""
 
 import torch
-from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoProcessor, Idefics3Model, Idefics3PreTrainedModel
 
-from .encoder import Encoder, Refused, complete, unpadded
+from . import adapter
+from .encoder import Encoder, complete, unpadded
 
 DIM = 128
 
@@ -34,7 +32,7 @@ def load(model: str, path, base) -> "Idefics3":
     )
     missing = set(info["missing_keys"])
     if base:
-        network, found = _merge(network, path)
+        network, found = adapter.merge(network, path)
         missing -= found
     complete(model, missing)
     has_processor = (path / "preprocessor_config.json").is_file()
@@ -42,22 +40,6 @@ def load(model: str, path, base) -> "Idefics3":
         path if has_processor else base or path, local_files_only=True, trust_remote_code=False
     )
     return Idefics3(network, processor)
-
-
-def _merge(network, path):
-    """Merge a LoRA adapter; all its weights must match, and none may be missing."""
-    file = path / "adapter_model.safetensors"
-    if not file.is_file():
-        raise Refused(f"{path.name} lacks adapter_model.safetensors")
-    network = get_peft_model(network, LoraConfig.from_pretrained(path))
-    result = set_peft_model_state_dict(network, load_file(file))
-    absent = [k for k in result.missing_keys if "lora_" in k]
-    if absent or result.unexpected_keys:
-        raise Refused(f"the adapter does not fit: {(absent + list(result.unexpected_keys))[:5]}")
-    with safe_open(file, "pt") as tensors:
-        names = tensors.keys()
-    found = {k.removeprefix("base_model.model.") for k in names if "lora_" not in k}
-    return network.merge_and_unload(), found
 
 
 class Idefics3(Encoder):

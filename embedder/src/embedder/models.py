@@ -10,7 +10,7 @@ from .encoder import Encoder, Refused
 
 SUPPORTED = (
     "idefics3 (ColIdefics3), colpali, colqwen2, videoprism_vision_model, videoprism, "
-    "and models with sentence-transformers' modules.json"
+    "models with sentence-transformers' modules.json, and adapters of text encoders"
 )
 
 
@@ -51,6 +51,8 @@ def load(
     kind = config.get("model_type")
     if pool_frames != 1 and not str(kind).startswith("videoprism"):
         raise Refused(f"--pool-frames is for VideoPrism, {model} is of type {kind!r}: leave it out")
+    if below and json.loads(adapter.read_text()).get("task_type") == "FEATURE_EXTRACTION":
+        return sentences.load(model, below, path)
     if kind == "idefics3":
         if not below and not merged:
             raise Refused(

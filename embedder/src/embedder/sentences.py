@@ -4,12 +4,18 @@ import json
 
 from sentence_transformers import SentenceTransformer
 
+from . import adapter
 from .encoder import Encoder, Refused, complete
 
 
-def load(model: str, path) -> "Sentences":
-    """Load the modules that modules.json lists; only the library's own are run."""
-    for module in json.loads((path / "modules.json").read_text()):
+def load(model: str, path, own=None) -> "Sentences":
+    """Load the modules that modules.json lists; only the library's own are run.
+
+    own is the folder of an adapter of them. Its base may lack modules.json: the library then
+    takes the mean of a text's tokens, as training did.
+    """
+    modules = path / "modules.json"
+    for module in json.loads(modules.read_text()) if modules.is_file() else ():
         if not module["type"].startswith("sentence_transformers."):
             raise Refused(f"{model} requires its own code ({module['type']}), never executed")
     options = {"local_files_only": True, "trust_remote_code": False}
@@ -20,6 +26,8 @@ def load(model: str, path) -> "Sentences":
     if inner is not None:  # the library does not tell of lacking weights: ask again
         _, info = type(inner).from_pretrained(path, output_loading_info=True, **options)
         complete(model, [k for k in info["missing_keys"] if not k.startswith("pooler.")])
+    if own is not None:
+        network[0].model, _ = adapter.merge(network[0].model, own)
     return Sentences(network)
 
 

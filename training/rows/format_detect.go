@@ -116,7 +116,7 @@ func (in *RowInput) renames(format Format) string {
 		if i < 0 {
 			return ""
 		}
-		said = append(said, fmt.Sprintf("%q to %q", shortName(in.Fields[i].key), key))
+		said = append(said, fmt.Sprintf("%s to %q", quotedName(in.Fields[i].key), key))
 	}
 	return strings.Join(said, " and ")
 }

@@ -108,7 +108,7 @@ func (in *RowInput) missing(key string) *RowError {
 			f.Reason = "the field is null"
 		}
 		if have.key != key && similar(have.key, key) {
-			f.Fix = fmt.Sprintf("is %q meant? Rename it", shortName(have.key))
+			f.Fix = fmt.Sprintf("is %s meant? Rename it", quotedName(have.key))
 		}
 	}
 	return f

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -191,4 +192,12 @@ func jsonKind(raw []byte) string {
 // shortName truncates a key from a file for a message.
 func shortName(s string) string {
 	return safetext.Line(s, maxQuoted)
+}
+
+// quotedName quotes a key for a message, with what is invisible around it.
+func quotedName(key string) string {
+	if Trim(key) == key || len(key) > maxQuoted {
+		return strconv.Quote(shortName(key))
+	}
+	return strconv.QuoteToASCII(key)
 }

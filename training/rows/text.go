@@ -45,6 +45,9 @@ func invisible(r rune) bool {
 }
 
 // isBlank reports whether a text has nothing that a reader sees.
-func isBlank(text string) bool {
-	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) }) == ""
+func isBlank(text string) bool { return Trim(text) == "" }
+
+// Trim removes white space and invisible characters around a text.
+func Trim(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
 }

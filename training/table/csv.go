@@ -67,6 +67,13 @@ func newCSV(in io.Reader, kind string, limit int) (*csvTable, error) {
 	if head, err := text.Peek(len(mark)); err == nil && string(head) == mark {
 		_, _ = text.Discard(len(mark)) // it was peeked at
 	}
+	first, err := text.Peek(rows.ReadAhead)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errTooLong) {
+		return nil, err
+	}
+	if f := spreadsheet(first, kind); f != nil {
+		return nil, f
+	}
 	t.in = newReader(text, kind)
 	names, err := t.in.Read()
 	if errors.Is(err, io.EOF) {
@@ -95,9 +102,9 @@ func (t *csvTable) heading() error {
 		return refuse(fmt.Sprintf("it has more than %d columns", maxColumns), "keep the columns that a format has")
 	}
 	if only := t.names[0]; len(t.names) == 1 {
-		for what, other := range map[string]string{"semicolons": ";", "tabs": "\t", "commas": ","} {
-			if strings.Contains(only, other) && !strings.Contains(only, "\n") {
-				return refuse("its first line is one column, "+quoted(only)+": the columns seem to be separated by "+what, separateBy(t.kind))
+		for _, other := range separators() {
+			if strings.ContainsRune(only, other.mark) && !strings.Contains(only, "\n") {
+				return refuse("its first line is one column, "+quoted(only)+": the columns seem to be separated by "+other.name, separateBy(t.kind))
 			}
 		}
 	}
@@ -111,6 +118,8 @@ func (t *csvTable) heading() error {
 			return refuse("the name of column "+fmt.Sprint(i+1)+" has a line end", "save the file with line feeds as line ends, and put the names of the fields in the first line")
 		case strings.TrimSpace(name) == "":
 			return refuse(fmt.Sprintf("column %d has no name", i+1), "put the name of each field in the first line, or remove the column")
+		case rows.Trim(name) != name:
+			return refuse("the name "+quoted(rows.Trim(name))+fmt.Sprintf(" of column %d has white space or an invisible character before or behind it", i+1), "remove it")
 		case slices.Contains(t.names[:i], name):
 			return refuse("the column "+quoted(name)+" is listed twice", "keep one")
 		}
@@ -147,11 +156,20 @@ func (t *csvTable) Next() (rows.RawRow, error) {
 		}
 		return raw, nil
 	}
+	if t.isHeading(record) {
+		raw.Err = &rows.RowError{Code: "heading_again", Reason: "the row is the first line of the file again, as in files that were joined", Fix: "remove it"}
+		return raw, nil
+	}
 	raw.Text, raw.Err = t.object(record)
 	if raw.Err == nil && len(raw.Text) > t.limit {
 		return rows.RawRow{}, t.tooLong(line)
 	}
 	return raw, nil
+}
+
+// isHeading reports whether a row has the names of the columns.
+func (t *csvTable) isHeading(record []string) bool {
+	return strings.TrimPrefix(record[0], mark) == t.names[0] && slices.Equal(record[1:], t.names[1:])
 }
 
 // begin returns the line of a row, and remembers that of the next one.

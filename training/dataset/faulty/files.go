@@ -14,6 +14,7 @@ func formats() []Dataset {
 		sft(Format, "key listed twice", prompts(`{"prompt": "a", "prompt": "b", "completion": "c"}`)),
 		sft(Format, "NaN", prompts(`{"prompt": "a", "completion": "b", "metadata": {"score": NaN}}`)),
 		sft(Format, "misspelled field", prompts(`{"prompt": "a", "completoin": "b"}`)),
+		sft(Format, "field with a no-break space at its end", prompts("{\"prompt\": \"a\", \"completion\u00a0\": \"b\"}")),
 		sft(Format, "number as answer", prompts(`{"prompt": "a", "completion": 4}`)),
 		sft(Format, "null answer", prompts(`{"prompt": "a", "completion": null}`)),
 		sft(Format, "two formats in a file", prompts(`{"messages": [`+turns(says("user", "a"), says("assistant", "b"))+`]}`)),

@@ -23,7 +23,10 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 		s.survey.Duplicates++
 		s.log.note(s.survey.Name, rows.RowError{Code: "duplicate_row", Reason: "the row equals " + s.where(first), Fix: "remove it, unless it should count twice"}, raw)
 	default:
-		s.lines[same] = uint32(min(cmp.Or(raw.Line, raw.Row), 1<<32-1))
+		at := placeOf(raw)
+		if s.lines[same] = at.line; rows.ByRow(s.survey.Container) {
+			s.lines[same] = at.row
+		}
 		if s.questions[question] > 0 {
 			s.survey.RepeatedPrompts++
 		}

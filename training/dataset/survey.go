@@ -21,7 +21,7 @@ type surveyor struct {
 
 	mayDrop       int               // further rows that may be left out
 	shape         string            // of the rows; the first valid one decides
-	lines         map[uint64]uint32 // line of the first row of a digest, or its number in a file without lines
+	lines         map[uint64]uint32 // line of the first row of a digest, or its number in a file that counts rows
 	questions     map[uint64]uint32 // rows by question
 	answers       sides             // pairs and triplets: preferred and rejected texts, by prompt or anchor
 	texts         sides             // triplets: the same, whatever the anchor
@@ -77,7 +77,7 @@ func (s *surveyor) table() (rows.Table, error) {
 
 // where names a row of s.lines.
 func (s *surveyor) where(line uint32) string {
-	if s.survey.Container == rows.Parquet {
+	if rows.ByRow(s.survey.Container) {
 		return fmt.Sprintf("row %d", line)
 	}
 	return fmt.Sprintf("line %d", line)

@@ -52,11 +52,11 @@ func NotUTF8(text []byte) *RowError {
 		f.Fix = saveAs("CESU-8")
 	case western(text):
 		f.Reason += "; the row looks like Windows-1252 (Latin-1)"
-		f.Fix = saveAs("WINDOWS-1252")
+		f.Fix = saveAs("WINDOWS-1252") + "; if letters are wrong then, it is another one, such as WINDOWS-1250 or MACINTOSH"
 	case !utf8.Valid(text[:at]) || at == len(text)-1 || !bytes.ContainsFunc(text[at+1:], func(r rune) bool { return r == utf8.RuneError }):
 		// It is damaged at one place.
 	default:
-		f.Reason += "; the row looks like an older encoding, such as GB18030, Shift_JIS or Windows-1251"
+		f.Reason += "; the row looks like an older encoding, such as GB18030, Shift_JIS, EUC-KR, Windows-1250 or Windows-1251"
 		f.Fix = "save the file as UTF-8, for example by iconv, which lists all encodings by: iconv -l"
 	}
 	return f
@@ -71,11 +71,27 @@ func western(text []byte) bool {
 		}
 		alone := (i == 0 || text[i-1] < utf8.RuneSelf) && (i+1 == len(text) || text[i+1] < utf8.RuneSelf)
 		undefined := b == 0x81 || b == 0x8d || b == 0x8f || b == 0x90 || b == 0x9d
-		if !alone || undefined {
+		sign := b >= 0xa0 && b <= 0xbf && i > 0 && i+1 < len(text) && isLetter(text[i-1]) && isLetter(text[i+1]) // within a word
+		if !alone || undefined || sign {
 			return false
 		}
 	}
 	return true
+}
+
+func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
+
+// escaped recognizes the encodings that switch to another script by an escape character: their
+// bytes are those of ASCII. nil if there is none.
+func escaped(text []byte) *RowError {
+	for _, kind := range []struct{ mark, name string }{
+		{"\x1b$)C", "ISO-2022-KR"}, {"\x1b$)A", "ISO-2022-CN"}, {"\x1b$B", "ISO-2022-JP"}, {"\x1b$@", "ISO-2022-JP"}, {"\x1b$(", "ISO-2022-JP"},
+	} {
+		if at := bytes.Index(text, []byte(kind.mark)); at >= 0 {
+			return &RowError{Code: "encoding", Reason: fmt.Sprintf("byte %d begins another script, as in %s", at+1, kind.name), Fix: saveAs(kind.name)}
+		}
+	}
+	return nil
 }
 
 func badByte(text []byte) int {

@@ -68,6 +68,10 @@ func (in *RowInput) note(code, field, reason, fix string) {
 
 // checkText checks the characters of a text.
 func (in *RowInput) checkText(name, text string) error {
+	if f := escaped([]byte(text)); f != nil {
+		f.Field = name
+		return f
+	}
 	for _, r := range text {
 		switch {
 		case r == 0:
@@ -156,6 +160,9 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 		if !empty {
 			in.note("thinking_field", field, "the thinking is left out", "write it into the content, as <think>…</think>, if the model should learn it")
 		}
+		return nil
+	}
+	if isNull(raw) {
 		return nil
 	}
 	in.note("unknown_field", field, "the field is not known and is left out", `put what belongs to the row but is not trained on into "metadata"`)

@@ -84,6 +84,8 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	case first == '[':
 		d.array = true
 		_, _ = d.in.Discard(1)
+	case first == '#' || first == '/':
+		return nil, d.fatal("not_json", "it begins with a comment", "remove the comments: JSON has none")
 	case first != '{':
 		return nil, d.fatal("not_json", "it is neither JSON lines nor a JSON array: it begins with "+quoteByte(first),
 			"put one JSON object on each line, or all of them in one array; a CSV file has the name of each field in its first line")
@@ -133,7 +135,10 @@ func Foreign(head []byte) *RowError {
 	}
 	for _, kind := range []struct{ magic, what, fix string }{
 		{"\x1f\x8b", "a gzip file", "unpack it"},
-		{"PK\x03\x04", "a zip file", "unpack it"},
+		{"PK\x03\x04", "a zip file", "unpack it; if it is a spreadsheet (.xlsx, .ods), save it as CSV in UTF-8"},
+		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of an old version of Microsoft Office", "save it as CSV in UTF-8"},
+		{"SQLite f", "a database of SQLite", "export its table as CSV"},
+		{"\x89HDF\r\n\x1a\n", "an HDF5 file", "write it as Parquet or as JSON lines"},
 		{"BZh", "a bzip2 file", "unpack it"},
 		{"\xfd7zXZ", "an xz file", "unpack it"},
 		{"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"},

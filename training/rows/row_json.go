@@ -39,6 +39,9 @@ func RowFields(raw *RawRow) ([]Field, error) {
 	if !utf8.Valid(text) {
 		return nil, NotUTF8(text)
 	}
+	if f := escaped(text); f != nil {
+		return nil, f
+	}
 	if !json.Valid(text) {
 		return nil, syntaxFlaw(raw)
 	}
@@ -64,13 +67,25 @@ func syntaxFlaw(raw *RawRow) *RowError {
 		return f
 	}
 	raw.Line += bytes.Count(raw.Text[:at], []byte("\n"))
-	f := &RowError{Code: "syntax", Reason: fmt.Sprintf("%s (byte %d of the row)", syntax, at)}
-	if at > 0 && (raw.Text[at-1] == 'N' || raw.Text[at-1] == 'I') {
-		f.Fix = "JSON has no NaN and no Infinity: write null, or leave the field out"
-	} else if bytes.IndexByte(raw.Text, '\'') >= 0 && bytes.IndexByte(raw.Text, '"') < 0 {
-		f.Fix = `JSON quotes with ", not with '`
+	return &RowError{Code: "syntax", Reason: fmt.Sprintf("%s (byte %d of the row)", syntax, at), Fix: syntaxFix(raw.Text, at, syntax.Error())}
+}
+
+// syntaxFix says how to correct a row that is not JSON; at is behind the byte that is wrong.
+func syntaxFix(text []byte, at int, reason string) string {
+	more := strings.Contains(reason, "after top-level value")
+	switch {
+	case at > 0 && (text[at-1] == 'N' || text[at-1] == 'I'):
+		return "JSON has no NaN and no Infinity: write null, or leave the field out"
+	case text[0] == '#' || bytes.HasPrefix(text, []byte("//")) || bytes.HasPrefix(text, []byte("/*")):
+		return "JSON has no comments: remove the line"
+	case bytes.IndexByte(text, '\'') >= 0 && bytes.IndexByte(text, '"') < 0:
+		return `JSON quotes with ", not with '`
+	case more && bytes.IndexByte(text, '\r') >= 0:
+		return "save the file with line feeds as line ends; it has carriage returns"
+	case more:
+		return "put each object on a line of its own"
 	}
-	return f
+	return "write the rows by a JSON library, such as json.dumps in Python"
 }
 
 // objectFields splits a valid JSON object.

@@ -252,7 +252,8 @@ func (a app) printDatasetProblems(c dataset.Check) {
 		where := p.File
 		if p.Line > 0 {
 			where += ":" + strconv.Itoa(p.Line)
-		} else if p.Row > 0 {
+		}
+		if p.Row > 0 && (p.Line == 0 || container(c, p.File) == rows.JSONArray) { // an array may be one line
 			where += " row " + strconv.Itoa(p.Row)
 		}
 		if p.Field != "" {
@@ -270,6 +271,14 @@ func (a app) printDatasetProblems(c dataset.Check) {
 		a.Say("%s not shown; all problems by kind: %s", format.Count(more, "error is", "errors are"), countsText(c.Counts))
 	}
 	a.Say("")
+}
+
+// container is how a file of a check holds its rows.
+func container(c dataset.Check, file string) string {
+	if c.Eval != nil && c.Eval.Name == file {
+		return c.Eval.Container
+	}
+	return c.Train.Container
 }
 
 func countsText(counts map[string]int) string {

@@ -18,6 +18,9 @@ func (keptOpen) Close() error { return nil }
 // Spooled opens a dataset that must be read from any place, as Parquet is, from a copy in a
 // folder if its source is a stream. The caller removes the folder.
 func Spooled(dir string, open rows.Source) rows.Source {
+	if open == nil {
+		return nil
+	}
 	copied := ""
 	return func() (io.ReadCloser, error) {
 		if copied != "" {

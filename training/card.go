@@ -1,6 +1,7 @@
 package training
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -108,12 +109,12 @@ func (c Card) result(b *strings.Builder) {
 	case c.Comparison != nil:
 		fmt.Fprintf(b, "%s.\n\n", plainText(capital(c.Comparison.Verdict)))
 	default:
-		b.WriteString("Not compared with its base.\n\n")
+		b.WriteString("Not compared with " + plainText(c.before()) + ".\n\n")
 	}
 	if len(c.Best) == 0 {
 		return
 	}
-	b.WriteString("| Metric on held-out rows | Base | This |\n|---|---|---|\n")
+	fmt.Fprintf(b, "| Metric on held-out rows | %s | This |\n|---|---|---|\n", plainText(cmp.Or(c.Spec.Start.String(), "Base")))
 	for _, name := range slices.Sorted(maps.Keys(c.Best)) {
 		base := "–"
 		if v, ok := c.Base[name]; ok {
@@ -127,10 +128,22 @@ func (c Card) result(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
+// before is what the adapter is compared with.
+func (c Card) before() string { return cmp.Or(c.Spec.Start.String(), "its base") }
+
+func (c Card) startHash() string {
+	if c.Spec.Start == nil {
+		return ""
+	}
+	return c.Spec.Start.SHA256
+}
+
 func (c Card) lineage() [][2]string {
 	rows := [][2]string{
 		{"Base model", c.repo()},
 		{"Base revision", c.Spec.Revision},
+		{"Continues", c.Spec.Start.String()},
+		{"Weights of that (SHA-256)", c.startHash()},
 		{"Dataset (SHA-256)", c.Spec.Dataset},
 		{"Rows", strconv.Itoa(c.Rows)},
 		{"Rows left out", optional(c.Dropped)},

@@ -3,6 +3,7 @@ package training
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -26,6 +27,8 @@ type Comparison struct {
 	Better  bool   `json:"better"`          // right direction, with p below 0.05, and the match was learned
 	Test    string `json:"test"`            // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
 	Verdict string `json:"verdict"`         // the result as a sentence
+
+	With string `json:"with,omitempty"` // what base is: the adapter NAME@VERSION that training continued; empty = the base model
 }
 
 // Match compares how much the value of a row gains on its own question with how much it gains
@@ -159,16 +162,37 @@ func (c Comparison) verdict(broken int) string {
 	}
 	switch {
 	case c.Better:
-		return "better than its base: " + what
+		return "better than " + c.Reference() + ": " + what
 	case c.N < minPairs:
 		return "not shown to be better: too few rows to tell; " + what
 	case c.PValue < significant:
 		if c.improved() {
 			return "not shown to be better: " + c.Match.doubt() + "; " + what
 		}
-		return "worse than its base: " + what
+		return "worse than " + c.Reference() + ": " + what
 	}
 	return "not shown to be better: chance can explain it; " + what
+}
+
+// Against says that the first model of the comparison is the adapter that a job continued; nil =
+// the base model.
+func (c Comparison) Against(s *Start) Comparison {
+	before := c.Reference()
+	c.With = s.String()
+	for _, word := range []string{"better", "worse"} {
+		if rest, found := strings.CutPrefix(c.Verdict, word+" than "+before+": "); found {
+			c.Verdict = word + " than " + c.Reference() + ": " + rest
+		}
+	}
+	return c
+}
+
+// Reference is what the trained model was compared with, for people.
+func (c *Comparison) Reference() string {
+	if c == nil || c.With == "" {
+		return "its base"
+	}
+	return c.With + ", which it continues"
 }
 
 // doubt says why a gain does not make the model better.

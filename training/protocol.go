@@ -25,6 +25,8 @@ type Job struct {
 	Clock             string   `json:"clock,omitempty"`    // RFC 3339: the time that chat templates read; empty = the machine's
 	MayDrop           *MayDrop `json:"may_drop,omitempty"` // nil = the cut may leave out any number of rows
 	Images            string   `json:"images,omitempty"`   // absolute folder of the rows' images, named by their SHA-256; empty = rows have none
+
+	Start *StartFile `json:"start,omitempty"` // adapter that the job continues; nil = a fresh one
 }
 
 // MayDrop is how many rows the trainer may leave out because the cut to max_seq_length leaves

@@ -103,6 +103,7 @@ type Spec struct {
 	Numerics   Numerics `json:"numerics"`               // fp32, fp16 or bf16
 	Config     Config   `json:"config"`                 // all settings, defaults included
 	LoRA       *LoRA    `json:"lora,omitempty"`         // shape of the adapter; null = all weights are trained
+	Start      *Start   `json:"continues,omitempty"`    // adapter that training continues; null = a fresh one
 }
 
 // JobID names the job: 24 hexadecimal digits of the hash of its spec.

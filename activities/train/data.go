@@ -77,10 +77,7 @@ func (a *Activities) PrepareDataset(ctx context.Context, in PrepareInput) (datas
 	}
 	defer train.Close()
 	defer eval.Close()
-	if held != nil {
-		held = activities.Spooled(dir, held)
-	}
-	check, err := dataset.Prepare(ctx, in.options(name, evalName), activities.Spooled(dir, source), held, train, eval)
+	check, err := dataset.Prepare(ctx, in.options(name, evalName), activities.Spooled(dir, source), activities.Spooled(dir, held), train, eval)
 	if err != nil {
 		return dataset.Check{}, err
 	}

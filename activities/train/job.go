@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/origin"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 )
@@ -56,6 +57,9 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 			return training.Job{}, err
 		}
 		job.Eval = &eval
+	}
+	if job.Start, err = origin.Fetch(ctx, r.a.Store, r.in.Tenant, r.in.Spec.Start, r.dir); err != nil {
+		return training.Job{}, err
 	}
 	if job.Resume, err = r.resume(ctx); err != nil {
 		return training.Job{}, err

@@ -124,7 +124,8 @@ func (r *attempt) compare(base, best string) (training.Comparison, error) {
 			return training.Comparison{}, err
 		}
 	}
-	return training.Compare(r.in.Spec.Method, rows[0], rows[1])
+	out, err := training.Compare(r.in.Spec.Method, rows[0], rows[1])
+	return out.Against(r.in.Spec.Start), err
 }
 
 // keepSpeed records the speed of this run for later estimates.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/measure"
+	"github.com/cogniverse/cogflow/activities/train/origin"
 	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
@@ -17,19 +18,21 @@ import (
 
 // PlanInput asks for the identity and the needs of a job.
 type PlanInput struct {
-	Tenant    tenant.ID       `json:"tenant"`
-	Method    training.Method `json:"method"`
-	BaseModel string          `json:"base_model"`
-	Config    training.Config `json:"config"`
-	LoRA      *training.LoRA  `json:"lora,omitempty"`
-	Extras    training.Extras `json:"extras"`
-	Seed      int64           `json:"seed"`
-	Train     training.File   `json:"train"`
-	Eval      *training.File  `json:"eval,omitempty"`
-	Lengths   dataset.Spread  `json:"lengths"` // estimated tokens a row of the whole dataset
-	Rows      int             `json:"rows"`    // number of rows of Lengths
-	GPU       []string        `json:"gpu"`
-	BudgetUSD float64         `json:"budget_usd,omitempty"`
+	Tenant       tenant.ID             `json:"tenant"`
+	Method       training.Method       `json:"method"`
+	BaseModel    string                `json:"base_model"`
+	Config       training.Config       `json:"config"`
+	LoRA         *training.LoRA        `json:"lora,omitempty"`
+	Extras       training.Extras       `json:"extras"`
+	Seed         int64                 `json:"seed"`
+	Train        training.File         `json:"train"`
+	Eval         *training.File        `json:"eval,omitempty"`
+	Lengths      dataset.Spread        `json:"lengths"` // estimated tokens a row of the whole dataset
+	Rows         int                   `json:"rows"`    // number of rows of Lengths
+	GPU          []string              `json:"gpu"`
+	BudgetUSD    float64               `json:"budget_usd,omitempty"`
+	ContinueFrom string                `json:"continue_from,omitempty"` // adapter NAME@VERSION; empty = a fresh one
+	Given        training.LoRASettings `json:"given_lora,omitzero"`     // what settings name of LoRA
 }
 
 // Owner is the tenant that the activity works for.
@@ -72,10 +75,13 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	if err != nil {
 		return Planned{}, err
 	}
-	lora := in.LoRA
+	lora, start, err := origin.Find(ctx, a.Store, in.Tenant, origin.Wanted{Ref: in.ContinueFrom, Method: in.Method, Base: model, LoRA: in.LoRA, Given: in.Given})
+	if err != nil {
+		return Planned{}, err
+	}
 	if lora != nil {
 		adapt := shape.Adapt
-		if in.Extras.DefaultModules {
+		if in.Extras.DefaultModules && start == nil { // not those of another adapter
 			adapt = shape.AdaptDefault
 		}
 		adapted, err := adapt(*lora)
@@ -86,7 +92,7 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	}
 	out := Planned{Plan: Plan{Base: model, Spec: training.Spec{
 		Method: in.Method, Model: model.Name, Revision: model.Revision, Dataset: in.Train.SHA256,
-		Seed: in.Seed, Numerics: numerics, Config: in.Config, LoRA: lora,
+		Seed: in.Seed, Numerics: numerics, Config: in.Config, LoRA: lora, Start: start,
 	}}}
 	out.Base.Path = ""
 	if in.Eval != nil {

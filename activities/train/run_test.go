@@ -35,6 +35,7 @@ type trainerOf struct {
 	before func(step int, stop <-chan struct{}) error // called before each step; nil = nothing; set between two runs only
 	began  []int                                      // the step at which each process started
 	clocks []string                                   // the clock of the job of each process
+	starts []string                                   // the weights that the job of each process continues
 	key    string                                     // a secret that the process writes to its log
 }
 
@@ -54,6 +55,13 @@ func (tr *trainerOf) Run(_ context.Context, job training.Job, _ string, log io.W
 		}
 	}
 	tr.began, tr.clocks = append(tr.began, start), append(tr.clocks, job.Clock)
+	if job.Start != nil {
+		weights, err := os.ReadFile(job.Start.Path)
+		if err != nil {
+			return err
+		}
+		tr.starts = append(tr.starts, string(weights))
+	}
 	if err := on(training.Event{Event: training.EventDevice, Device: "a device"}); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/cogniverse/cogflow/training"
 )
@@ -12,14 +11,8 @@ func Ref(name string, version int) string { return name + "@" + strconv.Itoa(ver
 
 // ParseRef parses NAME or NAME@VERSION; version 0 = not specified.
 func ParseRef(text string) (name string, version int, err error) {
-	name, number, said := strings.Cut(text, "@")
-	if err := training.CheckName("adapter", name); err != nil {
+	if name, version, err = training.ParseRef(text); err != nil {
 		return "", 0, Usage("%v", err)
-	}
-	if said {
-		if version, err = training.ParseVersion(number); err != nil {
-			return "", 0, Usage("%v", err)
-		}
 	}
 	return name, version, nil
 }

@@ -40,6 +40,9 @@ func paths(job training.Job) []string {
 	if job.Eval != nil {
 		out = append(out, job.Eval.Path)
 	}
+	if job.Start != nil {
+		out = append(out, job.Start.Path)
+	}
 	if job.Resume != "" && !strings.HasPrefix(job.Resume, job.WorkDir+"/") {
 		out = append(out, job.Resume)
 	}

@@ -33,6 +33,7 @@ func TestConfined(t *testing.T) {
 	j.WorkDir = filepath.Join(dir, "work")
 	j.Model.Path = filepath.Join(dir, "cache/snapshots/7")
 	j.Train.Path = write("data/train.jsonl")
+	j.Start = &training.StartFile{Path: write("data/start.safetensors")}
 	j.Resume = filepath.Dir(write("kept/checkpoint/state"))
 	j.Seed, j.MicroBatch = int64(listener.Addr().(*net.TCPAddr).Port), os.Getpid()
 	require.NoError(t, os.Mkdir(j.WorkDir, 0o700))
@@ -46,7 +47,7 @@ func TestConfined(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"connect": "refused", "udp": "refused", "read beside": "refused", "passwd": "refused", "parent": "refused",
 		"write model": "refused", "write dataset": "refused", "write usr": "refused",
-		"read model": "worked", "read dataset": "worked", "read checkpoint": "worked", "write work": "worked", "write tmp": "worked",
+		"read model": "worked", "read dataset": "worked", "read start": "worked", "read checkpoint": "worked", "write work": "worked", "write tmp": "worked",
 		"descriptors": "0,1,2,3",
 	}, got)
 	require.FileExists(t, filepath.Join(j.WorkDir, "made"))

@@ -51,7 +51,7 @@ func ActivateAdapter(ctx workflow.Context, in ActivateAdapterInput) (ActivateAda
 	}
 	if !found.Outcome.Better() && !in.Force {
 		return ActivateAdapterResult{}, workflows.Typed(fault.New(fault.Input, "activate adapter", in.Name,
-			"on held-out rows it was not significantly better than its base model; force activates it anyway"))
+			"on held-out rows it was not significantly better than "+found.Outcome.Comparison.Reference()+"; force activates it anyway"))
 	}
 	role := in.Role
 	if role == "" {

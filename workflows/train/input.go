@@ -30,6 +30,7 @@ type Input struct {
 	DPO         *training.Settings     `json:"dpo_config,omitempty"`       // settings of TrainDPO
 	Embedding   *training.Settings     `json:"embedding_config,omitempty"` // settings of TrainEmbedding
 	LoRA        *training.LoRASettings `json:"lora,omitempty"`             // shape of the adapter; must not contradict the settings
+	Continue    string                 `json:"continue_from,omitempty"`    // adapter to continue, NAME@VERSION: training begins with its weights and its shape; default: a fresh adapter
 	Seed        *int64                 `json:"seed,omitempty"`             // seed of every random choice; default 42
 	GPU         []string               `json:"gpu,omitempty"`              // GPU classes in the order to try them; default ["cpu"]
 	GPUWait     string                 `json:"gpu_wait,omitempty"`         // how long to wait for a worker of each class but the last; default "10m"
@@ -89,7 +90,7 @@ func (in *Input) check(ctx workflow.Context, method training.Method) error {
 		func() error { return training.CheckName("name", in.Name) },
 		func() error { return training.CheckName("role", in.Role) },
 		func() error { return checkDataset("dataset", in.Dataset) },
-		in.checkEval, in.checkGPU, in.checkSettings,
+		in.checkEval, in.checkGPU, in.checkSettings, in.checkStart,
 		func() error { return duration("gpu_wait", in.GPUWait, defaultGPUWait, &in.gpuWait) },
 		func() error { return duration("timeout", in.Timeout, 0, &in.timeout) },
 		in.CheckCommon,
@@ -125,6 +126,15 @@ func (in *Input) checkEval() error {
 		return nil
 	}
 	return checkDataset("eval_dataset", *in.EvalDataset)
+}
+
+func (in *Input) checkStart() error {
+	if in.Continue == "" {
+		return nil
+	}
+	start, err := training.ParseStart(in.Continue)
+	in.Continue = start.String()
+	return err
 }
 
 func (in *Input) checkGPU() error {
@@ -181,9 +191,10 @@ type Result struct {
 	Role        string               `json:"role,omitempty"`         // what the adapter is used for
 	Status      string               `json:"status"`                 // "trained", "unchanged" (nothing was done), "stopped" (the best so far) or "dry_run"
 	Active      bool                 `json:"active"`                 // true if it is the active adapter of its role
-	Better      bool                 `json:"better"`                 // true if better than its base on held-out rows, by a paired test
+	Better      bool                 `json:"better"`                 // true if better on held-out rows than its base, or than the adapter that it continues, by a paired test
+	Continues   string               `json:"continues,omitempty"`    // adapter that it continues, NAME@VERSION
 	Metrics     map[string]float64   `json:"metrics,omitempty"`      // of the adapter, on held-out rows
-	BaseMetrics map[string]float64   `json:"base_metrics,omitempty"` // of the base model, on the same rows
+	BaseMetrics map[string]float64   `json:"base_metrics,omitempty"` // of the base model, or of the adapter that it continues, on the same rows
 	Comparison  *training.Comparison `json:"comparison,omitempty"`   // the paired test
 	GPU         string               `json:"gpu,omitempty"`          // GPU class that was used
 	Device      string               `json:"device,omitempty"`       // name of the device

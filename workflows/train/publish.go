@@ -10,6 +10,18 @@ import (
 	"github.com/cogniverse/cogflow/workflows/job"
 )
 
+// given is what the settings name of the adapter's shape.
+func (in *Input) given() training.LoRASettings {
+	var settings training.Settings
+	if s := in.settings(); s != nil {
+		settings = *s
+	}
+	if in.LoRA == nil {
+		return settings.Given(training.LoRASettings{})
+	}
+	return settings.Given(*in.LoRA)
+}
+
 // resolve fills in the defaults of the method.
 func (in *Input) resolve() (training.Config, *training.LoRA, training.Extras, error) {
 	var settings training.Settings
@@ -61,6 +73,7 @@ func (r *trainRun) publish(ctx workflow.Context, status string) (Result, error) 
 		GPU: o.GPU, Device: o.Device, Steps: o.Steps, Redone: o.Redone, Tokens: o.Tokens, TooLong: o.Data.TooLong(r.in.method), Seconds: o.Seconds,
 		CostUSD: workflows.USD(r.Tally.CostMicroUSD), Ignored: r.Ignored, Active: published.Active, Warning: r.warning,
 		TensorBoard: published.TensorBoard, Modules: r.Plan.Spec.LoRA.Modules(),
+		Continues: r.Plan.Spec.Start.String(),
 	}
 	if r.in.Activate && o.Better() && !published.Active {
 		changed, err := activate(ctx, r.Caller, registry.RoleInput{

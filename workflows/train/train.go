@@ -149,10 +149,15 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 		Tenant: r.tenant(), Method: r.in.method, BaseModel: r.in.BaseModel, Config: config, LoRA: lora, Extras: extras,
 		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
+		ContinueFrom: r.in.Continue, Given: r.in.given(),
 	})
 	r.Plan, r.ended, r.Check.Unmeasured = planned.Plan, planned.Unchanged, planned.Unmeasured
 	if err != nil {
 		return err
+	}
+	if r.Plan.Spec.Start.String() != r.in.Continue { // a build that does not know the field ignores it
+		return workflows.Typed(fault.New(fault.Input, "plan training", r.in.Name,
+			"the worker that planned it is of a build without continue_from; upgrade the workers of the pool cogflow"))
 	}
 	if planned.Measured != nil {
 		r.Check.Measure(*planned.Measured, config)

@@ -193,6 +193,9 @@ func (a app) printAdapter(d registry.AdapterDetail) {
 		{"workflow", d.Workflow},
 		{"files in the store", d.Prefix},
 	}
+	if s.Start != nil {
+		rows = append(rows, []string{"continues", s.Start.String() + ", which is the base of the metrics"})
+	}
 	if l := s.LoRA; l != nil {
 		rows = append(rows, []string{"lora", fmt.Sprintf("r %d, alpha %d, dropout %g, %s", l.R, l.Alpha, l.Dropout, strings.Join(l.TargetModules, " "))})
 	}

@@ -58,6 +58,13 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 			return "", cli.Usage("%v", err)
 		}
 	}
+	if o.in.Continue != "" {
+		start, err := training.ParseStart(o.in.Continue)
+		if err != nil {
+			return "", cli.Usage("--continue-from: %v", err)
+		}
+		o.in.Continue = start.String()
+	}
 	if o.isSeeded() {
 		o.in.Seed = &o.seed
 	}

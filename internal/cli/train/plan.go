@@ -29,6 +29,9 @@ func (a app) printPlan(r train.Result) {
 	if q := r.Plan.Spec.Config.Quantization(); q != "" {
 		numbers += ", base model in " + q
 	}
+	if start := r.Plan.Spec.Start; start != nil {
+		a.Say("Continues the adapter %s, with its rank, alpha and target modules", start)
+	}
 	a.Say("%s; %s tokens in %s, %s", weights, humanize.Comma(e.Tokens), format.Count(e.Steps, "step", "steps"), numbers)
 	a.Say("")
 	rows := make([][]string, len(e.Classes))

@@ -40,6 +40,9 @@ func (a app) printTrain(id string, r train.Result) {
 	if r.TooLong > 0 {
 		a.Say("%s left out: max_seq_length leaves nothing of the answer.", format.Count(r.TooLong, "row was", "rows were"))
 	}
+	if r.Continues != "" {
+		a.Say("It continues %s, which is the base of the metrics.", r.Continues)
+	}
 	a.PrintMetrics(r.BaseMetrics, r.Metrics)
 	if c := r.Comparison; c != nil && c.Verdict != "" {
 		a.Say("%s", c.Verdict)
@@ -80,9 +83,9 @@ func betterText(better bool, c *training.Comparison) string {
 	case c == nil:
 		return "not compared with its base (no held-out rows)"
 	case better:
-		return "better than its base"
+		return "better than " + c.Reference()
 	default:
-		return "not better than its base"
+		return "not better than " + c.Reference()
 	}
 }
 

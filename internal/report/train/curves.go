@@ -156,6 +156,14 @@ func (s history) held(name string) []report.XY {
 	return out
 }
 
+// start is the model before the first step.
+func start(o training.Outcome) string {
+	if b := before(o); o.Comparison != nil && o.Comparison.With != "" {
+		return b
+	}
+	return "base model"
+}
+
 // ofBase is a metric of the base model, or NaN if it is unknown.
 func (s history) ofBase(name string, o training.Outcome) float64 {
 	if v, ok := s.base[name]; ok {
@@ -255,7 +263,7 @@ func heldCurves(s history, method training.Method, o training.Outcome) []*report
 		}
 		c := report.NewCurve(p, held, []report.XY{{X: 0, Y: base}})
 		c.AddDots("s2", "held-out rows", held, float64(o.BestStep), figure)
-		c.AddReference(base, "base model: "+figure(base))
+		c.AddReference(base, start(o)+": "+figure(base))
 		if slices.ContainsFunc(held, func(p report.XY) bool { return p.X == float64(o.BestStep) }) {
 			c.Legend = append(c.Legend, report.Key{Class: "dot best", Name: "best, step " + report.Count(o.BestStep)})
 		}

@@ -255,6 +255,7 @@ func lineage(r summary.Run) []report.Pair {
 		{Name: "Base parameters", Value: cmp.Or(map[bool]string{true: large(r.Plan.Parameters)}[r.Plan.Parameters > 0], report.Absent)},
 		{Name: "Dataset, SHA-256", Value: report.Clean(s.Dataset, report.MaxName)},
 		{Name: "Evaluation dataset, SHA-256", Value: report.Clean(s.Evaluation, report.MaxName)},
+		{Name: "Continues", Value: report.Clean(s.Start.String(), report.MaxName)},
 		{Name: "Seed", Value: strconv.FormatInt(s.Seed, 10)},
 		{Name: "Numerics", Value: report.Clean(string(s.Numerics), report.MaxLabel)},
 		{Name: "LoRA", Value: lora},

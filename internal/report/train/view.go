@@ -83,13 +83,29 @@ func badges(r summary.Run) []report.Badge {
 	}
 	switch {
 	case o.Comparison == nil:
-		out = append(out, report.Badge{Tone: "calm", Text: "Not compared with its base"})
+		out = append(out, report.Badge{Tone: "calm", Text: "Not compared with " + before(o)})
 	case o.Comparison.Better:
-		out = append(out, report.Badge{Tone: "good", Text: "Better than its base"})
+		out = append(out, report.Badge{Tone: "good", Text: "Better than " + before(o)})
 	default:
-		out = append(out, report.Badge{Tone: "warn", Text: "Not better than its base"})
+		out = append(out, report.Badge{Tone: "warn", Text: "Not better than " + before(o)})
 	}
 	return out
+}
+
+// before is what the result was compared with.
+func before(o training.Outcome) string {
+	if c := o.Comparison; c != nil && c.With != "" {
+		return report.Clean(c.With, report.MaxName)
+	}
+	return "its base"
+}
+
+// ofBefore is the metric of that.
+func ofBefore(o training.Outcome) string {
+	if c := o.Comparison; c != nil && c.With != "" {
+		return "that of " + report.Clean(c.With, report.MaxName) + ", which it continues"
+	}
+	return "the base model's"
 }
 
 // plainWords is the result of the paired test in one or two sentences, and its numbers.
@@ -108,11 +124,11 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 	}
 	wanted := (c.Difference < 0) == c.LowerIsBetter
 	base, best, change := sameDigits(c.Base, c.Best)
-	verdict = fmt.Sprintf("On %s the mean %s is %s %s than the base model's (%s instead of %s).", report.Plural(c.N, "held-out row"), metric,
-		strings.TrimLeft(change, "+−"), how, best, base)
+	verdict = fmt.Sprintf("On %s the mean %s is %s %s than %s (%s instead of %s).", report.Plural(c.N, "held-out row"), metric,
+		strings.TrimLeft(change, "+−"), how, ofBefore(o), best, base)
 	switch {
 	case c.Difference == 0:
-		verdict = fmt.Sprintf("On %s the mean %s is the same as the base model's, %s.", report.Plural(c.N, "held-out row"), metric, base)
+		verdict = fmt.Sprintf("On %s the mean %s is the same as %s, %s.", report.Plural(c.N, "held-out row"), metric, ofBefore(o), base)
 	case c.Better:
 		verdict += " The difference is statistically significant."
 		if c.Match != nil {

@@ -2,7 +2,8 @@
 
 With an adapter the reference is the base with the adapter switched off, which is why the
 trainer must be given a fresh base and the adapter's shape: from a model that already
-has an adapter TRL would copy it as the reference, and a resumed run would move it. TRL
+has an adapter TRL would copy it as the reference, and a resumed run would move it. A job that
+continues an adapter has that one as its reference (origin.py), as TRL would. TRL
 switches every dropout off for DPO, that of the adapter included.
 """
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from . import apart, fits, model, quantized
+from . import apart, fits, model, origin, quantized
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -102,6 +103,8 @@ class Method(SFT):
         )
         self.model = t.model
         quantized.restore_adapter(self._job, t.model)
+        origin.restore(self._job, t.model)
+        origin.reference(self._job, t.model)
         self._collate = t.data_collator
         if self._apart:
             for m in (t.model.get_base_model() if self._job.lora else t.model, t.ref_model):
@@ -134,7 +137,7 @@ class Method(SFT):
         """Reward of the chosen answer minus that of the rejected one, for each pair."""
         batch = {k: v.to(self._trainer.args.device) for k, v in self._collate(pairs).items()}
         policy = [x.float() for x in self._policy(batch)]
-        other = self._trainer.ref_model or self.model  # itself with the adapter off
+        other = self._trainer.ref_model or self.model  # itself, with the adapter off or as it was
         reference = [x.float() for x in self._trainer.compute_ref_log_probs(other, batch)]
         chosen, rejected = (p - r for p, r in zip(policy, reference, strict=True))
         return self._job.config.beta * (chosen - rejected)

@@ -21,7 +21,7 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from transformers import set_seed
 
-from . import encoder, findings, fits, model, retrieval
+from . import encoder, findings, fits, model, origin, retrieval
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -71,6 +71,7 @@ class Method:
         self.model.requires_grad_(False)  # also the modules after the transformer
         inner.name_or_path = job.model.id  # PEFT takes the base's name from here
         self.model[0].model = get_peft_model(inner, model.lora(job, "FEATURE_EXTRACTION"))
+        origin.restore(job, self.model[0].model)
 
     def findings(self, rows: list[Row]) -> list[Finding]:
         limit = self.model[0].max_seq_length

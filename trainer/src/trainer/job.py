@@ -77,6 +77,14 @@ class LoRA:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Weights of the adapter that the job continues: a safetensors file."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MayDrop:
     """How many rows the cut may leave out. Without eval, held-out rows count with train's."""
 
@@ -109,6 +117,7 @@ class Job:
     clock: str = ""  # RFC 3339: the time that chat templates read; empty = this machine's
     may_drop: MayDrop | None = None
     images: str = ""  # folder of the rows' images; each file is named by the SHA-256 of its bytes
+    start: Start | None = None  # the adapter to continue; absent = a fresh one
 
 
 def read(path: str) -> Job:
@@ -220,7 +229,7 @@ def _check(j: Job) -> None:
         raise Input("job.finish: requires resume, because there is nothing to finish without it")
     if j.measure and (j.resume or j.finish):
         raise Input("job.measure: excludes resume and finish, because nothing is trained")
-    for where, f in (("job.train", j.train), ("job.eval", j.eval)):
+    for where, f in (("job.train", j.train), ("job.eval", j.eval), ("job.start", j.start)):
         if f is not None and not _HEX.fullmatch(f.sha256):
             raise Input(f"{where}.sha256: {f.sha256!r} must be a SHA-256 in lower-case hexadecimal")
     _within("job.seed", j.seed, 0, 2**32 - 1)
@@ -239,6 +248,11 @@ def _check(j: Job) -> None:
     if j.may_drop is not None:
         _within("job.may_drop.train", j.may_drop.train, 0, 2**31)
         _within("job.may_drop.eval", j.may_drop.eval or 0, 0, 2**31)
+    if j.start is not None:
+        if j.lora is None:
+            raise Input("job.start: requires lora, the shape of the adapter that is continued")
+        if not os.path.isabs(j.start.path):
+            raise Input(f"job.start.path: {j.start.path!r} is not absolute")
     if j.lora is not None:
         _within("job.lora.r", j.lora.r, 1, 4096)
         _within("job.lora.alpha", j.lora.alpha, 1, 2**16)

@@ -182,7 +182,7 @@ def save_adapter(job: Job, m: Any, folder: Path) -> None:
     # Only a commit is a revision to other libraries; the hash of files is ours alone.
     commit = re.fullmatch("[0-9a-f]{40}", job.model.revision or "")
     config.revision = job.model.revision if commit else None
-    m.save_pretrained(folder, save_embedding_layers=False)
+    m.save_pretrained(folder, save_embedding_layers=False, selected_adapters=["default"])
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the caller writes one
 
 
@@ -198,7 +198,7 @@ def load_adapter(m: Any, folder: Path) -> None:
     """Take the adapter that save_adapter wrote, exactly."""
     tensors = load_file(folder / "adapter_model.safetensors")
     result = set_peft_model_state_dict(m, tensors)
-    lacking = [k for k in result.missing_keys if "lora_" in k]
+    lacking = [k for k in result.missing_keys if "lora_" in k and ".default." in k]
     if result.unexpected_keys or lacking:
         raise ValueError(f"{folder} is an adapter of another model")
 

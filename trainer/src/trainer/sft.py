@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.data_utils import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from . import answers, apart, findings, fits, matched, model, quantized, vision
+from . import answers, apart, findings, fits, matched, model, origin, quantized, vision
 from .durable import Durable
 from .fault import Input
 from .job import Job
@@ -103,6 +103,7 @@ class Method:
         )
         self.model = t.model
         quantized.restore_adapter(self._job, t.model)
+        origin.restore(self._job, t.model)
         if self._apart:
             base = t.model.get_base_model() if self._job.lora else t.model
             apart.compact(base)

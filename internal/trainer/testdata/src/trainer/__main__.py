@@ -147,6 +147,7 @@ def confined():
                 lambda: open(os.path.join(job["model"]["path"], "weights"))
             ),
             "read dataset": attempt(lambda: open(job["train"]["path"])),
+            "read start": attempt(lambda: open(job["start"]["path"])),
             "read checkpoint": attempt(lambda: os.listdir(foreign)),
             "write work": attempt(lambda: open("made", "w")),
             "write tmp": attempt(lambda: open("/tmp/made", "w")),

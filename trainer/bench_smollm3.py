@@ -29,6 +29,7 @@ RUNS = {
     "sft 512x8, held out": (512, 8, "sft", 4, 40, 12, {}, True),
     "sft 512x8, all weights": (512, 8, "sft", 4, 24, 0, {}, False),
     "dpo 512x8": (512, 8, "dpo", 2, 16, 0, {}, True),
+    "sft 768x10": (768, 10, "sft", 4, 24, 0, {}, True),
     "sft 1024x12": (1024, 12, "sft", 2, 16, 0, {}, True),
 }
 

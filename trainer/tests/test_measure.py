@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import jobs as make
 import pytest
@@ -54,6 +55,22 @@ def test_counts_are_those_of_training(tmp_path, models, train, case):
     assert kinds == ["device", "findings", "data", "done"]
     assert stats(measured) == stats(train(d))
     assert stats(measured)["eval_tokens"] > 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"chat_template_kwargs": {"enable_thinking": False}}])
+def test_counts_are_the_tokens_of_the_steps(tmp_path, random_model, train, changes):
+    """With the header, the date and the mode that SmolLM3's template writes into each row."""
+    model = shutil.copytree(random_model, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    templates = Path(__file__).parents[1] / "testdata/templates"
+    tokenizer.chat_template = (templates / "smollm3.jinja").read_text("utf-8")
+    tokenizer.save_pretrained(model)
+    changes = {**changes, "max_seq_length": 2048, "clock": CLOCK, "assistant_only_loss": True}
+    d = make.document(tmp_path, model, "sft", make.chats(5), **changes)
+    planned = stats(train({**d, "measure": True}))
+    (*_, last) = (e for e in train(d) if e["event"] == "step")
+    assert planned["tokens"] == last["tokens"]
+    assert planned["tokens"] > 5 * (600 if "chat_template_kwargs" not in changes else 100)
 
 
 def test_some_rows_stand_for_all(tmp_path, models, train, monkeypatch):

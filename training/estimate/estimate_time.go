@@ -90,7 +90,7 @@ func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
 	}
 	work := computed * p.passes(gpu) * p.flops()
 	if gpu.Class == classCPU {
-		return perStep / (cpuStepSeconds + work/cpuFLOPS + p.squareSeconds(computed))
+		return perStep / (cpuStepSeconds + work/cpuFLOPS + p.squareSeconds(computed) + p.entrySeconds(computed, gpu))
 	}
 	best := gpu.TFLOPS16
 	if p.Numerics == training.FP32 {
@@ -109,13 +109,22 @@ func (p Plan) squareSeconds(tokens float64) float64 {
 	return tokens * float64(p.Shape.Heads*p.Shape.Layers) * p.longest() * cpuSquareSeconds
 }
 
+// entrySeconds is the cost of the logits on the CPU besides their matrix: exponentials, sums, entropy.
+func (p Plan) entrySeconds(tokens float64, gpu GPU) float64 {
+	if p.Method == training.Embedding {
+		return 0
+	}
+	return tokens * p.passes(gpu) * float64(p.Shape.Vocab) * cpuEntrySeconds
+}
+
 // Speeds of the trainer on the CPU, where it computes in one thread for reproducible
-// results, fitted to the runs in testdata/cpu-runs.json.
+// results, fitted to the runs in testdata/cpu-runs.json and smollm3-runs.json.
 const (
-	cpuFLOPS         = 70e9
+	cpuFLOPS         = 90e9
 	cpuSquareSeconds = 24e-9 // per entry of the attention matrix
-	cpuStepSeconds   = 0.04  // per micro-batch, besides its arithmetic
-	cpuStartup       = 16    // seconds, including those of the first step and the last save
+	cpuEntrySeconds  = 7e-9  // per token, pass and entry of the vocabulary
+	cpuStepSeconds   = 0.03  // per micro-batch, besides its arithmetic
+	cpuStartup       = 17    // seconds, including those of the first step and the last save
 )
 
 // launchSeconds of a layer's kernels in one pass, without compilation.

@@ -38,7 +38,7 @@ _SMALL = {
 }
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 _TOKENS = ("pad_token_id", "bos_token_id", "eos_token_id")
-_MOST = 200_000_000  # weights of a copy
+_MOST = 50_000_000  # weights of a copy
 
 
 @torch.no_grad()

@@ -13,9 +13,12 @@ from peft import LoraConfig, PeftModel
 from process import attempt
 from test_kill import checkpoints, differences, losses
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils.import_utils import is_bitsandbytes_available
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from trainer import quantized, run
+from trainer import device, quantized, run
+from trainer import job as jobs
+from trainer.__main__ import hide_unused
 from trainer.fault import Input
 
 ROWS = {"sft": make.chats(14), "dpo": make.pairs(14)}
@@ -175,6 +178,17 @@ def test_merge_is_into_the_base_in_its_own_weights(model, published):
     ):
         assert name == other and a.dtype == b.dtype
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_other_jobs_do_not_load_the_library(tmp_path, random_model, monkeypatch, needed):
+    """PEFT would import it into every trainer, with its time and memory."""
+    d = make.document(tmp_path, random_model, "sft", ROWS["sft"], load_in_4bit=needed)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # restored in the end
+    del sys.modules["bitsandbytes"]
+    hide_unused(jobs.parse(json.dumps(d)))
+    assert is_bitsandbytes_available.__wrapped__() is needed
+    assert ("bitsandbytes" in device.describe("cpu")["versions"]) is needed
 
 
 @pytest.mark.parametrize("measure", [True, False])

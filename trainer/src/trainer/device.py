@@ -1,7 +1,7 @@
 """The device of a run, configured for reproducible results."""
 
-import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import resource
 
@@ -46,7 +46,9 @@ def describe(name: str) -> dict[str, object]:
     """The fields of the device event."""
     versions = {p: importlib.metadata.version(p) for p in _PACKAGES}
     for p in _OPTIONAL:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if (
+            importlib.util.find_spec(p) is not None
+        ):  # it may be hidden from a job without need of it
             versions[p] = importlib.metadata.version(p)
     if name == "cuda":
         properties = torch.cuda.get_device_properties(0)

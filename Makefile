@@ -87,9 +87,13 @@ bench: build tools ## Run the benchmarks and print the results relative to their
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
 PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 
+GPU_CHECK_SECONDS ?= 480
+
 .PHONY: gpu-check
 gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… selects the environment)
-	cd trainer && $(PYTHON) gpu_check.py --out $(CURDIR)/gpu-check.json
+	cd trainer && $(PYTHON) gpu_check.py --seconds $(GPU_CHECK_SECONDS) --out $(CURDIR)/gpu-check.json
+	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck gpu-check.json | tee gpu-check.md; \
+	else echo "for the table with estimates, run with Go: go run ./deploy/gpucheck gpu-check.json"; fi
 
 .PHONY: test-litellm
 test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behaviours of real servers behind LiteLLM's proxy

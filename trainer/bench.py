@@ -35,6 +35,7 @@ PUBLISHED = {
     "no_rope_layer_interval": 4,
 }
 SIDES = ("plain", "plain fp32", "ours", "ours packed")
+IN_4_BITS = ("plain 4 bits", "ours 4 bits")  # of gpu_check.py
 ROWS, BATCH, LIMIT, SKIP = 192, 8, 1024, 2
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 
@@ -48,7 +49,7 @@ def main(method: str = "sft", size: str = "mid", rounds: str = "3") -> None:
         found = {s: [] for s in sides}
         for _ in range(int(rounds)):
             for side in sides:
-                found[side].append(measure(method, side, folder))
+                found[side].append(Processes().measure(method, side, folder))
     report(method, size, found)
 
 
@@ -85,7 +86,7 @@ def model(size: str, folder: Path) -> None:
     network.save_pretrained(folder)
 
 
-def rows(method: str) -> list[dict[str, str]]:
+def rows(method: str, count: int = ROWS) -> list[dict[str, str]]:
     """Lengths as in instruction data: half are short, few are long."""
     r = random.Random(1)
     words = "red green blue small large old new fast slow warm cold dark light".split()
@@ -96,17 +97,41 @@ def rows(method: str) -> list[dict[str, str]]:
     if method == "dpo":
         return [
             {"prompt": text(15), "chosen": " " + text(40), "rejected": " " + text(40) + " no"}
-            for _ in range(ROWS)
+            for _ in range(count)
         ]
-    return [{"prompt": text(15), "completion": " " + text(40)} for _ in range(ROWS)]
+    return [{"prompt": text(15), "completion": " " + text(40)} for _ in range(count)]
 
 
-def measure(method: str, side: str, folder: Path, timeout: float | None = None) -> dict:
-    command = [sys.executable, __file__, "--one", method, side, str(folder)]
-    out = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout
-    ).stdout
-    return json.loads(out.splitlines()[-1])
+class Processes:
+    """Measures each run in a process of its own. ahead: the next one loads its libraries, which
+    takes seconds, while the present one trains; only for machines with cores to spare."""
+
+    def __init__(self, ahead: bool = False):
+        self._ahead = ahead
+        self._next: subprocess.Popen | None = None
+
+    def measure(self, method: str, side: str, folder: Path, timeout: float | None = None) -> dict:
+        p = self._next or self._start()
+        self._next = self._start() if self._ahead else None
+        try:
+            out, _ = p.communicate(json.dumps([method, side, str(folder)]) + "\n", timeout)
+        finally:
+            p.kill()
+            p.wait()
+        if p.returncode:
+            raise subprocess.CalledProcessError(p.returncode, p.args)
+        return json.loads(out.splitlines()[-1])
+
+    def end(self) -> None:
+        if self._next is not None:
+            self._next.kill()
+            self._next.wait()
+
+    @staticmethod
+    def _start() -> subprocess.Popen:
+        command = [sys.executable, __file__, "--one"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
 def report(method: str, size: str, found: dict[str, list[dict[str, float]]]) -> None:
@@ -124,11 +149,18 @@ def report(method: str, size: str, found: dict[str, list[dict[str, float]]]) -> 
         )
 
 
-def one(method: str, side: str, folder: Path) -> None:
-    """Train once in this process and print what it took."""
+def one() -> None:
+    """Train once in this process, as the line on stdin says, and print what it took."""
     import torch
 
+    if gpu():  # where the memory of the libraries does not count
+        import bitsandbytes  # noqa: F401
+        import trl  # noqa: F401
     torch.set_num_threads(1)
+    method, side, folder = json.loads(sys.stdin.readline())
+    folder = Path(folder)
+    if side not in IN_4_BITS:
+        sys.modules.setdefault("bitsandbytes", None)  # as the trainer does
     times: list[tuple[float, int]] = []
     train = plain if side.startswith("plain") else ours
     data: dict = {}
@@ -159,11 +191,19 @@ def plain(method: str, side: str, folder: Path, times: list, _: dict) -> int:
     import datasets
     import torch
     from peft import LoraConfig
-    from transformers import TrainerCallback
+    from transformers import BitsAndBytesConfig, TrainerCallback
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     config, kind = {"sft": (SFTConfig, SFTTrainer), "dpo": (DPOConfig, DPOTrainer)}[method]
     more = {"bf16": False} if side == "plain fp32" else {}
+    small = {}
+    if side == "plain 4 bits":
+        small["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_, **__):
@@ -188,6 +228,7 @@ def plain(method: str, side: str, folder: Path, times: list, _: dict) -> int:
         train_dataset=dataset,
         peft_config=LoraConfig(r=8, lora_alpha=16, target_modules=TARGETS),
         callbacks=[Clock()],
+        **small,
     )
     assert trainer.args.per_device_train_batch_size == BATCH
     trainer.train()
@@ -229,6 +270,7 @@ def ours(method: str, side: str, folder: Path, times: list, data: dict) -> int:
         micro_batch=1 if packed else BATCH,
         batch_size=1 if packed else BATCH,
         packing=packed,
+        load_in_4bit=side == "ours 4 bits",
         max_seq_length=LIMIT,
         target_modules=TARGETS,
         **({"device": "cuda", "numerics": "bf16"} if gpu() else {}),
@@ -248,6 +290,6 @@ if __name__ == "__main__":
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
     sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
     if sys.argv[1:2] == ["--one"]:
-        one(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+        one()
     else:
         main(*sys.argv[1:])

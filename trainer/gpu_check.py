@@ -2,11 +2,12 @@
 
 Needs a CUDA torch with the packages of requirements.txt, and no network. Measures tokens/s
 and memory beside plain TRL (SFT and DPO; random models of 0.2 and 3 billion parameters, bf16,
-packed, compiled), whether a stopped and resumed run ends with the weights of an undisturbed
-one, and the embedder's speed. Prints a table and writes every figure to FILE as JSON, in
-which `go test -run GPURuns ./training` finds the runs that estimates are compared with. Parts
-for which no time is left are named as not run. Without a GPU, tiny models show that the
-script works; those figures say nothing about a GPU.
+packed, with the base in 4 bits, compiled), whether a stopped and resumed run ends with the weights
+of an undisturbed one, and the embedder's speed. Prints a table and writes every figure to FILE as
+JSON. `go run ./deploy/gpucheck FILE` makes a Markdown table of it with the estimates beside the
+measured figures, and `COGFLOW_GPU_CHECK=FILE go test -run GPURuns ./training/...` checks them. It
+ends after the given seconds: parts for which no time is left are named as not run. Without a GPU,
+tiny models show that the script works; those figures say nothing about a GPU.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -22,11 +24,12 @@ import bench
 
 ROOT = Path(__file__).parent
 COMPILE_SECONDS = 100  # torch.compile either pays within this or not at all here
+ROWS = 96  # of a run, which makes 12 steps of 8
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Check training and embedding on a GPU.")
-    parser.add_argument("--seconds", type=float, default=480, help="begin no part after this")
+    parser.add_argument("--seconds", type=float, default=480, help="time for all parts")
     parser.add_argument("--only", default="", help="run only parts whose name contains this")
     parser.add_argument("--out", default="gpu-check.json", help="file for the figures")
     given = parser.parse_args()
@@ -36,15 +39,22 @@ def main() -> None:
     check.note("machine", machine())
     with tempfile.TemporaryDirectory() as place:
         folders = {size: prepare(size, Path(place)) for size in (small, large)}
-        for method, size in (("sft", large), ("sft", small), ("dpo", large)):
+        for method in ("sft", "dpo"):
             for side in bench.sides_of(method):
-                check.train(method, size, side, folders[size])
-        check.part("resume", lambda: resume(folders[small]))
+                check.train(method, large, side, folders[large])
+        check.part("resume", lambda left: resume(folders[small], left))
+        for side in bench.IN_4_BITS:
+            check.train("sft", large, side, folders[large])
         check.part("embedder", embedder)
-        for side in bench.sides_of("dpo"):
-            check.train("dpo", small, side, folders[small])
-        for size in (small, large):
-            check.train("sft", size, "ours compiled", folders[size], COMPILE_SECONDS)
+        check.train("sft", small, "plain", folders[small])
+        check.train("sft", small, "ours", folders[small])
+        check.train("sft", small, "ours compiled", folders[small], COMPILE_SECONDS)
+        for method in ("dpo", "sft"):
+            for side in bench.sides_of(method):
+                if method == "dpo" or side not in ("plain", "ours"):
+                    check.train(method, small, side, folders[small])
+        check.train("sft", large, "ours compiled", folders[large], COMPILE_SECONDS)
+        check.end()
     check.report()
 
 
@@ -54,6 +64,10 @@ class Check:
     def __init__(self, out: Path, deadline: float, only: str):
         self._out, self._deadline, self._only = out, deadline, only
         self._found: dict = {"runs": []}
+        self._processes = bench.Processes(ahead=bench.gpu())
+
+    def end(self) -> None:
+        self._processes.end()
 
     def note(self, name: str, value) -> None:
         self._found[name] = value
@@ -63,13 +77,14 @@ class Check:
         if self._only not in name:
             self.note(name, {"not_run": "not asked for"})
             return
-        if time.monotonic() > self._deadline:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             self.note(name, {"not_run": "no time was left"})
             return
         print(f"{name} …", file=sys.stderr, flush=True)
         started = time.monotonic()
         try:
-            found = run()
+            found = run(left)
         except subprocess.TimeoutExpired as e:
             found = {"not_run": f"not done within {e.timeout:.0f} s"}
         except subprocess.CalledProcessError as e:
@@ -79,16 +94,27 @@ class Check:
     def train(self, method: str, size: str, side: str, folder: Path, timeout=None) -> None:
         name = f"{method} {size} {side}"
 
-        def run() -> dict:
-            lines = "".join(json.dumps(r) + "\n" for r in bench.rows(method))
+        def run(left: float) -> dict:
+            lines = "".join(json.dumps(r) + "\n" for r in bench.rows(method, ROWS))
             (folder / "rows.jsonl").write_text(lines)
-            found = bench.measure(method, side, folder, timeout)
+            found = self._processes.measure(method, side, folder, min(left, timeout or left))
+            ours, packed = side.startswith("ours"), side == "ours packed"
             return {
                 "method": method,
                 "size": size,
                 "side": side,
+                "device": self._found["machine"]["device"],
                 "shape": shape(folder / "model"),
-                **found,
+                "packing": packed,
+                "load_in_4bit": side == "ours 4 bits",
+                "batch_size": 1 if packed else bench.BATCH,
+                "max_seq_length": bench.LIMIT,
+                "rows": found["rows"] - found["dropped"] if ours else 0,
+                "tokens": found["tokens"] if ours else 0,
+                "longest": found["max"] if ours else 0,
+                "peak_bytes": found["peak"],
+                "tokens_per_second": round(found["speed"], 1),
+                "steps": found["steps"],
             }
 
         self.part(name, run)
@@ -100,13 +126,14 @@ class Check:
         print(f"{'run':28} {'tokens/s':>9} {'of plain':>8} {'peak GB':>8}")
         plain = {}
         for r in self._found["runs"]:
-            if "speed" not in r:
+            if "steps" not in r:
                 print(f"{r['name']:28} {r.get('not_run') or r.get('failed')}")
                 continue
-            base = plain.setdefault((r["method"], r["size"]), r["speed"])
-            print(
-                f"{r['name']:28} {r['speed']:9.0f} {r['speed'] / base:8.2f} {r['peak'] / 1e9:8.2f}"
-            )
+            speed, peak = r["tokens_per_second"], r["peak_bytes"]
+            if r["side"] == "plain":
+                plain[r["method"], r["size"]] = speed
+            base = plain.get((r["method"], r["size"]), speed)
+            print(f"{r['name']:28} {speed:9.0f} {speed / base:8.2f} {peak / 1e9:8.2f}")
         for part in ("resume", "embedder"):
             print(part, json.dumps(self._found[part]))
 
@@ -184,11 +211,12 @@ def shape(model: Path) -> dict:
     }
 
 
-def resume(folder: Path) -> dict:
+def resume(folder: Path, left: float) -> dict:
     """An undisturbed run, one that is stopped after 4 steps and resumed, and how they differ."""
-    whole = attempts(folder, "whole", 0)
-    again = attempts(folder, "again", 0)
-    cut = attempts(folder, "cut", 4)
+    deadline = time.monotonic() + left
+    whole = attempts(folder, "whole", 0, deadline)
+    again = attempts(folder, "again", 0, deadline)
+    cut = attempts(folder, "cut", 4, deadline)
     return {
         "undisturbed_twice_max_difference": difference(whole, again),
         "resumed_max_difference": difference(whole, cut),
@@ -196,11 +224,11 @@ def resume(folder: Path) -> dict:
     }
 
 
-def attempts(folder: Path, name: str, stop_after: int) -> Path:
+def attempts(folder: Path, name: str, stop_after: int, deadline: float) -> Path:
     """Run a job to its end; with stop_after, once by SIGTERM and a resume. Its last adapter."""
     from jobs import document
 
-    rows = bench.rows("sft")[:48]
+    rows = bench.rows("sft", 32)
     gpu = {"device": "cuda", "numerics": "bf16"} if bench.gpu() else {}
     d = document(
         folder / name,
@@ -214,15 +242,18 @@ def attempts(folder: Path, name: str, stop_after: int) -> Path:
         target_modules=bench.TARGETS,
         **gpu,
     )
-    checkpoint = once(d, stop_after)
+    checkpoint = once(d, stop_after, deadline)
     if stop_after:
         assert checkpoint, "the stopped run wrote no checkpoint"
-        once(d | {"resume": checkpoint}, 0)
+        once(d | {"resume": checkpoint}, 0, deadline)
     return Path(d["work_dir"]) / "output/last/adapter_model.safetensors"
 
 
-def once(d: dict, stop_after: int) -> str:
+def once(d: dict, stop_after: int, deadline: float) -> str:
     """One process of the trainer; the path of its last checkpoint, if it wrote one."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise subprocess.TimeoutExpired("trainer", 0)
     work = Path(d["work_dir"])
     (work / "job.json").write_text(json.dumps(d))
     read, write = os.pipe()
@@ -230,6 +261,8 @@ def once(d: dict, stop_after: int) -> str:
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}"}
     p = subprocess.Popen(command, cwd=work, pass_fds=[write], env=environment)
     os.close(write)
+    late = threading.Timer(left, p.kill)
+    late.start()
     checkpoint = ""
     with os.fdopen(read) as events:
         for line in events:
@@ -239,6 +272,9 @@ def once(d: dict, stop_after: int) -> str:
             if event["event"] == "step" and event["step"] == stop_after:
                 p.terminate()
     code = p.wait()
+    late.cancel()
+    if time.monotonic() > deadline:
+        raise subprocess.TimeoutExpired(command, left)
     if code != (75 if stop_after else 0):
         raise subprocess.CalledProcessError(code, command)
     return checkpoint
@@ -252,9 +288,9 @@ def difference(a: Path, b: Path) -> float:
     return max((one[k].float() - other[k].float()).abs().max().item() for k in one)
 
 
-def embedder() -> dict:
-    script = ROOT.parent / "embedder/bench.py"
-    out = subprocess.run([sys.executable, script], check=True, stdout=subprocess.PIPE, text=True)
+def embedder(left: float) -> dict:
+    command = [sys.executable, ROOT.parent / "embedder/bench.py"]
+    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=left)
     return json.loads(out.stdout.splitlines()[-1])
 
 

@@ -187,8 +187,21 @@ def test_nothing_is_found_in_good_rows(tmp_path, smollm3):
     rows[2]["messages"] += make.chats(1)[0]["messages"]
     m = prepared(tmp_path, smollm3, SFT, rows[0])
     assert m.findings(rows) == []
-    m = prepared(tmp_path, smollm3, DPO, chosen(1)[0])
+    m = prepared(tmp_path, smollm3, DPO, chosen(1)[0], chat_template_kwargs={})
     assert m.findings(chosen(2)) == []
+
+
+def test_empty_thinking_before_thinking_is_found(tmp_path, smollm3):
+    """The template does so when the thinking is off."""
+    thought = [{"role": "assistant", "content": "<think>\nwarm\n</think>\ngreen"}]
+    row = {"messages": [*make.chats(1)[0]["messages"], make.chats(1)[0]["messages"][0], *thought]}
+    off = prepared(tmp_path, smollm3, SFT, row)
+    (found,) = off.findings([make.chats(1)[0], row])
+    assert (found.row, found.severity, found.code) == (1, "warn", "thinking_doubled")
+    assert found.field == "messages[3]"
+    (found,) = prepared(tmp_path, smollm3, DPO, chosen(1)[0]).findings(chosen(1))
+    assert (found.row, found.code, found.field) == (0, "thinking_doubled", "rejected[1]")
+    assert prepared(tmp_path, smollm3, SFT, row, chat_template_kwargs={}).findings([row]) == []
 
 
 def test_variable_that_the_template_does_not_read_is_named(tmp_path, smollm3):

@@ -178,8 +178,14 @@ class _Causal:
         if length > len(ids):
             ids = self._encoder.chat(said)
         shown = _bare(self._tokenizer.decode(ids))
+        twice = _TWICE in shown and not any(_TWICE in _bare(m["content"]) for m in said)
         for k, m in enumerate(said):
             where = f"{field}[{k}]"
+            if twice and m["role"] == "assistant" and _bare(m["content"]).startswith("<think>"):
+                reason = (
+                    "the chat template writes empty thinking before the thinking of this answer"
+                )
+                yield Finding(i, WARNING, "thinking_doubled", reason, where, _THINK)
             if self._shown(text_of(m["content"]), shown):
                 continue
             rest = _without_thinking(text_of(m["content"]))
@@ -202,6 +208,8 @@ _REFUSED = "write it as the chat template of the model expects it, or remove the
 _SHORTEN = "shorten the row, or raise max_seq_length"
 _REWRITE = "give another answer, or remove the row"
 _PUT = "put its text into the message of the user, or use another model"
+_THINK = "remove the thinking, or let the template think (enable_thinking in chat_template_kwargs)"
+_TWICE = "</think><think>"
 _SPLIT = "end a row with this answer, so that its thinking is learned"
 
 

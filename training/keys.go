@@ -21,6 +21,9 @@ func UploadKey(t tenant.ID, sha256 string) string {
 	return string(t) + "/datasets/" + sha256 + ".upload"
 }
 
+// ImageKey holds an image of rows.
+func ImageKey(t tenant.ID, sha256 string) string { return string(t) + "/datasets/images/" + sha256 }
+
 // JobPrefix is the folder of one training job.
 func JobPrefix(t tenant.ID, job string) string { return string(t) + "/training/" + job + "/" }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/images"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -77,7 +78,10 @@ func (a *Activities) PrepareDataset(ctx context.Context, in PrepareInput) (datas
 	}
 	defer train.Close()
 	defer eval.Close()
-	check, err := dataset.Prepare(ctx, in.options(name, evalName), activities.Spooled(dir, source), activities.Spooled(dir, held), train, eval)
+	o := in.options(name, evalName)
+	o.Images = images.Of(ctx, a.Store, a.Documents, in.Tenant, &in.Train)
+	o.EvalImages = images.Of(ctx, a.Store, a.Documents, in.Tenant, in.Eval)
+	check, err := dataset.Prepare(ctx, o, activities.Spooled(dir, source), activities.Spooled(dir, held), train, eval)
 	if err != nil {
 		return dataset.Check{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/images"
 	"github.com/cogniverse/cogflow/activities/train/origin"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
@@ -57,6 +58,9 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 			return training.Job{}, err
 		}
 		job.Eval = &eval
+	}
+	if job.Images, err = images.Fetch(ctx, r.a.Store, r.in.Tenant, r.dir, &job.Train, job.Eval); err != nil {
+		return training.Job{}, err
 	}
 	if job.Start, err = origin.Fetch(ctx, r.a.Store, r.in.Tenant, r.in.Spec.Start, r.dir); err != nil {
 		return training.Job{}, err

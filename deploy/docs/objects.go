@@ -45,6 +45,7 @@ func objects(c *comments) ([]byte, error) {
 		{"Training", "training", [][2]string{
 			{"DatasetKey", training.DatasetKey(t, "<sha256>")},
 			{"UploadKey", training.UploadKey(t, "<sha256>")},
+			{"ImageKey", training.ImageKey(t, "<sha256>")},
 			{"JobPrefix", training.JobPrefix(t, "<job>")},
 			{"ClaimKey", training.ClaimKey(t, "<job>")},
 			{"ClockKey", training.ClockKey(t, "<job>")},

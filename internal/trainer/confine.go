@@ -46,6 +46,9 @@ func paths(job training.Job) []string {
 	if job.Resume != "" && !strings.HasPrefix(job.Resume, job.WorkDir+"/") {
 		out = append(out, job.Resume)
 	}
+	if job.Images != "" {
+		out = append(out, job.Images)
+	}
 	return slices.DeleteFunc(append(out, targets(job.Model.Path)...), absent)
 }
 

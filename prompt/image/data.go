@@ -56,12 +56,9 @@ func ofData(text string) (Image, error) {
 	if kind != format.mime && (kind != "image/jpg" || format.mime != "image/jpeg") {
 		return Image{}, fmt.Errorf("the image is declared as %s and is %s", kind, format.mime)
 	}
-	width, height, err := format.measure(data)
-	switch {
-	case err != nil:
-		return Image{}, fmt.Errorf("the %s image is damaged: %w", format.mime, err)
-	case width < 1 || height < 1 || width > maxPixels/height:
-		return Image{}, fmt.Errorf("the image has %d × %d pixels; at most %d million pixels are supported", width, height, maxPixels/1_000_000)
+	width, height, err := format.size(data)
+	if err != nil {
+		return Image{}, err
 	}
 	// A row becomes a demo of many candidates; all copies of its image share one text.
 	return Image{url: unique.Make(text).Value(), width: width, height: height, bytes: len(data)}, nil
@@ -73,6 +70,75 @@ type format struct {
 	magic   string
 	measure func(data []byte) (width, height int, err error)
 }
+
+// Check checks that a file's content is a complete image, as FromBytes does.
+func Check(data []byte) error {
+	format, err := formatOf(data)
+	if err == nil {
+		_, _, err = format.size(data)
+	}
+	return err
+}
+
+// size is that of a complete image within the limits.
+func (f format) size(data []byte) (width, height int, err error) {
+	width, height, err = f.measure(data)
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("the %s image is damaged: %w", f.mime, err)
+	case width < 1 || height < 1 || width > maxPixels/height:
+		return 0, 0, fmt.Errorf("the image has %d × %d pixels; at most %d million pixels are supported", width, height, maxPixels/1_000_000)
+	}
+	return width, height, nil
+}
+
+// Animated reports whether an image has several frames.
+func Animated(data []byte) bool {
+	switch {
+	case bytes.HasPrefix(data, []byte("GIF8")):
+		return gifFrames(data) > 1
+	case bytes.HasPrefix(data, []byte("RIFF")) && len(data) > 20:
+		return string(data[12:16]) == "VP8X" && data[20]&0x02 != 0
+	case bytes.HasPrefix(data, []byte("\x89PNG")):
+		head, _, _ := bytes.Cut(data, []byte("IDAT"))
+		return bytes.Contains(head, []byte("acTL"))
+	}
+	return false
+}
+
+// gifFrames counts the frames of a GIF, which are not decoded: a small file may hold many large
+// ones.
+func gifFrames(data []byte) (frames int) {
+	const header, descriptor = 13, 10
+	if len(data) < header {
+		return 0
+	}
+	table := func(flags byte) int { // bytes of a color table
+		if flags&0x80 == 0 {
+			return 0
+		}
+		return 3 << (flags&7 + 1)
+	}
+	rest := cut(data, header+table(data[10]))
+	for len(rest) > descriptor {
+		switch rest[0] {
+		case 0x21: // an extension and its label
+			rest = cut(rest, 2)
+		case 0x2c: // a frame, and the size of its codes
+			frames++
+			rest = cut(rest, descriptor+table(rest[9])+1)
+		default:
+			return frames
+		}
+		for len(rest) > 0 && rest[0] != 0 {
+			rest = cut(rest, 1+int(rest[0]))
+		}
+		rest = cut(rest, 1)
+	}
+	return frames
+}
+
+func cut(data []byte, n int) []byte { return data[min(n, len(data)):] }
 
 func formatOf(data []byte) (format, error) {
 	for _, f := range []format{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	goimage "image"
+	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -156,4 +157,27 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, `{'a': "Image(url='https://example.com/a.png')", 'b': ["Image(url='https://example.com/a.png')", 'x'], `+
 		`'c': {'d': "Image(url='https://example.com/a.png')"}, 'e': 1}`, python.Repr(image.Describe(row)))
 	require.Equal(t, len(";base64,QUJD")+len(";base64,QQ=="), image.EncodedBytes([]byte(`"data:image/png;base64,QUJD", ";base64,QQ==" base64`)))
+}
+
+// TestAnimated: only files with several frames are animated.
+func TestAnimated(t *testing.T) {
+	t.Parallel()
+	for kind, data := range files(t) {
+		assert.False(t, image.Animated(data), kind)
+		require.NoError(t, image.Check(data))
+	}
+	frame := goimage.NewPaletted(goimage.Rect(0, 0, 40, 30), color.Palette{color.Black, color.White})
+	var moving bytes.Buffer
+	require.NoError(t, gif.EncodeAll(&moving, &gif.GIF{Image: []*goimage.Paletted{frame, frame}, Delay: []int{1, 1}}))
+	assert.True(t, image.Animated(moving.Bytes()), "gif")
+	for n := range moving.Len() {
+		image.Animated(moving.Bytes()[:n]) // a truncated file is counted as far as it goes
+	}
+	still := files(t)["png"]
+	apng := bytes.Replace(still, []byte("IDAT"), []byte("acTL\x00\x00\x00\x00IDAT"), 1)
+	assert.True(t, image.Animated(apng), "png")
+	webp := []byte("RIFF\x1e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x27\x00\x00\x1d\x00\x00")
+	assert.True(t, image.Animated(webp), "webp")
+	webp[20] = 0x10
+	assert.False(t, image.Animated(webp), "webp with transparency only")
 }

@@ -40,6 +40,9 @@ type CheckOptions struct {
 	ValidationShare float64
 	Seed            int64
 
+	Images     rows.Images // finds the images of rows; nil = rows with images are refused
+	EvalImages rows.Images // the same for held-out rows of a file of their own
+
 	MaxRows     int // 0 = DefaultMaxRows
 	MaxRowBytes int // of one row of JSON; 0 = DefaultMaxRowBytes
 
@@ -95,6 +98,8 @@ type Survey struct {
 	Kept      int               `json:"kept"`       // usable rows, before any split
 	Dropped   int               `json:"dropped"`    // rows with errors
 	DroppedBy map[string]int    `json:"dropped_by"` // rows by the code of their first error
+
+	Images int `json:"images,omitempty"` // images that the usable rows show
 
 	Duplicates      int `json:"duplicates"`       // rows equal to an earlier one
 	RepeatedPrompts int `json:"repeated_prompts"` // rows with the prompt of an earlier row and another answer

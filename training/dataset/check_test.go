@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/rows/secret"
 )
 
 // TestEstimateTokens compares with what Qwen's tokenizer makes of the texts.
@@ -66,7 +67,7 @@ func TestSecret(t *testing.T) {
 		"sk-learn is a library":                      "",
 		"ghp_" + strings.Repeat("a1", 18):            "a GitHub token",
 	} {
-		assert.Equal(t, want, rows.Secret(text), text)
+		assert.Equal(t, want, secret.Kind(text), text)
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 	digest := func(parts ...rows.Part) uint64 {
 		var text strings.Builder
 		for _, p := range parts {
-			text.WriteString(rows.Normal(p.Text) + "\x00")
+			text.WriteString(rows.Normal(p.Text) + p.Image + "\x00")
 			for _, m := range p.Messages {
 				text.WriteString(m.Role + "\x00" + rows.Normal(m.Content) + "\x00")
 			}

@@ -11,6 +11,7 @@ import (
 // count adds a valid row to the survey.
 func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 	s.survey.Kept++
+	s.survey.Images += len(row.ImagesOf())
 	text, err := row.AppendJSON(nil)
 	if err != nil {
 		return err

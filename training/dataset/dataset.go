@@ -94,6 +94,7 @@ func (p *preparation) look(ctx context.Context, source, eval rows.Source) error 
 	}
 	o := p.o
 	o.Format = "" // may be another format of the same method
+	o.Images = p.o.EvalImages
 	if p.o.Format == rows.FormatText {
 		o.Format = rows.FormatText
 	}

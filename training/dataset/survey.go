@@ -135,7 +135,7 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := &rows.RowInput{Fields: fields}
+	in := &rows.RowInput{Fields: fields, Images: s.o.Images}
 	if err := s.mixed(in); err != nil {
 		return nil, nil, err
 	}

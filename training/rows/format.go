@@ -89,9 +89,9 @@ func FormatOf(in *RowInput) Format {
 		return FormatPreference
 	case has(KeyMessages):
 		return FormatMessages
-	case has(KeyAnchor) && has(KeyNegative), has(KeyPositive, KeyNegative):
+	case in.hasSide(KeyNegative) && (in.hasSide(KeyAnchor) || in.hasSide(KeyPositive)):
 		return FormatTriplet
-	case has(KeyAnchor), has(KeyPositive):
+	case in.hasSide(KeyAnchor), in.hasSide(KeyPositive):
 		return FormatPair
 	case has("query", "pos"):
 		return FormatQuery

@@ -3,6 +3,8 @@ package rows
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Markers of ChatML.
@@ -57,7 +59,7 @@ func (in *RowInput) chatMessages(text string) (list []Message, err error) {
 			return nil, wrong("the message is not closed", "end each message with "+chatEnd)
 		case speaker == "" || !found:
 			return nil, wrong(fmt.Sprintf("unknown role %q", shortName(name)), "put system, user or assistant on a line behind "+chatStart)
-		case !isBlank(content):
+		case !plain.IsBlank(content):
 			list = append(list, Message{Role: speaker, Content: content})
 		case speaker != RoleSystem:
 			return nil, blank(fmt.Sprintf("%s[%d]", KeyText, len(list)), "the message of the "+speaker)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/fieldname"
 )
 
 // The first rows decide the format.
@@ -112,7 +114,7 @@ func (in *RowInput) renames(format Format) string {
 		if in.get(key) != nil {
 			continue
 		}
-		i := slices.IndexFunc(in.Fields, func(f Field) bool { return similar(f.key, key) })
+		i := slices.IndexFunc(in.Fields, func(f Field) bool { return fieldname.Similar(f.key, key) })
 		if i < 0 {
 			return ""
 		}

@@ -3,6 +3,8 @@ package rows
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // maxPassages is the maximum of passages of a row with lists: each becomes a row of its
@@ -15,32 +17,33 @@ func (in *RowInput) tripletRow(format Format) (r Row, err error) {
 	if format == FormatPair {
 		keys = keys[:2]
 	}
-	var texts []string
-	for _, key := range keys {
-		text, err := in.required(key)
-		if err != nil {
+	names, sides := make([]string, len(keys)), make([]Part, len(keys))
+	for i, key := range keys {
+		if names[i], sides[i], err = in.side(key); err != nil {
 			return r, err
 		}
-		texts = append(texts, text)
 	}
-	return in.triplet(keys, texts)
+	return in.triplet(names, sides)
 }
 
-// triplet makes a row of different texts; keys are their names in the row.
-func (in *RowInput) triplet(keys, texts []string) (r Row, err error) {
+// triplet makes a row of different texts or images; keys are their names in the row.
+func (in *RowInput) triplet(keys []string, sides []Part) (r Row, err error) {
 	names := []string{KeyAnchor, KeyPositive, KeyNegative}
-	for i, text := range texts {
-		for j := range i {
-			if strings.TrimSpace(text) == strings.TrimSpace(texts[j]) {
+	for i, p := range sides {
+		for j, other := range sides[:i] {
+			if strings.TrimSpace(p.Text) == strings.TrimSpace(other.Text) && p.Image == other.Image {
 				return r, &RowError{
 					Code: "same_texts", Field: keys[i], Reason: fmt.Sprintf("it equals %s", keys[j]),
 					Fix: "give another text, or remove the row: there is nothing to learn from it",
 				}
 			}
 		}
-		r.Parts = append(r.Parts, Part{Key: names[i], Text: text})
-		for j := range i {
-			in.nearlySame(keys[i], keys[j], text, texts[j])
+		p.Key = names[i]
+		r.Parts = append(r.Parts, p)
+		for j, other := range sides[:i] {
+			if p.Image == "" && other.Image == "" {
+				in.nearlySame(keys[i], keys[j], p.Text, other.Text)
+			}
 		}
 	}
 	return r, nil
@@ -66,11 +69,11 @@ func (in *RowInput) queryRows() ([]Row, error) {
 	}
 	var rows []Row
 	for i := range max(len(pos), len(neg)) {
-		keys, texts := []string{"query", "pos"}, []string{query, pos[i%len(pos)]}
+		keys, sides := []string{"query", "pos"}, []Part{{Text: query}, {Text: pos[i%len(pos)]}}
 		if len(neg) > 0 {
-			keys, texts = append(keys, "neg"), append(texts, neg[i%len(neg)])
+			keys, sides = append(keys, "neg"), append(sides, Part{Text: neg[i%len(neg)]})
 		}
-		row, err := in.triplet(keys, texts)
+		row, err := in.triplet(keys, sides)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +100,7 @@ func (in *RowInput) passages(key string) (texts []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if isBlank(text) {
+		if plain.IsBlank(text) {
 			return nil, blank(name, "the text")
 		}
 		texts = append(texts, text)

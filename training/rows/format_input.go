@@ -3,16 +3,21 @@ package rows
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"unicode"
 
-	"github.com/agnivade/levenshtein"
+	"github.com/cogniverse/cogflow/training/rows/charset"
+	"github.com/cogniverse/cogflow/training/rows/fieldname"
+	"github.com/cogniverse/cogflow/training/rows/plain"
+	"github.com/cogniverse/cogflow/training/rows/secret"
 )
 
 // RowInput is a row that is being converted to canonical rows.
 type RowInput struct {
-	Fields []Field
-	Notes  []RowError // warnings, which do not drop the row
+	Fields     []Field
+	Notes      []RowError  // warnings, which do not drop the row
+	Images     Images      // nil = rows with images are refused
+	References []Reference // images that the row names, in the order in which they were read
+	textOnly   bool        // messages may not have images
 }
 
 // get returns the value of a field; nil if it is missing or null.
@@ -32,7 +37,7 @@ func (in *RowInput) required(key string) (string, error) {
 		return "", in.missing(key)
 	}
 	text, err := in.text(key, raw)
-	if err == nil && isBlank(text) {
+	if err == nil && plain.IsBlank(text) {
 		return "", blank(key, "the text")
 	}
 	return text, err
@@ -45,7 +50,7 @@ func (in *RowInput) optional(key string) (string, error) {
 		return "", nil
 	}
 	text, err := in.text(key, raw)
-	if isBlank(text) {
+	if plain.IsBlank(text) {
 		text = ""
 	}
 	return text, err
@@ -68,9 +73,8 @@ func (in *RowInput) note(code, field, reason, fix string) {
 
 // checkText checks the characters of a text.
 func (in *RowInput) checkText(name, text string) error {
-	if f := escaped([]byte(text)); f != nil {
-		f.Field = name
-		return f
+	if reason, fix := charset.Escaped([]byte(text)); reason != "" {
+		return &RowError{Code: "encoding", Field: name, Reason: reason, Fix: fix}
 	}
 	for _, r := range text {
 		switch {
@@ -84,10 +88,10 @@ func (in *RowInput) checkText(name, text string) error {
 			return nil
 		}
 	}
-	if kind := Secret(text); kind != "" {
+	if kind := secret.Kind(text); kind != "" {
 		in.note("secret", name, "the text seems to have "+kind, "take it out: a model repeats what it was trained on")
 	}
-	if lost := misread(text); lost != "" {
+	if lost := charset.Misread(text); lost != "" {
 		in.note("double_encoded", name, fmt.Sprintf("the text has %q: UTF-8 that was read as Windows-1252", lost), "convert the original again")
 	}
 	if name == KeyText {
@@ -111,7 +115,7 @@ func (in *RowInput) missing(key string) *RowError {
 		if have.key == key {
 			f.Reason = "the field is null"
 		}
-		if have.key != key && similar(have.key, key) {
+		if have.key != key && fieldname.Similar(have.key, key) {
 			f.Fix = fmt.Sprintf("is %s meant? Rename it", quotedName(have.key))
 		}
 	}
@@ -138,7 +142,12 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 	switch key {
 	case "metadata":
 		return nil
-	case "tools", "tool_calls", "tool_call_id", "functions", "function_call", "images", "image", "videos", "audios", "audio", "kto_tag":
+	case "images", "image":
+		if empty {
+			return nil
+		}
+		return &RowError{Code: "unsupported", Field: field, Reason: "images are not trained in this format", Fix: "write messages or prompt and completion (sft), or query and image (embedding)"}
+	case "tools", "tool_calls", "tool_call_id", "functions", "function_call", "videos", "audios", "audio", "kto_tag":
 		if empty {
 			return nil
 		}
@@ -167,23 +176,4 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 	}
 	in.note("unknown_field", field, "the field is not known and is left out", `put what belongs to the row but is not trained on into "metadata"`)
 	return nil
-}
-
-// similar reports whether a may be a misspelling of b, or another usual name of it.
-func similar(a, b string) bool {
-	for _, names := range [][]string{
-		{"completion", "response", "output", "answer", "target"},
-		{"prompt", "question", "input", "query", "instruction"},
-		{"chosen", "preferred", "accepted", "preferred_output"},
-		{"rejected", "dispreferred", "non_preferred_output"},
-		{"anchor", "query", "sentence1"},
-		{"positive", "pos", "sentence2"},
-		{"negative", "neg", "hard_negative", "sentence3"},
-		{"text", "content"},
-	} {
-		if slices.Contains(names, strings.ToLower(a)) && names[0] == b {
-			return true
-		}
-	}
-	return len(a) <= maxQuoted && a != b && levenshtein.ComputeDistance(strings.ToLower(a), b) <= 2
 }

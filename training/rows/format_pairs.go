@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // preferenceRow reads a pair of answers, all texts or all messages. The prompt of messages
@@ -84,7 +86,7 @@ func repeats(prompt string, list []Message) bool {
 func split(a, b []Message) (asked, restA, restB []Message) {
 	n := 0
 	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
+		if a[i].Role != b[i].Role || a[i].Content != b[i].Content || a[i].Weight != b[i].Weight {
 			break
 		}
 		if a[i].Role == RoleUser {
@@ -165,7 +167,7 @@ func contents(list []Message) string {
 
 // nearlySame notes that two texts differ in nothing that most models learn.
 func (in *RowInput) nearlySame(key, other, text, than string) {
-	if Normal(text) == Normal(than) {
+	if plain.Normal(text) == plain.Normal(than) {
 		in.note("nearly_same", key, fmt.Sprintf("it differs from %s only in case, white space, invisible characters, the form of characters or punctuation at the end", other),
 			"give another text, or remove the row, unless the model should learn this difference")
 	}

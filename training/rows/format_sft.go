@@ -3,6 +3,9 @@ package rows
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Markers of Cogniverse's instruction texts.
@@ -14,9 +17,10 @@ const (
 
 // Convert makes canonical rows of one row. The error is a *RowError.
 func (in *RowInput) Convert(format Format) ([]Row, error) {
-	if err := in.unknown(format.knownFields()); err != nil {
+	if err := in.unknown(append(format.knownFields(), in.pictureFields(format)...)); err != nil {
 		return nil, err
 	}
+	in.textOnly = format.Method() == training.DPO
 	switch format {
 	case FormatPrompt:
 		return one(in.promptRow())
@@ -76,6 +80,9 @@ func (in *RowInput) promptRow() (r Row, err error) {
 			return r, err
 		}
 		in.checkThinking(KeyPrompt, list)
+		if err = in.place(KeyPrompt, list); err != nil {
+			return r, err
+		}
 		return MessagesRow(list), checkConversation(KeyPrompt, list)
 	}
 	system, err := in.optional("system")
@@ -90,7 +97,12 @@ func (in *RowInput) promptRow() (r Row, err error) {
 		return r, err
 	}
 	completion, err := in.required(KeyCompletion)
-	return PromptRow(prompt, completion), err
+	if err != nil || !in.hasAny(shownFields()...) {
+		return PromptRow(prompt, completion), err
+	}
+	list := []Message{{Role: RoleUser}, {Role: RoleAssistant, Content: completion}}
+	list[0].Content, list[0].Pieces = in.marked(prompt)
+	return MessagesRow(list), in.place(KeyPrompt, list)
 }
 
 // answer reads an assistant message, a list that begins with one, or only its text.
@@ -114,6 +126,9 @@ func (in *RowInput) conversation(key string) (Row, error) {
 		return Row{}, err
 	}
 	if err := checkConversation(key, list); err != nil {
+		return Row{}, err
+	}
+	if err := in.place(key, list); err != nil {
 		return Row{}, err
 	}
 	in.checkThinking(key, list)
@@ -195,7 +210,7 @@ func (in *RowInput) history() (turns [][2]string, err error) {
 			if turn[j], err = in.text(name, said[j]); err != nil {
 				return nil, err
 			}
-			if isBlank(turn[j]) {
+			if plain.IsBlank(turn[j]) {
 				return nil, blank(name, "a text")
 			}
 		}
@@ -219,7 +234,7 @@ func (in *RowInput) instructionRow() (r Row, err error) {
 		}
 	}
 	at += len(ResponseMark)
-	if isBlank(text[at:]) {
+	if plain.IsBlank(text[at:]) {
 		return r, blank(KeyText, "what follows ### Response:")
 	}
 	for _, part := range []string{text[:at], text[at:]} {

@@ -3,8 +3,9 @@ package rows
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Control tokens of widespread models. The trainer knows those of the model, a check without
@@ -28,7 +29,7 @@ func (in *RowInput) checkMarks(name, text string) error {
 	if found == "" {
 		return nil
 	}
-	if isBlank(controlToken.ReplaceAllString(text, "")) {
+	if plain.IsBlank(controlToken.ReplaceAllString(text, "")) {
 		return &RowError{Code: "empty", Field: name, Reason: "the text has only control tokens (" + found + ")", Fix: "write a text, or remove the row"}
 	}
 	if err := in.checkBegin(name, text); err != nil {
@@ -72,16 +73,4 @@ func (in *RowInput) checkThinking(name string, list []Message) {
 			in.note("earlier_thinking", field, "most chat templates leave out the thinking of an answer that is not the last", "end a row with each answer whose thinking should be learned")
 		}
 	}
-}
-
-// misread returns the first sign that UTF-8 was read as Windows-1252: "Ã©" for "é".
-func misread(text string) string {
-	var before rune
-	for _, r := range text {
-		if (before == 'Ã' || before == 'Â') && r >= 0x80 && r <= 0xbf || before == 'â' && slices.Contains([]rune("€\u0080"), r) {
-			return string([]rune{before, r})
-		}
-		before = r
-	}
-	return ""
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"github.com/cogniverse/cogflow/training/rows/charset"
 )
 
 // Source opens a dataset at its beginning. Prepare calls it up to three times, so that a
@@ -70,7 +72,7 @@ func NewReader(r io.Reader, limit int) (*Reader, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
+	if bytes.HasPrefix(head, []byte(charset.ByteOrderMark)) {
 		_, _ = d.in.Discard(3) // it was peeked at
 	} else if f := Foreign(head); f != nil {
 		return nil, f
@@ -130,29 +132,11 @@ func (d *Reader) Container() string {
 
 // Foreign recognizes files without UTF-8 text by their first bytes.
 func Foreign(head []byte) *RowError {
-	refuse := func(code, what, fix string) *RowError {
-		return &RowError{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
+	code, what, fix := charset.Foreign(head)
+	if code == "" {
+		return nil
 	}
-	for _, kind := range []struct{ magic, what, fix string }{
-		{"\x1f\x8b", "a gzip file", "unpack it"},
-		{"PK\x03\x04", "a zip file", "unpack it; if it is a spreadsheet (.xlsx, .ods), save it as CSV in UTF-8"},
-		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of an old version of Microsoft Office", "save it as CSV in UTF-8"},
-		{"SQLite f", "a database of SQLite", "export its table as CSV"},
-		{"\x89HDF\r\n\x1a\n", "an HDF5 file", "write it as Parquet or as JSON lines"},
-		{"BZh", "a bzip2 file", "unpack it"},
-		{"\xfd7zXZ", "an xz file", "unpack it"},
-		{"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"},
-		{"PARE", "an encrypted Parquet file", "write it without encryption"},
-		{"ARROW1", "an Arrow file", "write it as Parquet or as JSON lines"},
-	} {
-		if bytes.HasPrefix(head, []byte(kind.magic)) {
-			return refuse("not_json", kind.what, kind.fix)
-		}
-	}
-	if name := wideEncoding(head); name != "" {
-		return refuse("encoding", "encoded as "+name, saveAs(name))
-	}
-	return nil
+	return &RowError{Code: code, Reason: "it is " + what, Fix: fix, Fatal: true, Line: 1}
 }
 
 func quoteByte(b byte) string {
@@ -201,7 +185,7 @@ func (d *Reader) Next() (RawRow, error) {
 			d.line++
 		}
 		text = bytes.Trim(text, " \t\r\n")
-		if joined, found := bytes.CutPrefix(text, []byte(byteOrderMark)); found {
+		if joined, found := bytes.CutPrefix(text, []byte(charset.ByteOrderMark)); found {
 			text = bytes.TrimLeft(joined, " \t") // of a file that was appended to another
 		}
 		if len(text) > 0 {

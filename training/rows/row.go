@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Message is one turn of a conversation.
@@ -16,6 +18,7 @@ type Message struct {
 	Role    string      `json:"role"` // RoleSystem, RoleUser or RoleAssistant
 	Content string      `json:"content"`
 	Weight  json.Number `json:"weight,omitempty"` // NotLearned; empty = the message is learned as usual
+	Pieces  []Piece     `json:"-"`                // texts and images in their order, Content being the texts; nil = only text
 }
 
 // NotLearned is the weight of an answer that is shown to the model, but not learned.
@@ -33,10 +36,12 @@ type Row struct {
 	Parts []Part // in the order in which they are written
 }
 
-// Part is one field of a row: a text, or a conversation if Messages is not nil.
+// Part is one field of a row: a text, an image if Image is not empty, or a conversation if
+// Messages is not nil.
 type Part struct {
 	Key      string
 	Text     string
+	Image    string // SHA-256
 	Messages []Message
 }
 
@@ -65,8 +70,11 @@ func (r Row) AppendJSON(to []byte) ([]byte, error) {
 		}
 		out.WriteString(before + p.Key + `":`)
 		var value any = p.Text
+		if p.Image != "" {
+			value = imageJSON{Image: p.Image}
+		}
 		if p.Messages != nil {
-			value = p.Messages
+			value = messagesJSON(p.Messages)
 		}
 		if err := e.Encode(value); err != nil {
 			return nil, err
@@ -84,6 +92,9 @@ func (r Row) Shape() string {
 		name := p.Key
 		if p.Messages != nil && p.Key != KeyMessages {
 			name += " (messages)"
+		}
+		if p.Image != "" {
+			name += " (image)"
 		}
 		names = append(names, name)
 	}
@@ -111,7 +122,7 @@ func (r Row) Question() string {
 			continue
 		}
 		if p.Messages == nil {
-			return p.Text
+			return p.Text + p.Image
 		}
 		var said []string
 		for _, m := range p.Messages {
@@ -121,11 +132,17 @@ func (r Row) Question() string {
 			if m.Role == RoleUser {
 				said = append(said, m.Content)
 			}
+			for _, piece := range m.Pieces {
+				said = append(said, piece.Image)
+			}
 		}
 		return strings.Join(said, "\n")
 	}
 	return ""
 }
+
+// Normal is the form in which questions are compared, see package plain.
+func Normal(text string) string { return plain.Normal(text) }
 
 // Digest is a 64-bit hash: a million rows collide with a probability of 3e-8.
 func Digest(text []byte) uint64 {

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/training/rows/charset"
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Limits of a row, so that no row expands to much more than its bytes.
@@ -39,8 +41,8 @@ func RowFields(raw *RawRow) ([]Field, error) {
 	if !utf8.Valid(text) {
 		return nil, NotUTF8(text)
 	}
-	if f := escaped(text); f != nil {
-		return nil, f
+	if reason, fix := charset.Escaped(text); reason != "" {
+		return nil, &RowError{Code: "encoding", Reason: reason, Fix: fix}
 	}
 	if !json.Valid(text) {
 		return nil, syntaxFlaw(raw)
@@ -49,6 +51,12 @@ func RowFields(raw *RawRow) ([]Field, error) {
 		return nil, &RowError{Code: "wrong_type", Reason: "must be an object, not " + jsonKind(text), Fix: `write rows like {"prompt": "…", "completion": "…"}`}
 	}
 	return objectFields(text)
+}
+
+// NotUTF8 is the error of a text that is not UTF-8. It names the encoding if the bytes show it.
+func NotUTF8(text []byte) *RowError {
+	reason, fix := charset.NotUTF8(text)
+	return &RowError{Code: "encoding", Reason: reason, Fix: fix}
 }
 
 // syntaxFlaw is the JSON library's error about a row.
@@ -211,7 +219,7 @@ func shortName(s string) string {
 
 // quotedName quotes a key for a message, with what is invisible around it.
 func quotedName(key string) string {
-	if Trim(key) == key || len(key) > maxQuoted {
+	if plain.Trim(key) == key || len(key) > maxQuoted {
 		return strconv.Quote(shortName(key))
 	}
 	return strconv.QuoteToASCII(key)

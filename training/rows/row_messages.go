@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // role returns the canonical name of a role; "" for an unknown one.
@@ -48,7 +48,7 @@ func (in *RowInput) messages(name string, raw []byte) ([]Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !isBlank(m.Content) {
+		if !plain.IsBlank(m.Content) || len(m.Pieces) > 0 {
 			list = append(list, m)
 		} else if m.Role != RoleSystem {
 			return nil, blank(field, "the message of the "+m.Role)
@@ -89,7 +89,7 @@ func (in *RowInput) message(name string, raw []byte) (m Message, err error) {
 				return m, err
 			}
 		case "content":
-			if m.Content, err = in.content(field, f.value); err != nil {
+			if m.Content, m.Pieces, err = in.content(field, f.value); err != nil {
 				return m, err
 			}
 		case "weight":
@@ -180,27 +180,36 @@ func weight(field string, raw []byte) (json.Number, error) {
 	return "", &RowError{Code: "weight", Field: field, Reason: "the weight of a message must be 0 or 1, not " + shortName(string(raw)), Fix: "use 0 for an answer that is not learned, and 1 for others"}
 }
 
-// content reads the text of a message: a text, or OpenAI's list of text parts.
-func (in *RowInput) content(name string, raw []byte) (string, error) {
+// content reads what a message says: a text, or OpenAI's list of parts. Without images there
+// are no pieces.
+func (in *RowInput) content(name string, raw []byte) (string, []Piece, error) {
 	if raw[0] != '[' {
-		return in.text(name, raw)
+		text, err := in.text(name, raw)
+		if err != nil {
+			return "", nil, err
+		}
+		text, pieces := in.marked(text)
+		return text, pieces, nil
 	}
 	items, more := listItems(raw, maxMessages)
 	if more {
-		return "", &RowError{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d parts", maxMessages)}
+		return "", nil, &RowError{Code: "too_many_messages", Field: name, Reason: fmt.Sprintf("more than %d parts", maxMessages)}
 	}
-	var all strings.Builder
+	var pieces []Piece
+	images := false
 	for _, item := range items {
-		var part struct {
-			Type string `json:"type"`
-			Text string `json:"text"`
+		p, err := in.part(name, item)
+		if err != nil {
+			return "", nil, err
 		}
-		if err := strictjson.Unmarshal(item, &part, strictjson.AllowUnknown); err != nil || part.Type != "text" {
-			return "", &RowError{Code: "unsupported", Field: name, Reason: "a part of the message is not text", Fix: "keep only parts of the type text"}
-		}
-		all.WriteString(part.Text)
+		images = images || p.Image != ""
+		pieces = append(pieces, p)
 	}
-	return all.String(), in.checkText(name, all.String())
+	all := joined(pieces)
+	if !images {
+		pieces = nil
+	}
+	return all, pieces, in.checkText(name, all)
 }
 
 // checkOrder requires at most one system message, first, then user and assistant in turns.

@@ -21,11 +21,7 @@ func ReadRow(line []byte) (Row, error) {
 			continue
 		}
 		p := Part{Key: key}
-		target := any(&p.Text)
-		if len(value) > 0 && value[0] == '[' {
-			target = &p.Messages
-		}
-		if err := json.Unmarshal(value, target); err != nil {
+		if err := p.read(value); err != nil {
 			return Row{}, fault.Wrap(fault.Input, "read row", key, err)
 		}
 		r.Parts = append(r.Parts, p)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/rows/plain"
 )
 
 // Limits of a heading.
@@ -118,8 +119,8 @@ func (t *csvTable) heading() error {
 			return refuse("the name of column "+fmt.Sprint(i+1)+" has a line end", "save the file with line feeds as line ends, and put the names of the fields in the first line")
 		case strings.TrimSpace(name) == "":
 			return refuse(fmt.Sprintf("column %d has no name", i+1), "put the name of each field in the first line, or remove the column")
-		case rows.Trim(name) != name:
-			return refuse("the name "+quoted(rows.Trim(name))+fmt.Sprintf(" of column %d has white space or an invisible character before or behind it", i+1), "remove it")
+		case plain.Trim(name) != name:
+			return refuse("the name "+quoted(plain.Trim(name))+fmt.Sprintf(" of column %d has white space or an invisible character before or behind it", i+1), "remove it")
 		case slices.Contains(t.names[:i], name):
 			return refuse("the column "+quoted(name)+" is listed twice", "keep one")
 		}

@@ -5,9 +5,9 @@ package rowimage
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/imagefile"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/image"
@@ -71,20 +71,11 @@ func (r *Reader) data(ctx context.Context, v any) (any, error) {
 	if !ok || r.Skip != nil && r.Skip(uri) {
 		return v, nil
 	}
-	file, name, err := r.Documents.Open(ctx, r.Tenant, uri)
+	data, name, err := imagefile.Read(ctx, r.Documents, r.Tenant, uri)
 	if err != nil {
-		return nil, activities.OfDataset(err)
+		return nil, err
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, image.MaxBytes+1))
-	if err != nil {
-		return nil, fault.Disk("read image", name, err)
-	}
-	r.read, r.files = r.read+len(data), r.files+1
-	switch {
-	case len(data) > image.MaxBytes:
-		return nil, fault.New(fault.Input, "read image", name, fmt.Sprintf("it has over %d MiB; make it smaller", image.MaxBytes>>20))
-	case r.read > maxBytes:
+	if r.read, r.files = r.read+len(data), r.files+1; r.read > maxBytes {
 		return nil, fault.New(fault.Input, "read image", name, fmt.Sprintf(
 			"the images of all rows have over %d MiB; make them smaller, or use fewer rows", maxBytes>>20))
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/images"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/safetext"
@@ -186,10 +187,16 @@ func (c *Counter) job(ctx context.Context, in Input, model training.Model, dir s
 		}
 		return f, err
 	}
-	if job.Train, err = fetch(in.Train, "train.jsonl"); err != nil || in.Eval == nil {
+	if job.Train, err = fetch(in.Train, "train.jsonl"); err != nil {
 		return job, err
 	}
-	eval, err := fetch(*in.Eval, "eval.jsonl")
-	job.Eval = &eval
+	if in.Eval != nil {
+		eval, err := fetch(*in.Eval, "eval.jsonl")
+		if err != nil {
+			return job, err
+		}
+		job.Eval = &eval
+	}
+	job.Images, err = images.Fetch(ctx, c.store, in.Tenant, dir, &job.Train, job.Eval)
 	return job, err
 }

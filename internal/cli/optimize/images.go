@@ -13,29 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/transfer"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/python"
-	"github.com/cogniverse/cogflow/tenant"
 )
-
-// besides opens the image files that the rows of a local file name. A relative path begins at the
-// folder of that file.
-type besides string
-
-// Open opens a file of this machine, as the user who runs the command may.
-func (folder besides) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
-	name := uri
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(string(folder), name)
-	}
-	info, err := os.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, "", fault.New(fault.Input, "read image", name, "must be a regular file")
-	}
-	if err != nil {
-		return nil, "", fault.Wrap(fault.Input, "read image", name, err)
-	}
-	file, err := os.Open(name)
-	return file, name, fault.Wrap(fault.Input, "read image", name, err)
-}
 
 // embed replaces the local image files in the inputs of the rows by their data, in a new file that
 // is uploaded instead. Without such rows, the set is unchanged.
@@ -43,7 +21,7 @@ func (s *set) embed(ctx context.Context, inputs []prompt.Field) (err error) {
 	if s.name == "" || transfer.Remote(s.name) || !slices.ContainsFunc(inputs, func(f prompt.Field) bool { return f.HoldsImages() }) {
 		return nil
 	}
-	reader := &rowimage.Reader{Documents: besides(filepath.Dir(s.name)), Inputs: inputs, Skip: transfer.Remote}
+	reader := &rowimage.Reader{Documents: transfer.Beside(filepath.Dir(s.name)), Inputs: inputs, Skip: transfer.Remote}
 	rows, err := os.Open(s.name)
 	if err != nil {
 		return fault.Wrap(fault.Input, "read "+s.flag, s.name, err)

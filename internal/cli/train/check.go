@@ -97,6 +97,7 @@ func (a app) checkRows(ctx context.Context, c rowCheck) error {
 	if c.eval != "" {
 		eval = localRows(c.eval)
 	}
+	c.o.Images, c.o.EvalImages = localImages(ctx, c.file), localImages(ctx, c.eval)
 	check, err := dataset.Prepare(ctx, c.o, localRows(c.file), eval, io.Discard, io.Discard)
 	if err != nil && (check.OK || check.Errors == 0) {
 		return err
@@ -199,6 +200,9 @@ func (a app) printSurvey(s dataset.Survey, limit int, counted *training.DataStat
 	}
 	if limit > 0 {
 		a.Say("Longer than %d tokens: %s%d of %s (%.1f %%)", limit, about, s.Truncated, format.Count(s.Kept, "row", "rows"), 100*float64(s.Truncated)/float64(s.Kept))
+	}
+	if counted == nil && s.Images > 0 {
+		a.Say("Images: %d. Their tokens are not in these estimates, because they depend on the model: a dry run counts them.", s.Images)
 	}
 	if counted == nil && len(s.Roles) > 0 {
 		a.Say("Estimated with 5 tokens per message for the chat template. Templates with a header add up to hundreds per row: a dry run counts them.")

@@ -3,6 +3,7 @@ package train_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
@@ -26,6 +28,7 @@ func TestTraining(t *testing.T) {
 	b := clitest.New(t, root.Run)
 	b.Serve()
 	b.Step("start", testTrainStart)
+	b.Step("images", testTrainImages)
 	b.Step("control", testTrainSteer)
 	b.Step("results", testTrainResults)
 	b.Step("auto", testTrainAuto)
@@ -76,6 +79,35 @@ func testTrainStart(t *testing.T, b *clitest.Bench) {
 	again, err := store.Stat(t.Context(), key)
 	require.NoError(t, err)
 	assert.Equal(t, stored, again, "a stored file is not uploaded again")
+}
+
+// testTrainImages: the images of a local dataset are uploaded with it, each once.
+func testTrainImages(t *testing.T, b *clitest.Bench) {
+	picture := []byte("\x89PNG, which a worker checks")
+	sum := sha256.Sum256(picture)
+	uri := "dataset:" + hex.EncodeToString(sum[:])
+	require.NoError(t, os.Mkdir(filepath.Join(b.Dir, "pictures"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(b.Dir, "pictures", "a.png"), picture, 0o600))
+	row := `{"prompt": "pictures/a.png", "completion": "b", "images": [%q, %q, "s3://bucket/c.png"]}` + "\n"
+	file := filepath.Join(b.Dir, "captions.jsonl")
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, row, "pictures/a.png", "file://"+filepath.Join(b.Dir, "pictures", "a.png")), 0o600))
+	args := []string{"train", "sft", "--dataset", file, "--base-model", "org/base", "--name", "captions", "--tenant", "acme", "--detach", "--json"}
+	code, out, errors := b.Run(args...)
+	require.Equal(t, cli.ExitDone, code, errors)
+	first := clitest.Decode[cli.Started](t, out)
+	var in trainflow.Input
+	require.NoError(t, json.Unmarshal(b.Begun(first.WorkflowID, first.RunID).GetInput().GetPayloads()[0].GetData(), &in))
+	assert.Equal(t, "captions.jsonl", in.Dataset.Name)
+	for name, want := range map[string]string{in.Dataset.URI: fmt.Sprintf(row, uri, uri), uri: string(picture)} {
+		stored, err := activities.ReadAll(t.Context(), b.Store(), training.UploadKey("acme", strings.TrimPrefix(name, "dataset:")))
+		require.NoError(t, err)
+		assert.Equal(t, want, string(stored))
+	}
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, row, "pictures/a.png", "none.png"), 0o600))
+	code, _, errors = b.Run(args...)
+	require.Equal(t, cli.ExitFailed, code)
+	require.Contains(t, errors, "captions.jsonl, row 1")
+	require.Contains(t, errors, "none.png: no such file")
 }
 
 func testTrainSteer(t *testing.T, b *clitest.Bench) {

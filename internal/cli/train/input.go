@@ -81,7 +81,7 @@ func (a app) method(ctx context.Context, name string, o options) (training.Metho
 	case transfer.Remote(o.dataset):
 		return "", cli.Usage("auto requires a local file; set the method for %s", o.dataset)
 	}
-	check, err := dataset.Prepare(ctx, dataset.CheckOptions{Name: o.dataset}, localRows(o.dataset), nil, io.Discard, io.Discard)
+	check, err := dataset.Prepare(ctx, dataset.CheckOptions{Name: o.dataset, Images: localImages(ctx, o.dataset)}, localRows(o.dataset), nil, io.Discard, io.Discard)
 	if err != nil {
 		return "", err
 	}
@@ -175,7 +175,7 @@ func (a app) uploads(ctx context.Context, in *train.Input, o options) error {
 		if transfer.Remote(dataset) {
 			return activities.Dataset{URI: dataset}, nil
 		}
-		uri, err := transfer.Upload(ctx, a.App, in.Tenant, dataset)
+		uri, err := a.upload(ctx, in.Tenant, dataset)
 		return activities.Dataset{URI: uri, Name: format.BaseName(dataset)}, err
 	}
 	var err error

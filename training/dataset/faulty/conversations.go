@@ -22,7 +22,7 @@ func conversations() []Dataset {
 		sft(Tools, "role tool", chats(turns(user, says("tool", "b")))),
 		sft(Tools, "tool calls", chats(turns(user, `{"role": "assistant", "content": "b", "tool_calls": [{"id": "1"}]}`))),
 		sft(Tools, "list of tools", lines(chats(), `{"messages": [`+turns(user, answer)+`], "tools": [{"name": "f"}]}`)),
-		sft(Tools, "image in a message", chats(turns(`{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}`, answer))),
+		sft(Tools, "audio in a message", chats(turns(`{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "x"}}]}`, answer))),
 
 		sft(Thinking, "thinking of an earlier answer", chats(turns(user, thinks, user, answer))),
 		sft(Thinking, "thinking of the last answer", chats(turns(user, answer, user, thinks))),

@@ -40,12 +40,13 @@ const (
 	Duplicates = "duplicates"
 	Leaks      = "leaks"
 	Cuts       = "cuts"
+	Images     = "images"
 )
 
 // Datasets returns all datasets, by group.
 func Datasets() []Dataset {
 	var all []Dataset
-	for _, list := range [][]Dataset{formats(), tables(), encodings(), conversations(), specials(), lessons()} {
+	for _, list := range [][]Dataset{formats(), tables(), encodings(), conversations(), specials(), lessons(), images()} {
 		all = append(all, list...)
 	}
 	return all

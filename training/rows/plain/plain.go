@@ -1,4 +1,5 @@
-package rows
+// Package plain compares texts as people read them.
+package plain
 
 import (
 	"strings"
@@ -44,8 +45,8 @@ func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r)
 }
 
-// isBlank reports whether a text has nothing that a reader sees.
-func isBlank(text string) bool { return Trim(text) == "" }
+// IsBlank reports whether a text has nothing that a reader sees.
+func IsBlank(text string) bool { return Trim(text) == "" }
 
 // Trim removes white space and invisible characters around a text.
 func Trim(text string) string {

@@ -1,10 +1,11 @@
-package rows
+// Package secret recognizes credentials in texts.
+package secret
 
 import "strings"
 
-// Secret is the kind of credential that text seems to contain; "" if none. It knows the
+// Kind is the kind of credential that text seems to contain; "" if none. It knows the
 // tokens that have a fixed prefix.
-func Secret(text string) string {
+func Kind(text string) string {
 	if strings.Contains(text, "PRIVATE KEY-----") && strings.Contains(text, "-----BEGIN ") {
 		return "a private key"
 	}

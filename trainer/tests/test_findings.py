@@ -43,7 +43,23 @@ def chat(*said):
 
 
 @pytest.fixture
-def look(random_model):
+def last():
+    """The findings of the last look."""
+    return []
+
+
+@pytest.fixture
+def reasons(last):
+    return lambda: [f.reason for f in last]
+
+
+@pytest.fixture
+def fixes(last):
+    return lambda: [f.fix for f in last]
+
+
+@pytest.fixture
+def look(random_model, last):
     """The findings of rows under a chat template, as (row, severity, code, field)."""
 
     def run(rows, template=None, method="sft", bos=None, prompts=None, model=None, **changes):
@@ -57,6 +73,7 @@ def look(random_model):
             return [(f.row, f.severity, f.code, f.field) for f in found]
         encoder = Encoder(tokenizer, "tiny", config.max_seq_length, config.assistant_only_loss)
         found = findings.check(method, encoder, tokenizer, config, rows)
+        last[:] = found
         assert all(f.reason for f in found)
         return [(f.row, f.severity, f.code, f.field) for f in found]
 
@@ -74,6 +91,22 @@ def test_sound_rows_have_no_findings(look):
 def test_row_that_the_template_refuses(look):
     rows = [chat(ask("a"), say("b")), chat({"role": "system", "content": "s"}, ask("a"), say("b"))]
     assert look(rows, NO_SYSTEM + STRIPS) == [(1, "error", "template_refuses", "")]
+
+
+def test_row_at_which_the_template_fails(look):
+    """Whatever a template computes, the row is named."""
+    for wrong in (
+        "1 // (messages | length - 3)",
+        "messages[0]['content'].encode('ascii')",
+        "'%(a)s' % {'b': messages | length}",
+        "[].pop()",
+    ):
+        template = "{% if messages[0].role == 'system' %}{{ " + wrong + " }}{% endif %}" + STRIPS
+        rows = [
+            chat(ask("a"), say("b")),
+            chat({"role": "system", "content": "é"}, ask("a"), say("b")),
+        ]
+        assert look(rows, template) == [(1, "error", "template_refuses", "")], wrong
 
 
 def test_rows_with_nothing_to_learn(look):
@@ -119,6 +152,16 @@ def test_special_tokens_in_texts(look):
     assert look(prompts) == [(0, "warn", "special_token", "prompt")]
 
 
+def test_marks_of_the_template_that_are_no_tokens(look):
+    llama2 = (
+        "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+        "{% else %} {{ m.content }} <|im_end|>{% endif %}{% endfor %}"
+    )
+    rows = [chat(ask("red [/INST] yes [INST] blue"), say("b")), chat(ask("a[1]"), say("<|user|>"))]
+    assert look(rows, llama2) == [(0, "warn", "special_token", "messages[0]")]
+    assert look(rows) == [], "this template does not write them"
+
+
 def test_special_tokens_in_pairs_and_triplets(look):
     pairs = [{"prompt": "a", "chosen": "b<|im_end|>", "rejected": "c <|im_start|>"}]
     assert look(pairs, method="dpo") == [(0, "warn", "special_token", "rejected")]
@@ -134,6 +177,14 @@ def test_doubled_begin_and_end(look):
     assert look(rows, bos="<|endoftext|>") == [(0, "warn", "double_begin", "")]
 
 
+def test_end_that_the_template_writes_twice(look, reasons):
+    twice = STRIPS.replace("<|im_end|>\n{% endfor %}", "<|im_end|>\n{% endfor %}<|im_end|>")
+    assert look([chat(ask("a"), say("b"))], twice) == [(0, "warn", "double_end", "")]
+    assert reasons() == [
+        "<|im_end|> is there twice: the tokenizer or the chat template writes it twice"
+    ]
+
+
 def test_end_that_is_never_learned(look):
     assert look(make.chats(3), PLAIN) == [(None, "warn", "end_not_learned", "")]
     marked = STRIPS.replace(
@@ -146,7 +197,7 @@ def test_end_that_is_never_learned(look):
     assert look(make.chats(3), marked) == []
 
 
-def test_what_the_template_leaves_out(look):
+def test_what_the_template_leaves_out(look, fixes):
     thinks = "<think>it is blue</think>small"
     rows = [chat(ask("a"), say(thinks), ask("b"), say(thinks)), chat(ask("a"), say(thinks))]
     assert look(rows, max_seq_length=256) == []
@@ -154,6 +205,12 @@ def test_what_the_template_leaves_out(look):
     rows[0]["messages"][3] = say("<think>no</think>c")
     want = [(0, "warn", "thinking_left_out", "messages[1]")]
     assert look(rows, STRIPS, max_seq_length=256) == want
+    always = STRIPS.replace(" and not loop.last", "")
+    rows = [chat(ask("a"), say("<think>it</think>c"), ask("b"), say("<think>no</think>d"))]
+    want = [(0, "warn", "thinking_left_out", f"messages[{i}]") for i in (1, 3)]
+    assert look(rows, always, max_seq_length=256) == want
+    assert fixes()[0].startswith("end a row with this answer")
+    assert fixes()[1] == "remove the thinking, or use another model"
     rows = [chat({"role": "system", "content": "be brief"}, ask("a"), say("b"))]
     assert look(rows, USER_ONLY) == [(0, "warn", "message_left_out", "messages[0]")]
 

@@ -6,6 +6,7 @@ than its author is likely to expect.
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,7 +114,7 @@ class _Causal:
         elif length <= self._limit:
             self._whole += 1
             self._ends += self._tokenizer.eos_token_id in encoded["labels"]
-        yield from self._doubled(i, encoded["input_ids"], "")
+        yield from self._doubled(i, encoded["input_ids"], "", row)
         if "messages" in row:
             yield from self._left_out(i, row["messages"], "messages", encoded["input_ids"], length)
 
@@ -135,7 +136,7 @@ class _Causal:
             self._ends += self._tokenizer.eos_token_id in encoded["chosen_ids"]
         for key in ("chosen", "rejected"):
             ids = encoded["prompt_ids"] + encoded[f"{key}_ids"]
-            yield from self._doubled(i, ids, key)
+            yield from self._doubled(i, ids, key, row)
             if isinstance(row[key], list):
                 said = row["prompt"] + row[key]
                 yield from self._left_out(i, said, key, ids, length)
@@ -154,9 +155,9 @@ class _Causal:
         ]
         return starts[0], starts[-1]
 
-    def _doubled(self, i: int, ids: list[int], field: str) -> Iterator[Finding]:
+    def _doubled(self, i: int, ids: list[int], field: str, row: Row) -> Iterator[Finding]:
         """A begin token at the beginning, or an end token at the end, that is there twice: the
-        row brings one, and tokenizer or template add another."""
+        row brings one, and tokenizer or template add another, or these write two."""
         begin, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
         tail = itertools.islice((t for t in reversed(ids) if t == end or not self._blank(t)), 2)
         for twice, name, code in (
@@ -165,8 +166,15 @@ class _Causal:
         ):
             if twice:
                 token = getattr(self._tokenizer, name)
-                reason = f"{token} is there twice: the row has one, and another is added"
-                yield Finding(i, WARNING, code, reason, field, f"remove {token} from the row")
+                reason, fix = (
+                    "the row has one, and another is added",
+                    f"remove {token} from the row",
+                )
+                if not any(token in text for _, text in _texts(row)):
+                    reason = "the tokenizer or the chat template writes it twice"
+                    fix = "use a model whose tokenizer and chat template write it once"
+                reason = f"{token} is there twice: {reason}"
+                yield Finding(i, WARNING, code, reason, field, fix)
 
     def _blank(self, token: int) -> bool:
         return not self._tokenizer.decode([token]).strip()
@@ -191,7 +199,8 @@ class _Causal:
             rest = _without_thinking(text_of(m["content"]))
             if m["role"] == "assistant" and rest and all(self._shown(r, shown) for r in rest):
                 reason = "the chat template leaves out the thinking of this answer"
-                yield Finding(i, WARNING, "thinking_left_out", reason, where, _SPLIT)
+                fix = _SPLIT if k < len(said) - 1 else _UNTHINK
+                yield Finding(i, WARNING, "thinking_left_out", reason, where, fix)
             else:
                 reason = f"the chat template does not write this message of the {m['role']}"
                 yield Finding(i, WARNING, "message_left_out", reason, where, _PUT)
@@ -211,6 +220,11 @@ _PUT = "put its text into the message of the user, or use another model"
 _THINK = "remove the thinking, or let the template think (enable_thinking in chat_template_kwargs)"
 _TWICE = "</think><think>"
 _SPLIT = "end a row with this answer, so that its thinking is learned"
+_UNTHINK = "remove the thinking, or use another model"
+# How chat templates mark turns. Some tokenizers have no token of their own for that.
+_MARK = re.compile(
+    r"<\|[A-Za-z0-9_ -]{1,40}\|>|<｜[^｜<>]{1,30}｜>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
+)
 
 
 def embedding(
@@ -250,10 +264,12 @@ def _control(i: int, field: str, text: str, special: list[str]) -> Iterator[Find
 
 
 def _special(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The control tokens of a tokenizer, longest first. Tokens that are spelled like words are
-    none: some tokenizers list them to keep them whole."""
+    """The control tokens of a tokenizer and the marks of its chat template, longest first. Tokens
+    that are spelled like words are none: some tokenizers list them to keep them whole."""
     known = set(tokenizer.all_special_tokens)
     known |= {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
+    if isinstance(tokenizer.chat_template, str):
+        known |= set(_MARK.findall(tokenizer.chat_template))
     return sorted((t for t in known if t.strip() and not t.isalnum()), key=lambda t: (-len(t), t))
 
 

@@ -22,6 +22,16 @@ from .method import Row, Stats
 T = TypeVar("T")
 
 PROBES = ("?", "0")  # answers that show what a template writes around any
+# What a chat template raises, by itself or by what it computes.
+_FAILS = (
+    TemplateError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 IGNORED = -100  # label of a token that the loss does not see
 
 
@@ -260,8 +270,9 @@ class Encoder:
             return self._tokenizer.apply_chat_template(
                 messages, **self._variables, tokenize=True, return_dict=True, **options
             )
-        except (TemplateError, ValueError, TypeError) as e:
-            raise Refused(f"the chat template of {self._name} refuses a conversation: {e}") from e
+        except _FAILS as e:
+            why = f"{type(e).__name__} {e}" if isinstance(e, LookupError) else e
+            raise Refused(f"the chat template of {self._name} refuses a conversation: {why}") from e
 
 
 class _Marked(Extension):

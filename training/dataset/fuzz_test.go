@@ -15,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/table/jsonfile"
 )
 
 // FuzzPrepare holds that no file whatsoever makes it panic, that what is wrong
@@ -75,7 +76,7 @@ func FuzzReader(f *testing.F) {
 	}
 	read := func(t *testing.T, r io.Reader) (got []string, failure string) {
 		const limit = 64
-		d, err := rows.NewReader(r, limit)
+		d, err := jsonfile.NewReader(r, limit)
 		for err == nil {
 			var raw rows.RawRow
 			if raw, err = d.Next(); err == nil {

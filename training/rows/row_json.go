@@ -69,7 +69,7 @@ func syntaxFlaw(raw *RawRow) *RowError {
 	at := min(int(syntax.Offset), len(raw.Text))
 	if strings.Contains(syntax.Error(), "unexpected end") {
 		f := &RowError{Code: "truncated_json", Reason: "the JSON object is not closed", Fix: "write each object on one line of its own"}
-		if raw.cut {
+		if raw.Cut {
 			f.Fix = "the file is cut off within its last line: write it again"
 		}
 		return f

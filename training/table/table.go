@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/training/rows"
+	"github.com/cogniverse/cogflow/training/table/jsonfile"
 	"github.com/cogniverse/cogflow/training/table/parquet"
 )
 
@@ -66,7 +67,7 @@ func newTable(name string, file io.Reader, maxRow int) (unclosed, error) {
 			return newCSV(head, kind, maxRow)
 		}
 	}
-	return rows.NewReader(head, maxRow)
+	return jsonfile.NewReader(head, maxRow)
 }
 
 // separated tells CSV and TSV from JSON: by the name of the file, else by a first line that

@@ -67,7 +67,7 @@ func turns(s summary.Sample) []report.Turn {
 	for i, p := range s.Parts {
 		side, who := partOf(p.Key)
 		if p.Messages == nil {
-			add(side, who, p.Text)
+			add(side, who, p.Text+imageName(p.Image))
 			continue
 		}
 		for j, m := range p.Messages {
@@ -75,6 +75,11 @@ func turns(s summary.Sample) []report.Turn {
 			case m.Role == rows.RoleAssistant && side == "ask" && i == last && j == len(p.Messages)-1:
 				add("want", "Expected answer", m.Content)
 			case side == "ask":
+				for _, piece := range m.Pieces {
+					if piece.Image != "" {
+						add("ask", roleTitle(m.Role), imageName(piece.Image))
+					}
+				}
 				add("ask", roleTitle(m.Role), m.Content)
 			default:
 				add(side, who, m.Content)
@@ -89,6 +94,14 @@ func turns(s summary.Sample) []report.Turn {
 		out = append(out, report.NewTurn("ask", "Row", "", s.Text))
 	}
 	return out
+}
+
+// imageName names an image by the beginning of its SHA-256: a report has no images in it.
+func imageName(image string) string {
+	if image == "" {
+		return ""
+	}
+	return "image " + image[:min(len(image), 12)]
 }
 
 // partOf is the side of the conversation to which a field of a row belongs, and its title.

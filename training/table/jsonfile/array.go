@@ -1,16 +1,18 @@
-package rows
+package jsonfile
 
 import (
 	"errors"
 	"io"
+
+	"github.com/cogniverse/cogflow/training/rows"
 )
 
 // element returns the next element of the array. Brackets and quotes alone decide where it
 // ends; the parser checks its content.
-func (d *Reader) element() (RawRow, error) {
+func (d *Reader) element() (rows.RawRow, error) {
 	first, err := d.separator()
 	if err != nil {
-		return RawRow{}, err
+		return rows.RawRow{}, err
 	}
 	d.row++
 	start := d.line
@@ -19,15 +21,15 @@ func (d *Reader) element() (RawRow, error) {
 	if errors.Is(err, io.EOF) {
 		f := d.fatal("truncated_json", "the file ends within this row", "the file is cut off: write it again")
 		f.Line = start
-		return RawRow{}, f
+		return rows.RawRow{}, f
 	}
-	if f, ok := errors.AsType[*RowError](err); ok {
+	if f, ok := errors.AsType[*rows.RowError](err); ok {
 		f.Line, f.Row = start, d.row
 	}
 	if err != nil {
-		return RawRow{}, err
+		return rows.RawRow{}, err
 	}
-	return RawRow{Line: start, Row: d.row, Text: d.buffer}, nil
+	return rows.RawRow{Line: start, Row: d.row, Text: d.buffer}, nil
 }
 
 // separator skips the characters before an element and returns its first byte; io.EOF after

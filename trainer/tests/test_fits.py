@@ -241,6 +241,26 @@ def test_pairs(tmp_path, random_model, train):
         assert want in planned
 
 
+def rare(t):
+    t.add_tokens(["<|rare|>"])
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_held_out_rows_count(tmp_path, random_model, train, method):
+    """A token without an embedding would end the first evaluation."""
+    model = base(tmp_path, random_model, tokenizer(rare))
+    rows, held = (
+        (make.chats(4), make.chats(2)) if method == "sft" else (make.pairs(4), make.pairs(2))
+    )
+    if method == "sft":
+        held[1]["messages"][1]["content"] = "<|rare|>"
+    else:
+        held[1]["rejected"] = "<|rare|>"
+    planned, trained = started(train, make.document(tmp_path, model, method, rows, held))
+    assert planned == trained
+    assert "writes token 512 ('<|rare|>')" in planned
+
+
 def test_a_plan_reads_no_weights(tmp_path, random_model, train):
     """The machine that plans may lack the memory for them: these are 16 GB, and not on the disk."""
     model = base(tmp_path, random_model, None)

@@ -68,10 +68,11 @@ class Method(SFT):
                 f"no pair has room for an answer within max_seq_length {c.max_seq_length}; "
                 "raise it or set max_prompt_length"
             )
-        tokens = (ids for row in kept for ids in row.values())
-        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         self._train = Dataset.from_list(kept)
         self._held_out = [row for row, _, _ in each("eval", held_out, encode)]
+        rows = (row for row in (*kept, *self._held_out) if row is not None)
+        tokens = (ids for row in rows for ids in row.values())
+        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         check_dropped(
             self._job,
             [(row, ids) for row, (ids, _, _) in zip(train, encoded, strict=True)],

@@ -61,13 +61,13 @@ class Method:
                 f"no row has anything to learn within max_seq_length {c.max_seq_length}: "
                 "prompts fill it"
             )
-        tokens = (row["input_ids"] for row in kept)
-        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         self._train = Dataset.from_list(kept)
         if c.packing:
             options = {"keep_in_memory": True}
             self._train = pack_dataset(self._train, c.max_seq_length, "bfd", options)
         self._held_out = [row for row, _ in each("eval", held_out, encoder.sft)]
+        tokens = (row["input_ids"] for row in (*kept, *self._held_out) if row is not None)
+        fits.vocabulary(self._job, self.model, self._tokenizer, tokens)
         check_dropped(
             self._job,
             [(row, ids) for row, (ids, _) in zip(train, encoded, strict=True)],

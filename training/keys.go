@@ -89,7 +89,7 @@ func LengthsKey(t tenant.ID, s Spec) (string, error) {
 	if s.LoRA != nil {
 		of.LoRA = &LoRA{TargetModules: s.LoRA.TargetModules}
 	}
-	if s.Config.Loss == "mnr" { // which rows have no batch is random
+	if s.Config.Loss == "mnr" || s.Config.Loss == LateInteraction { // which rows have no batch is random
 		of.Seed, of.Config.BatchSize, of.Config.Accumulation = s.Seed, s.Config.BatchSize, s.Config.Accumulation
 	}
 	job, err := of.JobID()

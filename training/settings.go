@@ -8,7 +8,7 @@ type Settings struct {
 	Epochs          *float64 `json:"epochs,omitempty"`                      // passes over the training rows (default 3)
 	BatchSize       *int     `json:"batch_size,omitempty"`                  // rows per device and step (default 4; embedding 16)
 	Accumulation    *int     `json:"gradient_accumulation_steps,omitempty"` // batches per optimizer step (default 4; embedding 1)
-	LearningRate    *float64 `json:"learning_rate,omitempty"`               // default 2e-4 for SFT, 5e-5 for DPO, 2e-5 for embedding models
+	LearningRate    *float64 `json:"learning_rate,omitempty"`               // default 2e-4 for SFT and late_interaction, 5e-5 for DPO, 2e-5 for other embedding models
 	Scheduler       *string  `json:"lr_scheduler,omitempty"`                // linear (default), cosine or constant
 	WarmupSteps     *int     `json:"warmup_steps,omitempty"`                // default 100
 	WeightDecay     *float64 `json:"weight_decay,omitempty"`                // default 0; embedding 0.01
@@ -24,7 +24,7 @@ type Settings struct {
 
 	Beta            *float64 `json:"beta,omitempty"`              // DPO: strength of the reference model (default 0.1)
 	MaxPromptLength *int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt (default 256, at most half of max_seq_length)
-	Loss            *string  `json:"loss,omitempty"`              // embedding: triplet (default) or mnr
+	Loss            *string  `json:"loss,omitempty"`              // embedding: triplet (default), mnr, or late_interaction for ColIdefics3, ColQwen2 and ColPali
 	DistanceMetric  *string  `json:"distance_metric,omitempty"`   // embedding, triplet loss: cosine (default), euclidean or manhattan
 	TripletMargin   *float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss: default 0.5
 
@@ -36,7 +36,7 @@ type Settings struct {
 	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
 	LoRAAlpha     *int     `json:"lora_alpha,omitempty"`     // scale (default 16)
 	LoRADropout   *float64 `json:"lora_dropout,omitempty"`   // default 0.1
-	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj; all-linear if the base model lacks one)
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj, late_interaction all of the language model and the projection; all-linear if the base model lacks one)
 
 	// FP16 true asks for 16 bits, which GPUs get anyway, in the format that
 	// they do best; false for fp32. Numerics names the format.
@@ -60,7 +60,7 @@ type LoRASettings struct {
 	R             *int     `json:"r,omitempty"`              // rank (default 8)
 	Alpha         *int     `json:"alpha,omitempty"`          // scale (default 16)
 	Dropout       *float64 `json:"dropout,omitempty"`        // default 0.1
-	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj; all-linear if the base model lacks one)
+	TargetModules []string `json:"target_modules,omitempty"` // modules that get an adapter (default q_proj, k_proj, v_proj, o_proj, embedding q_proj, v_proj, late_interaction all of the language model and the projection; all-linear if the base model lacks one)
 }
 
 // UnmarshalJSON decodes strictly and lists every problem.

@@ -41,7 +41,7 @@ func (s *Settings) fields() []settingField {
 		{"merge", switchSetting(&s.MergeWeights)},
 		{"beta", realSetting(&s.Beta, positive, 100)},
 		{"max_prompt_length", wholeSetting(&s.MaxPromptLength, 1, 1<<20)},
-		{"loss", wordSetting(&s.Loss, "triplet", "mnr")},
+		{"loss", wordSetting(&s.Loss, "triplet", "mnr", LateInteraction)},
 		{"distance_metric", wordSetting(&s.DistanceMetric, "cosine", "euclidean", "manhattan")},
 		{"triplet_margin", realSetting(&s.TripletMargin, positive, 1e6)},
 		{"chat_template_kwargs", templateSetting(&s.ChatTemplate)},

@@ -11,6 +11,14 @@ import (
 // AllLinear as a target module stands for every linear layer except the output.
 const AllLinear = "all-linear"
 
+// LateInteraction is the loss of models that have a vector for each token and each patch of
+// an image.
+const LateInteraction = "late_interaction"
+
+// Projection is the layer after the language model of a late-interaction model, whatever its
+// architecture calls it.
+const Projection = "custom_text_proj"
+
 // Resolve fills in the defaults of a method, which are Cogniverse's, and
 // refuses settings that contradict each other. LoRA is nil when all weights
 // are to be trained; Shape.Adapt or, with Extras.DefaultModules, AdaptDefault fits
@@ -22,6 +30,9 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; supported: sft, dpo, embedding")
 	}
 	p.foreign(method, s)
+	if method == Embedding && s.Loss != nil && *s.Loss == LateInteraction {
+		c.LearningRate = 2e-4 // colpali-engine's for ColQwen2
+	}
 	setTo(&c.Epochs, s.Epochs)
 	setTo(&c.BatchSize, s.BatchSize)
 	setTo(&c.Accumulation, s.Accumulation)
@@ -42,9 +53,12 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	setTo(&c.Loss, s.Loss)
 	p.distance(&c, s)
 	c.ChatTemplate = s.ChatTemplate
-	lora := p.lora(method, s, l)
+	lora := p.lora(s, l)
 	if setTo(&c.LoadIn4Bit, s.LoadIn4Bit); lora == nil && c.LoadIn4Bit {
 		p.add("load_in_4bit: weights in 4 bits cannot be trained themselves, only an adapter beside them; set use_lora to true")
+	}
+	if lora != nil && lora.TargetModules == nil {
+		lora.TargetModules = targetModules(method, c.Loss)
 	}
 	if lora == nil && c.MergeWeights {
 		p.add("merge: without LoRA there is no adapter to merge; what is published is the whole model already")
@@ -148,9 +162,10 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 	setTo(&c.DistanceMetric, s.DistanceMetric)
 	setTo(&c.TripletMargin, s.TripletMargin)
 	switch {
-	case c.Loss == "mnr" && (s.DistanceMetric != nil || s.TripletMargin != nil):
-		p.add("distance_metric and triplet_margin belong to the triplet loss, and loss is mnr")
-	case c.Loss == "mnr":
+	case c.Loss == "":
+	case c.Loss != "triplet" && (s.DistanceMetric != nil || s.TripletMargin != nil):
+		p.add("distance_metric and triplet_margin belong to the triplet loss, and loss is %s", c.Loss)
+	case c.Loss != "triplet":
 		c.DistanceMetric, c.TripletMargin = "", 0
 	case c.DistanceMetric == "cosine" && c.TripletMargin >= 2:
 		p.add("triplet_margin %v can never be reached: cosine distances lie between 0 and 2; must be > 0 and < 2", c.TripletMargin)
@@ -158,7 +173,7 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 }
 
 // lora merges the two places that may describe the adapter.
-func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) *LoRA {
+func (p *settingProblems) lora(s Settings, l LoRASettings) *LoRA {
 	if s.UseLoRA != nil && !*s.UseLoRA {
 		if l.R != nil || l.Alpha != nil || l.Dropout != nil || l.TargetModules != nil {
 			p.add("use_lora is false, and lora describes an adapter")
@@ -180,12 +195,19 @@ func (p *settingProblems) lora(method Method, s Settings, l LoRASettings) *LoRA 
 		lora.TargetModules = slices.Clone(a)
 	case b != nil:
 		lora.TargetModules = slices.Clone(b)
-	case method == Embedding:
-		lora.TargetModules = []string{"q_proj", "v_proj"}
-	default:
-		lora.TargetModules = []string{"k_proj", "o_proj", "q_proj", "v_proj"}
 	}
 	return lora
+}
+
+// targetModules are the default modules of an adapter.
+func targetModules(method Method, loss string) []string {
+	switch {
+	case loss == LateInteraction: // colpali-engine's
+		return []string{Projection, "down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"}
+	case method == Embedding:
+		return []string{"q_proj", "v_proj"}
+	}
+	return []string{"k_proj", "o_proj", "q_proj", "v_proj"}
 }
 
 func (p *settingProblems) extras(method Method, s Settings) Extras {

@@ -161,6 +161,7 @@ func TestResolveContradictions(t *testing.T) {
 		"another method's": {training.SFT, `{"beta": 0.1}`, `{}`, `"beta" is a setting of dpo`},
 		"cosine margin":    {training.Embedding, `{"triplet_margin": 5}`, `{}`, "cosine distances lie between 0 and 2"},
 		"margin of mnr":    {training.Embedding, `{"loss": "mnr", "triplet_margin": 1}`, `{}`, "belong to the triplet loss"},
+		"margin of late":   {training.Embedding, `{"loss": "late_interaction", "distance_metric": "cosine"}`, `{}`, "belong to the triplet loss, and loss is late_interaction"},
 		"two ranks":        {training.SFT, `{"lora_r": 4}`, `{"r": 8}`, "lora.r is 8 and lora_r is 4"},
 		"two dropouts":     {training.SFT, `{"lora_dropout": 0}`, `{"dropout": 0.1}`, "lora.dropout"},
 		"two targets":      {training.SFT, `{"target_modules": ["a"]}`, `{"target_modules": ["b"]}`, "differ"},
@@ -194,6 +195,20 @@ func TestResolveSmallerLengths(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, c.DistanceMetric)
 	assert.Zero(t, c.TripletMargin)
+}
+
+func TestResolveLateInteraction(t *testing.T) {
+	t.Parallel()
+	c, lora, _, err := training.Resolve(training.Embedding, settingsOf(t, `{"loss": "late_interaction"}`), training.LoRASettings{})
+	require.NoError(t, err)
+	assert.Empty(t, c.DistanceMetric)
+	assert.InDelta(t, 2e-4, c.LearningRate, 0)
+	assert.Equal(t, []string{training.Projection, "down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"}, lora.TargetModules)
+	c, lora, _, err = training.Resolve(training.Embedding,
+		settingsOf(t, `{"loss": "late_interaction", "learning_rate": 1e-4, "target_modules": ["q_proj"]}`), training.LoRASettings{})
+	require.NoError(t, err)
+	assert.InDelta(t, 1e-4, c.LearningRate, 0)
+	assert.Equal(t, []string{"q_proj"}, lora.TargetModules)
 }
 
 func TestSettingsRoundTrip(t *testing.T) {

@@ -55,7 +55,7 @@ type Config struct {
 
 	Beta            float64 `json:"beta,omitempty"`              // DPO: strength of the reference model
 	MaxPromptLength int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt
-	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet" or "mnr" (multiple negatives ranking)
+	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet", "mnr" (multiple negatives ranking) or "late_interaction"
 	DistanceMetric  string  `json:"distance_metric,omitempty"`   // embedding: "cosine", "euclidean" or "manhattan"
 	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss
 

@@ -100,6 +100,9 @@ func (in PrepareInput) enough(check dataset.Check, name string) error {
 	case kept < in.MinRows:
 		return fault.New(fault.Input, "check dataset", name,
 			fmt.Sprintf("too few rows to train on: %d; add more, or lower min_rows (now %d)", kept, in.MinRows))
+	case in.Loss != "" && in.Loss != training.LateInteraction && check.Train.Images > 0:
+		return fault.New(fault.Input, "check dataset", name,
+			`its rows have images, which late-interaction models learn from; set loss to "late_interaction", with such a model as base_model`)
 	case in.Loss == "triplet" && check.Train.Format == rows.FormatPair:
 		return fault.New(fault.Input, "check dataset", name,
 			`its rows have no "negative", which the triplet loss needs; add one to each, or set loss to "mnr"`)

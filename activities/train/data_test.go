@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/rows"
 )
@@ -28,6 +29,13 @@ func TestEnoughRows(t *testing.T) {
 	require.ErrorContains(t, in.enough(check(50, rows.FormatPair), "d"), `its rows have no "negative"`)
 	in.Loss = "mnr"
 	require.NoError(t, in.enough(check(50, rows.FormatPair), "d"))
+	shown := check(50, rows.FormatPair)
+	shown.Train.Images = 50
+	require.ErrorContains(t, in.enough(shown, "d"), `set loss to "late_interaction"`)
+	in.Loss = training.LateInteraction
+	require.NoError(t, in.enough(shown, "d"))
+	in.Loss = ""
+	require.NoError(t, in.enough(shown, "d"), "of SFT")
 }
 
 func TestFaultsOfDatasets(t *testing.T) {

@@ -68,7 +68,7 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 	if err != nil {
 		return Planned{}, err
 	}
-	if err := shape.Serves(in.Method); err != nil {
+	if err := shape.Suits(in.Method, in.Config.Loss); err != nil {
 		return Planned{}, err
 	}
 	numerics, err := estimate.PinNumerics(in.GPU, in.Extras.Numerics)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 from starlette.testclient import TestClient
 from tokenizers import Tokenizer, pre_tokenizers
@@ -131,6 +132,22 @@ def test_segment_is_its_stills(encoder):
     np.testing.assert_allclose(both, np.concatenate([one, two]), atol=1e-4)
     (model,) = client.get("/v1/models").json()["data"]
     assert (model["dim"], model["kind"]) == (DIM, "multi")
+
+
+def test_adapter_is_merged(folder, encoder, tmp_path):
+    names = ["q_proj", "embedding_proj_layer"]
+    config = LoraConfig(task_type="FEATURE_EXTRACTION", r=2, target_modules=names)
+    network = get_peft_model(models.load(str(folder), "1").network, config)
+    torch.manual_seed(2)
+    for name, weight in network.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight)
+    network.save_pretrained(tmp_path)
+    adapted = models.load(str(tmp_path), "1", str(folder), "1")
+    assert not np.allclose(adapted("query", ["red"])[0], encoder("query", ["red"])[0], atol=0.05)
+    batch = adapted.processor.process_queries(text=["red"])
+    want = network.eval()(**batch).embeddings[0].detach().numpy()
+    np.testing.assert_allclose(adapted("query", ["red"])[0], want, atol=1e-4)
 
 
 def test_projection_must_be_there(encoder, tmp_path):

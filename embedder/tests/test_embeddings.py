@@ -163,7 +163,11 @@ def test_adapter_of_a_text_encoder(base, request, tmp_path):
     below = request.getfixturevalue(base)
     names = {"folder": ["query", "value"], "jina": ["q_proj", "v_proj", "fc1"]}[base]
     config = LoraConfig(
-        task_type="FEATURE_EXTRACTION", r=4, target_modules=names, init_lora_weights=False
+        task_type="FEATURE_EXTRACTION",
+        r=4,
+        lora_alpha=32,
+        target_modules=names,
+        init_lora_weights=False,
     )
     inner = SentenceTransformer(str(below), device="cpu")[0].model
     get_peft_model(inner, config).save_pretrained(tmp_path)

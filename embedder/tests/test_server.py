@@ -30,7 +30,12 @@ def client(encoder):
 def adapt(tiny, tmp_path, drop=()):
     """A LoRA adapter of the tiny model, with weights that change what it answers."""
     base = models.load(str(tiny), "1", merged=True).network
-    config = LoraConfig(r=2, target_modules=["q_proj", "linear"], base_model_name_or_path=str(tiny))
+    config = LoraConfig(
+        task_type="FEATURE_EXTRACTION",  # as colSmol-500M and cogflow's adapters have it
+        r=2,
+        target_modules=["q_proj", "linear"],
+        base_model_name_or_path=str(tiny),
+    )
     network = get_peft_model(base, config)
     torch.manual_seed(2)
     for name, weight in network.named_parameters():

@@ -134,6 +134,9 @@ func (f *folder) has(names ...string) bool {
 
 // check refuses a model that cannot be trained, before anything large is read.
 func (f *folder) check() error {
+	if !f.has("config.json") && f.has("adapter_config.json") {
+		return f.bad("its folder %s holds an adapter and not a model; name the base model of the adapter, or a model that has it merged in", f.path)
+	}
 	if !f.has("config.json") {
 		return f.bad("its folder %s has no config.json", f.path)
 	}

@@ -21,6 +21,12 @@ def test_samples_parse(name):
     assert job.config.epochs == 3.0 and isinstance(job.config.epochs, float)
 
 
+def test_sample_of_late_interaction_parses():
+    job = jobs.read(str(SAMPLES / "job-late.json"))
+    assert (job.method, job.config.loss) == ("embedding", "late_interaction")
+    assert job.images == "/scratch/job/images"
+
+
 def test_rows_that_may_be_dropped():
     assert jobs.parse(json.dumps(SFT)).may_drop == jobs.MayDrop(3, 1)
     assert jobs.parse(changed("may_drop", KeyError)).may_drop is None, "as before"

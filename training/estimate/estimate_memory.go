@@ -53,6 +53,9 @@ func (p Plan) load(micro int) load {
 
 // longest is the length of the longest sequence, in tokens.
 func (p Plan) longest() float64 {
+	if p.Longest > 0 && p.Shape.Late {
+		return float64(p.Longest) // images are never cut
+	}
 	if p.Longest > 0 && !p.Config.Packing {
 		return float64(min(p.Config.MaxSeqLength, p.Longest))
 	}

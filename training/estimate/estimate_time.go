@@ -88,7 +88,7 @@ func (p Plan) formulaSpeed(gpu GPU, micro int) float64 {
 	if p.Method == training.Embedding {
 		computed = float64(micro) * p.paddedRow()
 	}
-	work := computed * p.passes(gpu) * p.flops()
+	work := computed * (p.passes(gpu)*p.flops() + 2*float64(p.Shape.Vision))
 	if gpu.Class == classCPU {
 		return perStep / (cpuStepSeconds + work/cpuFLOPS + p.squareSeconds(computed) + p.entrySeconds(computed, gpu))
 	}

@@ -21,9 +21,11 @@ type Shape struct {
 	Heads        int      `json:"heads"`
 	KVHeads      int      `json:"kv_heads"`
 	Vocab        int      `json:"vocab"`
-	MaxPositions int      `json:"max_positions"`  // tokens
-	Tied         bool     `json:"tied,omitempty"` // the output layer is the input embedding
-	Linear       []Linear `json:"linear"`         // layers that LoRA can attach to, sorted by name
+	MaxPositions int      `json:"max_positions"`    // tokens
+	Tied         bool     `json:"tied,omitempty"`   // the output layer is the input embedding
+	Late         bool     `json:"late,omitempty"`   // a late-interaction model: a vector for each token and image patch
+	Vision       int64    `json:"vision,omitempty"` // multiplications for each token of an image, to read it
+	Linear       []Linear `json:"linear"`           // layers that LoRA can attach to, sorted by name
 }
 
 // Linear is a group of matrices that differ only by the number of their layer.
@@ -64,6 +66,8 @@ type modelConfig struct {
 	PositionsGPT int             `json:"n_positions"`
 	Tied         *bool           `json:"tie_word_embeddings"`
 	Text         *modelConfig    `json:"text_config"` // of a multimodal model
+	VLM          *modelConfig    `json:"vlm_config"`  // of a late-interaction model
+	Classes      []string        `json:"architectures"`
 	AutoMap      json.RawMessage `json:"auto_map"`
 	Quantization json.RawMessage `json:"quantization_config"`
 }
@@ -99,6 +103,10 @@ func ReadShape(config []byte, weights []WeightFile) (Shape, error) {
 			if t.name == "lm_head.weight" {
 				output = t.elements
 			}
+			if s.Late && readsImages(t.name) {
+				s.Vision += t.elements * patches(s.Architecture)
+				continue
+			}
 			for _, part := range native(s.Architecture, t) {
 				if l, ok := linearOf(part); ok {
 					groups[l]++
@@ -121,6 +129,11 @@ func readModelConfig(config []byte) (Shape, error) {
 	if err := strictjson.Unmarshal(config, &c, strictjson.AllowUnknown); err != nil {
 		return Shape{}, fault.New(fault.Input, readShape, "config.json", "it is not as transformers writes it: "+err.Error())
 	}
+	late := isLate(c)
+	if c.VLM != nil {
+		c.VLM.ModelType, c.VLM.AutoMap = c.ModelType, c.AutoMap
+		c = *c.VLM
+	}
 	if c.Text != nil {
 		c.Text.ModelType, c.Text.Quantization, c.Text.AutoMap = c.ModelType, c.Quantization, c.AutoMap
 		if c.Text.Tied == nil {
@@ -137,6 +150,7 @@ func readModelConfig(config []byte) (Shape, error) {
 		Vocab:        c.Vocab,
 		MaxPositions: firstSet(c.Positions, c.PositionsGPT),
 		Tied:         c.tied(),
+		Late:         late,
 	}
 	s.KVHeads = firstSet(c.KVHeads, s.Heads)
 	s.Intermediate = firstSet(s.Intermediate, 4*s.Hidden)

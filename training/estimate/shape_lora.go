@@ -37,10 +37,11 @@ func (s Shape) AdaptDefault(l training.LoRA) (training.LoRA, error) {
 // moduleFor returns the model's name of a matrix, or the name unchanged.
 func (s Shape) moduleFor(target string) string {
 	same := map[string][]string{
-		"q_proj": {"query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
-		"k_proj": {"key", "k_lin", "attn.k", "SelfAttention.k", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
-		"v_proj": {"value", "v_lin", "attn.v", "SelfAttention.v", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
-		"o_proj": {"attention.output.dense", "out_lin", "attn.o", "SelfAttention.o", "attn.Wo", "out_proj", "attention.dense", "self_attn.dense", "attn.c_proj"},
+		"q_proj":            {"query", "q_lin", "attn.q", "SelfAttention.q", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"k_proj":            {"key", "k_lin", "attn.k", "SelfAttention.k", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		"v_proj":            {"value", "v_lin", "attn.v", "SelfAttention.v", "Wqkv", "qkv_proj", "query_key_value", "c_attn"},
+		training.Projection: {"embedding_proj_layer", "linear"},
+		"o_proj":            {"attention.output.dense", "out_lin", "attn.o", "SelfAttention.o", "attn.Wo", "out_proj", "attention.dense", "self_attn.dense", "attn.c_proj"},
 	}
 	if target == training.AllLinear || s.has(target) {
 		return target

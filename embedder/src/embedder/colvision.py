@@ -1,17 +1,24 @@
-"""ColPali and ColQwen2 in transformers' own format: checkpoints named -hf, adapters merged."""
+"""ColPali and ColQwen2 in transformers' own format: checkpoints named -hf, and adapters of them."""
 
 import torch
 from transformers import AutoProcessor, ColPaliForRetrieval, ColQwen2ForRetrieval
 
+from . import adapter
 from .encoder import Encoder, unpadded, whole
 
 CLASSES = {"colpali": ColPaliForRetrieval, "colqwen2": ColQwen2ForRetrieval}
 
 
-def load(model: str, path, kind: str) -> "ColVision":
-    """Load the network and the processor of a folder."""
-    processor = AutoProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    return ColVision(whole(CLASSES[kind], path, model), processor)
+def load(model: str, path, base, kind: str) -> "ColVision":
+    """Load the network and the processor of a folder, or an adapter in path and its base."""
+    folder = base or path
+    network = whole(CLASSES[kind], folder, model)
+    if base:
+        network, _ = adapter.merge(network, path)
+    processor = AutoProcessor.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    )
+    return ColVision(network, processor)
 
 
 class ColVision(Encoder):

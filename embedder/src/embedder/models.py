@@ -51,8 +51,6 @@ def load(
     kind = config.get("model_type")
     if pool_frames != 1 and not str(kind).startswith("videoprism"):
         raise Refused(f"--pool-frames is for VideoPrism, {model} is of type {kind!r}: leave it out")
-    if below and json.loads(adapter.read_text()).get("task_type") == "FEATURE_EXTRACTION":
-        return sentences.load(model, below, path)
     if kind == "idefics3":
         if not below and not merged:
             raise Refused(
@@ -60,15 +58,17 @@ def load(
                 "meaningless vectors: serve the adapter, or pass --merged if it is merged already"
             )
         return idefics3.load(model, path, below)
+    if kind in colvision.CLASSES and not (path / "modules.json").is_file():
+        return colvision.load(model, path, below, kind)
+    if below and json.loads(adapter.read_text()).get("task_type") == "FEATURE_EXTRACTION":
+        return sentences.load(model, below, path)
     if below:
         raise Refused(
             f"{model} is an adapter of {kind!r}: serve a checkpoint that has it merged in "
-            "(of ColPali and ColQwen2 their names end in -hf)"
+            "(ColPali and ColQwen2: adapters of bases whose names end in -hf are served)"
         )
     if (path / "modules.json").is_file():
         return sentences.load(model, path)
-    if kind in colvision.CLASSES:
-        return colvision.load(model, path, kind)
     if kind in ("videoprism", "videoprism_vision_model"):
         return videoprism.load(model, path, config, pool_frames)
     raise Refused(f"{model} is of type {kind!r}; supported: {SUPPORTED}")

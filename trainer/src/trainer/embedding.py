@@ -44,16 +44,9 @@ class Method:
                 f"job.config.triplet_margin: {c.triplet_margin} is not below 2, the largest "
                 "cosine distance, so no triplet could ever reach it"
             )
-        # For the ranking loss the batch holds the negatives of its anchors. It stays as it
-        # was requested, whatever part of it fits into memory at a time.
         self._batch, self._accumulation = job.micro_batch, job.accumulation
         if c.loss == "mnr":
-            self._batch, self._accumulation = c.batch_size, c.gradient_accumulation_steps
-            if self._batch * self._accumulation != job.micro_batch * job.accumulation:
-                raise Input(
-                    f"job: micro_batch {job.micro_batch} x accumulation {job.accumulation} are "
-                    f"not the {self._batch} x {self._accumulation} rows of job.config"
-                )
+            self._batch, self._accumulation = whole_batch(job)
         set_seed(job.seed)  # an adapter begins with random numbers
         self.model = encoder.load(job)
         own = self.model[0].max_seq_length or c.max_seq_length
@@ -74,11 +67,13 @@ class Method:
         origin.restore(job, self.model[0].model)
 
     def findings(self, rows: list[Row]) -> list[Finding]:
+        _texts_only(rows)
         limit = self.model[0].max_seq_length
         return findings.embedding(self.model.tokenizer, limit, self._prompts, rows)
 
     def prepare(self, train: list[Row], held_out: list[Row]) -> Stats:
         c = self._job.config
+        _texts_only(train + held_out)
         if c.loss == "triplet" and "negative" not in train[0]:
             raise Input('the triplet loss needs rows with a negative; set loss to "mnr" for pairs')
         self._columns = [k for k in COLUMNS if k in train[0]]
@@ -104,12 +99,9 @@ class Method:
         return longest, tokens
 
     def _left_out(self) -> int:
-        """Rows that the first epoch has no batch for, because their texts occur so often that
-        they would meet themselves; another epoch leaves out others."""
         if self._job.config.loss != "mnr":
             return 0
-        batches = apart(self._train, self._batch, self._job.seed)
-        return len(self._train) - sum(map(len, itertools.islice(batches, len(batches))))
+        return left_out(self._train, self._batch, self._job.seed)
 
     def trainer(self, arguments: dict[str, Any]) -> "Trainer":
         arguments = {
@@ -151,13 +143,13 @@ class Method:
         # The ranking loss knows cosine only.
         metric = c.distance_metric if c.loss == "triplet" else "cosine"
         if "negative" in vectors:
-            _add(rows, retrieval.triplets(metric, *(vectors[k] for k in COLUMNS)))
+            add(rows, retrieval.triplets(metric, *(vectors[k] for k in COLUMNS)))
         if c.loss == "triplet":
-            _add(rows, [{"loss": max(0.0, c.triplet_margin - r["margin"])} for r in rows])
+            add(rows, [{"loss": max(0.0, c.triplet_margin - r["margin"])} for r in rows])
         else:
             also = vectors.get("negative")
-            _add(rows, retrieval.ranking_losses(vectors["anchor"], corpus, pool, also))
-        _add(rows, retrieval.rank(metric, vectors["anchor"], corpus, pool))
+            add(rows, retrieval.ranking_losses(vectors["anchor"], corpus, pool, also))
+        add(rows, retrieval.rank(metric, vectors["anchor"], corpus, pool))
         names = [k for k in rows[0] if k != "row"]
         return Evaluation({k: sum(r[k] for r in rows) / len(rows) for k in names}, rows)
 
@@ -211,14 +203,44 @@ class Method:
         self._save_whole(folder)
 
 
-def _add(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+def _texts_only(rows: list[Row]) -> None:
+    for i, row in enumerate(rows):
+        for key, value in row.items():
+            if not isinstance(value, str):
+                raise Input(
+                    f"{key} of row {i + 1} is an image; images need a late-interaction model as "
+                    'base_model and the loss "late_interaction"'
+                )
+
+
+def add(rows: list[dict[str, Any]], more: list[dict[str, Any]]) -> None:
+    """Further values of rows."""
     for row, values in zip(rows, more, strict=True):
         row.update(values)
 
 
-class Trainer(Durable, SentenceTransformerTrainer):
-    """The library's trainer that stops and resumes with identical results, and weights every
-    row of an optimizer step equally, however it is divided into micro-batches."""
+def whole_batch(job: Job) -> tuple[int, int]:
+    """Batch and accumulation of a ranking loss. The batch holds the negatives of its anchors: it
+    stays as it was requested, whatever part of it fits into memory at a time."""
+    batch, accumulation = job.config.batch_size, job.config.gradient_accumulation_steps
+    if batch * accumulation != job.micro_batch * job.accumulation:
+        raise Input(
+            f"job: micro_batch {job.micro_batch} x accumulation {job.accumulation} are "
+            f"not the {batch} x {accumulation} rows of job.config"
+        )
+    return batch, accumulation
+
+
+def left_out(rows: Dataset, batch_size: int, seed: int) -> int:
+    """How many rows the first epoch has no batch for, because their texts occur so often that
+    they would meet themselves; another epoch leaves out others."""
+    batches = apart(rows, batch_size, seed)
+    return len(rows) - sum(map(len, itertools.islice(batches, len(batches))))
+
+
+class EvenRows:
+    """Mixed into a trainer of the library: every row of an optimizer step weighs the same,
+    however it is divided into micro-batches."""
 
     ranks = False  # rows of a batch are each other's negatives
 
@@ -242,6 +264,10 @@ class Trainer(Durable, SentenceTransformerTrainer):
     def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: int) -> Any:
         share = _rows(inputs) / num_items_in_batch
         return super().compute_loss(model, inputs) * share
+
+
+class Trainer(EvenRows, Durable, SentenceTransformerTrainer):
+    """The library's trainer that stops and resumes with identical results."""
 
 
 def apart(rows: Dataset, batch_size: int, seed: int) -> NoDuplicatesBatchSampler:

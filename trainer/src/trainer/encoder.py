@@ -36,6 +36,11 @@ SAFE: dict[str, Any] = {
 def load(job: Job) -> SentenceTransformer:
     """The encoder, fresh from its folder. A folder of transformers alone gets mean pooling."""
     folder = model.checked(job)
+    if model.late(job):
+        raise Input(
+            f"model {job.model.name}: it is a late-interaction model, which has a vector for each "
+            f'token; set loss to "late_interaction", not "{job.config.loss}"'
+        )
     weights = {"dtype": model.dtype(job), "use_safetensors": True}
     device = job.device
     if job.measure:  # the tokenizer needs no weights

@@ -17,6 +17,7 @@ from .fault import Input
 from .job import Job
 
 TOWER = "visual"  # part of the path of every layer that reads images
+TOWERS = (TOWER, "vision_model", "vision_tower", "connector", "multi_modal_projector")
 _OTHER = "use a language model, such as one of llama, qwen3 or smollm3"
 
 
@@ -70,7 +71,12 @@ def linear(m: Any) -> dict[str, torch.nn.Module]:
     """The layers that an adapter can attach to, by path; none that reads images."""
     kinds = (torch.nn.Linear, Conv1D)
     named = m.named_modules()
-    return {n: x for n, x in named if isinstance(x, kinds) and TOWER not in n.split(".")}
+    return {n: x for n, x in named if isinstance(x, kinds) and reads_text(n)}
+
+
+def reads_text(path: str) -> bool:
+    """Whether a layer is not of the part that reads images, which takes no adapter."""
+    return not any(part in TOWERS for part in path.split("."))
 
 
 def targets(job: Job, m: Any) -> None:

@@ -209,7 +209,7 @@ def _check(j: Job) -> None:
     _one_of("job.numerics", j.numerics, "fp32", "fp16", "bf16")
     _one_of("job.device", j.device, "cpu", "cuda")
     _one_of("job.config.lr_scheduler", c.lr_scheduler, "linear", "cosine", "constant")
-    _one_of("job.config.loss", c.loss, "triplet", "mnr")
+    _one_of("job.config.loss", c.loss, "triplet", "mnr", "late_interaction")
     _one_of("job.config.distance_metric", c.distance_metric, "cosine", "euclidean", "manhattan")
     if j.numerics == "fp16" and j.device == "cpu":
         raise Input("job.numerics: fp16 requires a GPU; use fp32 or bf16 on the CPU")

@@ -1,4 +1,4 @@
-"""What a method module (sft.py, dpo.py, embedding.py) must provide.
+"""What a method module (sft.py, dpo.py, embedding.py, late.py) must provide.
 
 Each has one class named Method with the members below, built and used by run.py in
 this order:
@@ -128,4 +128,7 @@ _METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
 
 def load(job: Job) -> Method:
     """The method of a job."""
-    return importlib.import_module(_METHODS[job.method], __package__).Method(job)
+    late = job.method == "embedding" and job.config.loss == "late_interaction"
+    return importlib.import_module(".late" if late else _METHODS[job.method], __package__).Method(
+        job
+    )

@@ -23,7 +23,8 @@ from .job import Job
 
 # Formats that run code when they are read, and weights that are not safetensors.
 _REFUSED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5"}
-_TOKENIZER = (
+# Files of a tokenizer, and of a processor of images.
+TOKENIZER = (
     "tokenizer*",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -77,6 +78,21 @@ def _json(path: Path, job: Job) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Input(f"model {job.model.name}: {path} must be a JSON object")
     return document
+
+
+# Late-interaction models by model_type: their name among config.json's architectures.
+LATE = {
+    "idefics3": "ColIdefics3",
+    "colqwen2": "ColQwen2ForRetrieval",
+    "colpali": "ColPaliForRetrieval",
+}
+
+
+def late(job: Job) -> str | None:
+    """The model_type of a late-interaction base; None for any other."""
+    config = _json(Path(job.model.path) / "config.json", job)
+    found, names = config.get("model_type"), config.get("architectures") or []
+    return found if found in LATE and LATE[found] in names else None
 
 
 def unreadable(job: Job, what: str, e: Exception) -> Exception:
@@ -223,6 +239,6 @@ def load_whole(m: Any, folder: Path) -> None:
 def copy_tokenizer(job: Job, folder: Path) -> None:
     """The base's tokenizer files, byte for byte."""
     source = Path(job.model.path)
-    for pattern in _TOKENIZER:
+    for pattern in TOKENIZER:
         for path in source.glob(pattern):
             shutil.copyfile(path, folder / path.name)

@@ -33,6 +33,13 @@ _CROSS: dict[str, Distance] = {
 }
 
 
+Metric = str | Distance  # a name above, or the distance itself
+
+
+def _cross(metric: Metric) -> Distance:
+    return _CROSS[metric] if isinstance(metric, str) else metric
+
+
 @dataclass(frozen=True)
 class Pool:
     """What the anchors of rows are looked for in: their positives, each text once."""
@@ -62,7 +69,7 @@ def triplets(metric: str, anchor, positive, negative) -> list[dict[str, float]]:
     return [{"accuracy": float(m > 0), "margin": m} for m in margins]
 
 
-def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
+def rank(metric: Metric, queries, corpus, pool: Pool) -> list[dict[str, float]]:
     """nDCG@10 and MRR@10 of each row's anchor.
 
     Of equally near documents the wrong ones come first, so a model with equal vectors for
@@ -71,7 +78,7 @@ def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
     rows = []
     for start in range(0, len(queries), _CHUNK):
         some = pool.relevant[start : start + _CHUNK]
-        away = _CROSS[metric](queries[start : start + _CHUNK], corpus)
+        away = _cross(metric)(queries[start : start + _CHUNK], corpus)
         right = _marks(some, away)
         wrong_first = right.int().argsort(dim=1, stable=True)
         order = away.gather(1, wrong_first).argsort(dim=1, stable=True)
@@ -89,7 +96,7 @@ def rank(metric: str, queries, corpus, pool: Pool) -> list[dict[str, float]]:
     return rows
 
 
-def strangers(metric: str, queries, corpus, pool: Pool, rows) -> list[dict[str, float | None]]:
+def strangers(metric: Metric, queries, corpus, pool: Pool, rows) -> list[dict[str, float | None]]:
     """other_ndcg: how well the anchors of other rows find what each row's anchor should find.
 
     A model that ranks a few documents first, whatever is asked, raises both alike.
@@ -113,19 +120,25 @@ def ranking_losses(queries, corpus, pool: Pool, negatives=None) -> list[dict[str
     Other positives of an anchor are no negatives of it. negatives holds one more document
     for each row, or nothing.
     """
-    losses: list[float] = []
+    rows: list[dict[str, float]] = []
     for start in range(0, len(queries), _CHUNK):
         part = slice(start, start + _CHUNK)
-        scores = SCALE * (1 - _CROSS["cosine"](queries[part], corpus))
-        places = torch.tensor(pool.own[part], device=scores.device)[:, None]
-        positive = scores.gather(1, places)
-        scores = scores.masked_fill(_marks(pool.relevant[part], scores), -torch.inf)
-        scores = scores.scatter(1, places, positive)
+        scores, also = SCALE * (1 - _CROSS["cosine"](queries[part], corpus)), None
         if negatives is not None:
             also = SCALE * F.cosine_similarity(queries[part], negatives[part])
-            scores = torch.cat([scores, also[:, None]], dim=1)
-        losses += (scores.logsumexp(1) - positive[:, 0]).tolist()
-    return [{"loss": x} for x in losses]
+        rows += score_losses(scores, Pool([], pool.own[part], pool.relevant[part]), also)
+    return rows
+
+
+def score_losses(scores, pool: Pool, also=None) -> list[dict[str, float]]:
+    """The same of the scores of all rows with all documents; also has those of one more each."""
+    places = torch.tensor(pool.own, device=scores.device)[:, None]
+    positive = scores.gather(1, places)
+    scores = scores.masked_fill(_marks(pool.relevant, scores), -torch.inf)
+    scores = scores.scatter(1, places, positive)
+    if also is not None:
+        scores = torch.cat([scores, also[:, None]], dim=1)
+    return [{"loss": x} for x in (scores.logsumexp(1) - positive[:, 0]).tolist()]
 
 
 def _marks(places: list[list[int]], like) -> torch.Tensor:

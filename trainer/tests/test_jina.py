@@ -65,6 +65,21 @@ def test_killed_run_ends_as_the_undisturbed_one(tmp_path, jina, loss):
     assert differences(second / "work", resumed, whole / "work", events) == []
 
 
+@pytest.mark.parametrize("targets", [SHAPE["target_modules"], ["all-linear"], ["Wqkv"]])
+def test_plan_measures_and_checks_it(tmp_path, jina, train, targets):
+    """Without weights; the name of the first, own code is refused before a GPU is taken."""
+    shape = SHAPE | {"target_modules": targets, "measure": True}
+    d = jobs.document(tmp_path, jina, "embedding", TRAIN, HELD_OUT, **shape)
+    if targets == ["Wqkv"]:
+        with pytest.raises(Input, match=r"no linear layer 'Wqkv'; it has .*q_proj"):
+            train(d)
+        return
+    events = train(d)
+    (data,) = (e["data"] for e in events if e["event"] == "data")
+    assert data["rows"] == len(TRAIN) and data["tokens"] > 0
+    assert events[-1]["event"] == "done"
+
+
 # What a user runs with the published adapter; nothing of this project is imported.
 PLAIN = """
 import json, sys, torch

@@ -223,7 +223,8 @@ _SPLIT = "end a row with this answer, so that its thinking is learned"
 _UNTHINK = "remove the thinking, or use another model"
 # How chat templates mark turns. Some tokenizers have no token of their own for that.
 _MARK = re.compile(
-    r"<\|[A-Za-z0-9_ -]{1,40}\|>|<\uff5c[^\uff5c<>]{1,30}\uff5c>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
+    r"<\|[A-Za-z0-9_ -]{1,40}\|>|<\uff5c[^\uff5c<>]{1,30}\uff5c>"
+    r"|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
 )
 
 

@@ -24,7 +24,7 @@ type Comparison struct {
 	// if the trained model has any, it is not better.
 	Missing int    `json:"missing,omitempty"`
 	Match   *Match `json:"match,omitempty"` // whether answers belong to their questions; null = not tested
-	Better  bool   `json:"better"`          // right direction, with p below 0.05, and the match was learned
+	Better  bool   `json:"better"`          // right direction, with p below 0.05 (kto: 0.02), and the match was learned
 	Test    string `json:"test"`            // "sign-flip, exact", "sign-flip, 10000 draws", "McNemar, exact"; empty = none
 	Verdict string `json:"verdict"`         // the result as a sentence
 
@@ -52,6 +52,15 @@ const (
 	// same rows, and chance alone can favour it a little.
 	matchSignificant = 0.02
 )
+
+// levelOf is the level of the test of a method. Margins of rated answers have no second test, and
+// the step was chosen on the same rows, so theirs is the stricter one.
+func levelOf(method Method) float64 {
+	if method == KTO {
+		return matchSignificant
+	}
+	return significant
+}
 
 // Compare tests the primary metric of a method on pairs of the same rows.
 // Without rows nothing is better, and the verdict says why.
@@ -86,9 +95,9 @@ func Compare(method Method, base, best []RowValues) (Comparison, error) {
 		c.CILow, c.CIHigh = bootstrap(differences)
 		c.PValue, c.Test = pairedTest(before, after, differences)
 		c.Match = compareMatch(metric, base, best)
-		c.Better = broken == 0 && c.PValue < significant && c.improved() && (c.Match == nil || c.Match.Learned)
+		c.Better = broken == 0 && c.PValue < levelOf(method) && c.improved() && (c.Match == nil || c.Match.Learned)
 	}
-	c.Verdict = c.verdict(broken)
+	c.Verdict = c.verdict(broken, levelOf(method))
 	return c, nil
 }
 
@@ -144,28 +153,35 @@ func mean(values []float64) float64 {
 // that all agree occur by chance once in 16 times.
 const minPairs = 6
 
-// minMatchPairs is the same for the stricter level of Match.
+// minMatchPairs is the same for the stricter level.
 const minMatchPairs = 7
 
-func (c Comparison) verdict(broken int) string {
+func (c Comparison) verdict(broken int, level float64) string {
 	if broken > 0 {
 		return fmt.Sprintf("not better: on %d of %d held-out rows the trained model gives no finite %s", broken, c.N+c.Missing, c.Metric)
 	}
-	if c.N == 0 {
+	switch {
+	case c.N == 0 && c.Missing > 0:
+		return fmt.Sprintf("not compared: none of %d held-out rows has a %s", c.Missing, c.Metric)
+	case c.N == 0:
 		return "not compared: no rows were held out"
 	}
 	what := fmt.Sprintf("mean %s per row on %d held-out rows went from %.4g to %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
 		c.Metric, c.N, c.Base, c.Best, c.Difference, c.CILow, c.CIHigh, pText(c.PValue))
-	if c.Match != nil && c.improved() && c.PValue < significant {
+	enough := minPairs
+	if level < significant {
+		enough = minMatchPairs
+	}
+	if c.Match != nil && c.improved() && c.PValue < level {
 		what += fmt.Sprintf("; own questions gained %.4g, questions of other rows %.4g (difference %+.4g, 95 %% interval %+.4g to %+.4g, %s)",
 			c.Match.Own, c.Match.Other, c.Match.Difference, c.Match.CILow, c.Match.CIHigh, pText(c.Match.PValue))
 	}
 	switch {
 	case c.Better:
 		return "better than " + c.Reference() + ": " + what
-	case c.N < minPairs:
+	case c.N < enough:
 		return "not shown to be better: too few rows to tell; " + what
-	case c.PValue < significant:
+	case c.PValue < level:
 		if c.improved() {
 			return "not shown to be better: " + c.Match.doubt() + "; " + what
 		}

@@ -214,3 +214,39 @@ func TestReadRowValues(t *testing.T) {
 		assert.Equal(t, fault.Input, fault.ClassOf(err))
 	}
 }
+
+// TestCompareRatedAnswers: kto is judged by margins; its loss also falls where all answers become
+// less likely.
+func TestCompareRatedAnswers(t *testing.T) {
+	t.Parallel()
+	const n = 12
+	base := valuesOf(map[string][]float64{"margin": repeated(n, 0), "loss": repeated(n, 0.5)})
+	c, err := training.Compare(training.KTO, base, valuesOf(map[string][]float64{"margin": repeated(n, 0), "loss": repeated(n, 0.2)}))
+	require.NoError(t, err)
+	assert.False(t, c.Better)
+	assert.Equal(t, "margin", c.Metric)
+	assert.False(t, c.LowerIsBetter)
+	c, err = training.Compare(training.KTO, base, valuesOf(map[string][]float64{"margin": repeated(n, 0.4), "loss": repeated(n, 0.5)}))
+	require.NoError(t, err)
+	assert.True(t, c.Better, c.Verdict)
+	assert.Nil(t, c.Match)
+
+	few, err := training.Compare(training.KTO, base[:6], valuesOf(map[string][]float64{"margin": repeated(6, 0.4)}))
+	require.NoError(t, err)
+	assert.False(t, few.Better)
+	assert.Contains(t, few.Verdict, "too few rows to tell")
+	mixed := repeated(n, 0.4)
+	mixed[0], mixed[1], mixed[2] = -0.35, -0.35, -0.1
+	c, err = training.Compare(training.KTO, base, valuesOf(map[string][]float64{"margin": mixed}))
+	require.NoError(t, err)
+	assert.False(t, c.Better, "p = %v", c.PValue)
+	assert.Greater(t, 0.05, c.PValue, "the level of one look at the rows is not enough")
+	assert.Less(t, 0.02, c.PValue)
+	assert.Contains(t, c.Verdict, "not shown to be better: chance can explain it")
+
+	none := valuesOf(map[string][]float64{"margin": repeated(n, math.NaN()), "loss": repeated(n, 0.5)})
+	c, err = training.Compare(training.KTO, none, none)
+	require.NoError(t, err)
+	assert.False(t, c.Better)
+	assert.Equal(t, "not compared: none of 12 held-out rows has a margin", c.Verdict)
+}

@@ -68,10 +68,14 @@ const ManifestName = "manifest.json"
 
 // SpeedKey holds the measured speed of a kind of training on one GPU class.
 func SpeedKey(t tenant.ID, s Spec, class string) (string, error) {
-	job, err := Spec{
+	of := Spec{
 		Method: s.Method, Model: s.Model, Revision: s.Revision, Numerics: s.Numerics, LoRA: s.LoRA,
 		Config: Config{MaxSeqLength: s.Config.MaxSeqLength, Packing: s.Config.Packing, BatchSize: s.Config.BatchSize, LoadIn4Bit: s.Config.LoadIn4Bit},
-	}.JobID()
+	}
+	if s.Method == KTO { // one of its losses has more passes
+		of.Config.Loss = s.Config.Loss
+	}
+	job, err := of.JobID()
 	return string(t) + "/training/speeds/" + job + "-" + class + ".json", err
 }
 

@@ -39,6 +39,8 @@ func PrimaryMetrics(method Method) []string {
 		return []string{MetricNDCG, MetricAccuracy}
 	case SFT:
 		return []string{MetricAnswerLoss, MetricLoss}
+	case KTO: // its loss also falls when a model makes all answers less likely, if most are rated bad
+		return []string{MetricMargin}
 	case DPO:
 	}
 	return []string{MetricLoss}

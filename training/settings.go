@@ -6,9 +6,9 @@ import "encoding/json"
 // has them. A missing key takes its default. Unknown keys and values out of range are rejected.
 type Settings struct {
 	Epochs          *float64 `json:"epochs,omitempty"`                      // passes over the training rows (default 3)
-	BatchSize       *int     `json:"batch_size,omitempty"`                  // rows per device and step (default 4; embedding 16)
+	BatchSize       *int     `json:"batch_size,omitempty"`                  // rows per device and step (default 4; embedding 16); KTO needs at least 2
 	Accumulation    *int     `json:"gradient_accumulation_steps,omitempty"` // batches per optimizer step (default 4; embedding 1)
-	LearningRate    *float64 `json:"learning_rate,omitempty"`               // default 2e-4 for SFT and late_interaction, 5e-5 for DPO, 2e-5 for other embedding models
+	LearningRate    *float64 `json:"learning_rate,omitempty"`               // default 2e-4 for SFT and late_interaction, 5e-5 for DPO and KTO, 2e-5 for other embedding models
 	Scheduler       *string  `json:"lr_scheduler,omitempty"`                // linear (default), cosine or constant
 	WarmupSteps     *int     `json:"warmup_steps,omitempty"`                // default 100
 	WeightDecay     *float64 `json:"weight_decay,omitempty"`                // default 0; embedding 0.01
@@ -22,15 +22,18 @@ type Settings struct {
 	AssistantOnly   *bool    `json:"assistant_only_loss,omitempty"`         // SFT: the loss counts the assistant's tokens only
 	MergeWeights    *bool    `json:"merge,omitempty"`                       // publish the merged model as well as the adapter
 
-	Beta            *float64 `json:"beta,omitempty"`              // DPO: strength of the reference model (default 0.1)
+	Beta            *float64 `json:"beta,omitempty"`              // DPO, KTO: strength of the reference model (default 0.1)
 	MaxPromptLength *int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt (default 256, at most half of max_seq_length)
-	Loss            *string  `json:"loss,omitempty"`              // embedding: triplet (default), mnr, or late_interaction for ColIdefics3, ColQwen2 and ColPali
+	Loss            *string  `json:"loss,omitempty"`              // embedding: triplet (default), mnr, or late_interaction for ColIdefics3, ColQwen2 and ColPali; KTO: kto (default) or apo_zero_unpaired
 	DistanceMetric  *string  `json:"distance_metric,omitempty"`   // embedding, triplet loss: cosine (default), euclidean or manhattan
 	TripletMargin   *float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss: default 0.5
 
-	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the model's chat template, such as {"enable_thinking": false}
+	DesirableWeight   *float64 `json:"desirable_weight,omitempty"`   // KTO: weight of the rows that are rated good (default 1)
+	UndesirableWeight *float64 `json:"undesirable_weight,omitempty"` // KTO: weight of the rows that are rated bad (default 1)
 
-	LoadIn4Bit *bool `json:"load_in_4bit,omitempty"` // SFT, DPO with LoRA: the base model is held in 4 bits (QLoRA: NF4 with double quantization) and its weights need a third of the memory (default false)
+	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO, KTO: variables of the model's chat template, such as {"enable_thinking": false}
+
+	LoadIn4Bit *bool `json:"load_in_4bit,omitempty"` // SFT, DPO and KTO with LoRA: the base model is held in 4 bits (QLoRA: NF4 with double quantization) and its weights need a third of the memory (default false)
 
 	UseLoRA       *bool    `json:"use_lora,omitempty"`       // default true; false trains all weights
 	LoRAR         *int     `json:"lora_r,omitempty"`         // rank (default 8)
@@ -44,7 +47,7 @@ type Settings struct {
 	Numerics          *string  `json:"numerics,omitempty"`           // fp32, fp16 or bf16 (default what every listed GPU class supports)
 	ValidationSplit   *float64 `json:"validation_split,omitempty"`   // share of the rows that is held out, 0 to 0.9, when eval_dataset is not set
 	AllowDropped      *float64 `json:"allow_dropped,omitempty"`      // rows with errors, or cut before their answer, to tolerate: a number, or a share below 1 (default none)
-	MinRows           *int     `json:"min_rows,omitempty"`           // minimum number of rows (default 50 for SFT, 20 for DPO, 100 for embedding models)
+	MinRows           *int     `json:"min_rows,omitempty"`           // minimum number of rows (default 50 for SFT, 20 for DPO, 40 for KTO, 100 for embedding models)
 	CheckpointSeconds *float64 `json:"checkpoint_seconds,omitempty"` // seconds between checkpoints (default cogflow.training.checkpoint_seconds)
 
 	// Settings of Cogniverse that have no effect here.

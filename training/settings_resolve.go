@@ -27,7 +27,7 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	var p settingProblems
 	c, ok := defaultConfig(method)
 	if !ok {
-		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; supported: sft, dpo, embedding")
+		return Config{}, nil, Extras{}, fault.New(fault.Input, "read settings", string(method), "unknown method; supported: "+MethodNames())
 	}
 	p.foreign(method, s)
 	if method == Embedding && s.Loss != nil && *s.Loss == LateInteraction {
@@ -51,7 +51,10 @@ func Resolve(method Method, s Settings, l LoRASettings) (Config, *LoRA, Extras, 
 	setTo(&c.Beta, s.Beta)
 	p.promptLength(&c, s)
 	setTo(&c.Loss, s.Loss)
+	p.loss(method, c)
 	p.distance(&c, s)
+	setTo(&c.DesirableWeight, s.DesirableWeight)
+	setTo(&c.UndesirableWeight, s.UndesirableWeight)
 	c.ChatTemplate = s.ChatTemplate
 	lora := p.lora(s, l)
 	if setTo(&c.LoadIn4Bit, s.LoadIn4Bit); lora == nil && c.LoadIn4Bit {
@@ -78,9 +81,11 @@ func defaultConfig(method Method) (Config, bool) {
 		c.LearningRate = 2e-4
 	case DPO:
 		c.LearningRate, c.Beta, c.MaxPromptLength = 5e-5, 0.1, 256
+	case KTO: // TRL's, except for the learning rate: like that of DPO, it is one for adapters
+		c.LearningRate, c.Beta, c.Loss, c.DesirableWeight, c.UndesirableWeight = 5e-5, 0.1, LossKTO, 1, 1
 	case Embedding:
 		c.BatchSize, c.Accumulation, c.LearningRate, c.WeightDecay = 16, 1, 2e-5, 0.01
-		c.Loss, c.DistanceMetric, c.TripletMargin = "triplet", "cosine", 0.5
+		c.Loss, c.DistanceMetric, c.TripletMargin = LossTriplet, "cosine", 0.5
 	default:
 		return Config{}, false
 	}
@@ -111,26 +116,59 @@ func (p *settingProblems) fault(method Method) error {
 func (p *settingProblems) foreign(method Method, s Settings) {
 	for _, f := range []struct {
 		key  string
-		of   Method
 		said bool
+		of   []Method
 	}{
-		{"packing", SFT, s.Packing != nil},
-		{"assistant_only_loss", SFT, s.AssistantOnly != nil},
-		{"beta", DPO, s.Beta != nil},
-		{"max_prompt_length", DPO, s.MaxPromptLength != nil},
-		{"loss", Embedding, s.Loss != nil},
-		{"distance_metric", Embedding, s.DistanceMetric != nil},
-		{"triplet_margin", Embedding, s.TripletMargin != nil},
+		{"packing", s.Packing != nil, []Method{SFT}},
+		{"assistant_only_loss", s.AssistantOnly != nil, []Method{SFT}},
+		{"beta", s.Beta != nil, []Method{DPO, KTO}},
+		{"max_prompt_length", s.MaxPromptLength != nil, []Method{DPO}},
+		{"loss", s.Loss != nil, []Method{KTO, Embedding}},
+		{"distance_metric", s.DistanceMetric != nil, []Method{Embedding}},
+		{"triplet_margin", s.TripletMargin != nil, []Method{Embedding}},
+		{"desirable_weight", s.DesirableWeight != nil, []Method{KTO}},
+		{"undesirable_weight", s.UndesirableWeight != nil, []Method{KTO}},
+		{"chat_template_kwargs", s.ChatTemplate != nil, []Method{SFT, DPO, KTO}},
 	} {
-		if f.said && f.of != method {
-			p.add("%q is a setting of %s", f.key, f.of)
+		if f.said && !slices.Contains(f.of, method) {
+			p.add("%q is a setting of %s", f.key, listOf(f.of))
 		}
 	}
-	if s.ChatTemplate != nil && method == Embedding {
-		p.add(`"chat_template_kwargs" is a setting of sft and dpo`)
-	}
 	if s.LoadIn4Bit != nil && *s.LoadIn4Bit && method == Embedding {
-		p.add(`"load_in_4bit" is a setting of sft and dpo; embedding models are small enough for 16 bits`)
+		p.add(`"load_in_4bit" is a setting of sft, dpo and kto; embedding models are small enough for 16 bits`)
+	}
+}
+
+// listOf joins methods for a sentence.
+func listOf(methods []Method) string {
+	names := make([]string, len(methods))
+	for i, m := range methods {
+		names[i] = string(m)
+	}
+	if last := len(names) - 1; last > 0 {
+		return strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	return names[0]
+}
+
+// Loss functions.
+const (
+	LossTriplet = "triplet"
+	LossMNR     = "mnr"
+	LossKTO     = "kto"
+	LossAPO     = "apo_zero_unpaired" // pulls good answers up and bad ones down, without an estimate of the KL divergence
+)
+
+// loss refuses the loss of another method, and a batch in which kto has no other answer for
+// a prompt.
+func (p *settingProblems) loss(method Method, c Config) {
+	switch {
+	case method == KTO && c.Loss != LossKTO && c.Loss != LossAPO:
+		p.add("loss %s is not one of kto; must be %s or %s", c.Loss, LossKTO, LossAPO)
+	case method == Embedding && c.Loss != LossTriplet && c.Loss != LossMNR && c.Loss != LateInteraction:
+		p.add("loss %s is not one of embedding; must be %s, %s or %s", c.Loss, LossTriplet, LossMNR, LateInteraction)
+	case c.Loss == LossKTO && c.BatchSize < 2:
+		p.add("batch_size is 1, and kto gives each prompt the answer of another row of its batch; must be 2 or more")
 	}
 }
 
@@ -163,9 +201,9 @@ func (p *settingProblems) distance(c *Config, s Settings) {
 	setTo(&c.TripletMargin, s.TripletMargin)
 	switch {
 	case c.Loss == "":
-	case c.Loss != "triplet" && (s.DistanceMetric != nil || s.TripletMargin != nil):
+	case c.Loss != LossTriplet && (s.DistanceMetric != nil || s.TripletMargin != nil):
 		p.add("distance_metric and triplet_margin belong to the triplet loss, and loss is %s", c.Loss)
-	case c.Loss != "triplet":
+	case c.Loss != LossTriplet:
 		c.DistanceMetric, c.TripletMargin = "", 0
 	case c.DistanceMetric == "cosine" && c.TripletMargin >= 2:
 		p.add("triplet_margin %v can never be reached: cosine distances lie between 0 and 2; must be > 0 and < 2", c.TripletMargin)
@@ -211,7 +249,7 @@ func targetModules(method Method, loss string) []string {
 }
 
 func (p *settingProblems) extras(method Method, s Settings) Extras {
-	e := Extras{MinRows: map[Method]int{SFT: 50, DPO: 20, Embedding: 100}[method], ValidationSplit: s.ValidationSplit}
+	e := Extras{MinRows: map[Method]int{SFT: 50, DPO: 20, KTO: 40, Embedding: 100}[method], ValidationSplit: s.ValidationSplit}
 	setTo(&e.MinRows, s.MinRows)
 	setTo(&e.CheckpointSeconds, s.CheckpointSeconds)
 	setTo(&e.AllowDropped, s.AllowDropped)

@@ -157,7 +157,7 @@ func TestResolveContradictions(t *testing.T) {
 		text, lora string
 		want       string
 	}{
-		"method":           {"rlhf", `{}`, `{}`, "supported: sft, dpo, embedding"},
+		"method":           {"rlhf", `{}`, `{}`, "supported: sft, dpo, kto or embedding"},
 		"another method's": {training.SFT, `{"beta": 0.1}`, `{}`, `"beta" is a setting of dpo`},
 		"cosine margin":    {training.Embedding, `{"triplet_margin": 5}`, `{}`, "cosine distances lie between 0 and 2"},
 		"margin of mnr":    {training.Embedding, `{"loss": "mnr", "triplet_margin": 1}`, `{}`, "belong to the triplet loss"},
@@ -170,9 +170,15 @@ func TestResolveContradictions(t *testing.T) {
 		"prompt":           {training.DPO, `{"max_prompt_length": 512}`, `{}`, "leaves no room"},
 		"numerics":         {training.SFT, `{"fp16": false, "numerics": "bf16"}`, `{}`, "contradict each other"},
 		"dropped":          {training.SFT, `{"allow_dropped": 2.5}`, `{}`, "a share below 1"},
-		"no template":      {training.Embedding, `{"chat_template_kwargs": {}}`, `{}`, `"chat_template_kwargs" is a setting of sft and dpo`},
+		"no template":      {training.Embedding, `{"chat_template_kwargs": {}}`, `{}`, `"chat_template_kwargs" is a setting of sft, dpo and kto`},
+		"weight of sft":    {training.SFT, `{"desirable_weight": 2}`, `{}`, `"desirable_weight" is a setting of kto`},
+		"loss of sft":      {training.SFT, `{"loss": "kto"}`, `{}`, `"loss" is a setting of kto and embedding`},
+		"loss of triplets": {training.KTO, `{"loss": "mnr"}`, `{}`, "loss mnr is not one of kto; must be kto or apo_zero_unpaired"},
+		"loss of ratings":  {training.Embedding, `{"loss": "kto"}`, `{}`, "loss kto is not one of embedding; must be triplet, mnr or late_interaction"},
+		"batch of one":     {training.KTO, `{"batch_size": 1}`, `{}`, "batch_size is 1, and kto gives each prompt the answer of another row of its batch; must be 2 or more"},
+		"prompt of kto":    {training.KTO, `{"max_prompt_length": 9}`, `{}`, `"max_prompt_length" is a setting of dpo`},
 		"all in 4 bits":    {training.DPO, `{"use_lora": false, "load_in_4bit": true}`, `{}`, "weights in 4 bits cannot be trained themselves"},
-		"vectors in 4":     {training.Embedding, `{"load_in_4bit": true}`, `{}`, `"load_in_4bit" is a setting of sft and dpo`},
+		"vectors in 4":     {training.Embedding, `{"load_in_4bit": true}`, `{}`, `"load_in_4bit" is a setting of sft, dpo and kto`},
 		"two eval steps":   {training.Embedding, `{"eval_steps": 1, "evaluation_steps": 2}`, `{}`, "both mean the same"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,6 +190,19 @@ func TestResolveContradictions(t *testing.T) {
 			assert.Equal(t, fault.Input, fault.ClassOf(err))
 		})
 	}
+}
+
+// TestResolveKTO: the defaults are TRL's where they do not depend on adapters.
+func TestResolveKTO(t *testing.T) {
+	t.Parallel()
+	c, _, extras, err := training.Resolve(training.KTO, settingsOf(t, `{}`), training.LoRASettings{})
+	require.NoError(t, err)
+	assert.Equal(t, []any{"kto", 0.1, 1.0, 1.0, 5e-5, 0}, []any{c.Loss, c.Beta, c.DesirableWeight, c.UndesirableWeight, c.LearningRate, c.MaxPromptLength})
+	assert.Equal(t, 40, extras.MinRows)
+	c, _, _, err = training.Resolve(training.KTO, settingsOf(t, `{"loss": "apo_zero_unpaired", "batch_size": 1, "undesirable_weight": 1.5}`), training.LoRASettings{})
+	require.NoError(t, err, "without an estimate a batch may have one row")
+	assert.InDelta(t, 1.5, c.UndesirableWeight, 0)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"undesirable_weight": 0}`), &training.Settings{}), "must be a number > 0")
 }
 
 func TestResolveSmallerLengths(t *testing.T) {

@@ -20,8 +20,15 @@ type Method string
 const (
 	SFT       Method = "sft"       // supervised fine-tuning on answers
 	DPO       Method = "dpo"       // direct preference optimization on pairs
+	KTO       Method = "kto"       // Kahneman-Tversky optimization on rated answers
 	Embedding Method = "embedding" // contrastive training of a text encoder
 )
+
+// Methods returns all methods.
+func Methods() []Method { return []Method{SFT, DPO, KTO, Embedding} }
+
+// MethodNames lists the methods for a sentence: "sft, dpo, kto or embedding".
+func MethodNames() string { return "sft, dpo, kto or embedding" }
 
 // Numerics is the number format of a run. It is pinned at the start, because changing it on
 // another GPU would change the result.
@@ -53,15 +60,18 @@ type Config struct {
 	AssistantOnly bool    `json:"assistant_only_loss"`         // conversations: the loss counts the assistant's tokens only
 	MergeWeights  bool    `json:"merge"`                       // also write the base with the adapter merged in
 
-	Beta            float64 `json:"beta,omitempty"`              // DPO: strength of the reference model
+	Beta            float64 `json:"beta,omitempty"`              // DPO, KTO: strength of the reference model
 	MaxPromptLength int     `json:"max_prompt_length,omitempty"` // DPO: tokens of a prompt
-	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet", "mnr" (multiple negatives ranking) or "late_interaction"
+	Loss            string  `json:"loss,omitempty"`              // embedding: "triplet", "mnr" (multiple negatives ranking) or "late_interaction"; KTO: "kto" or "apo_zero_unpaired"
 	DistanceMetric  string  `json:"distance_metric,omitempty"`   // embedding: "cosine", "euclidean" or "manhattan"
 	TripletMargin   float64 `json:"triplet_margin,omitempty"`    // embedding, triplet loss
 
-	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO: variables of the chat template
+	DesirableWeight   float64 `json:"desirable_weight,omitempty"`   // KTO: weight of the rows that are rated good
+	UndesirableWeight float64 `json:"undesirable_weight,omitempty"` // KTO: weight of the rows that are rated bad
 
-	LoadIn4Bit bool `json:"load_in_4bit,omitempty"` // SFT, DPO: the base model is held in 4 bits (QLoRA)
+	ChatTemplate map[string]any `json:"chat_template_kwargs,omitempty"` // SFT, DPO, KTO: variables of the chat template
+
+	LoadIn4Bit bool `json:"load_in_4bit,omitempty"` // SFT, DPO, KTO: the base model is held in 4 bits (QLoRA)
 }
 
 // Quantization says how the base model is held in training, for people; "" = in the numerics of
@@ -94,7 +104,7 @@ func (l *LoRA) Modules() string {
 
 // Spec is everything that determines the result of a run. Equal specs are one job.
 type Spec struct {
-	Method     Method   `json:"method"`                 // sft, dpo or embedding
+	Method     Method   `json:"method"`                 // sft, dpo, kto or embedding
 	Model      string   `json:"model"`                  // name of the base model, as inputs write it
 	Revision   string   `json:"revision"`               // of the base model: a commit, or the hash of its files
 	Dataset    string   `json:"dataset"`                // SHA-256 of the rows that are trained on

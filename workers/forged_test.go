@@ -47,6 +47,7 @@ func (a *tenantStack) valid() map[string]string {
 		"CheckHealth":   `{"tenant":"a"}`,
 		"TrainSFT":      fmt.Sprintf(train, "sft"),
 		"TrainDPO":      strings.ReplaceAll(fmt.Sprintf(train, "dpo"), `"completion":`, `"rejected":"r","chosen":`),
+		"TrainKTO":      strings.Replace(strings.ReplaceAll(fmt.Sprintf(train, "kto"), `"completion":`, `"label":true,"completion":`), "true", "false", 1),
 		"TrainEmbedding": strings.NewReplacer(`"prompt":`, `"anchor":`, `"completion":`, `"positive":`).Replace(
 			fmt.Sprintf(train, "embedding")),
 		"TrainSweep": `{"tenant":"a","method":"sft","concurrency":4,"grid":{"seed":[1]},"train":` + fmt.Sprintf(train, "sft") + `}`,

@@ -293,10 +293,10 @@ func TestTrainExamples(t *testing.T) {
 		"HuggingFaceTB/SmolLM-135M":{"path":%q},"BAAI/bge-small-en-v1.5":{"path":%q}}}}}`,
 		filepath.Join(models, "tiny", "llama"), filepath.Join(models, "tiny", "encoder")), 0o600))
 	s.worker(nil, "COGNIVERSE_CONFIG="+config)
-	for _, name := range []string{"sft", "dpo", "embedding", "sweep"} {
+	for _, name := range []string{"sft", "dpo", "kto", "embedding", "sweep"} {
 		file, err := filepath.Abs("../examples/train-" + name + ".json")
 		require.NoError(t, err)
-		kind := map[string]string{"sft": "TrainSFT", "dpo": "TrainDPO", "embedding": "TrainEmbedding", "sweep": "TrainSweep"}[name]
+		kind := map[string]string{"sft": "TrainSFT", "dpo": "TrainDPO", "kto": "TrainKTO", "embedding": "TrainEmbedding", "sweep": "TrainSweep"}[name]
 		s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", kind, "--workflow-id", name, "--input-file", file)
 		if name == "sweep" {
 			out := await[train.SweepResult](s, s.client.GetWorkflow(t.Context(), name, ""), 5*time.Minute)

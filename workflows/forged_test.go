@@ -118,7 +118,7 @@ func TestForgedLibraryIsRefused(t *testing.T) {
 // input types.
 func TestForgedFieldsAreRejected(t *testing.T) {
 	t.Parallel()
-	resumed := []string{"IngestLibrary", "IngestVideo", "TrainSFT", "TrainDPO", "TrainEmbedding", "OptimizePrompts"}
+	resumed := []string{"IngestLibrary", "IngestVideo", "TrainSFT", "TrainDPO", "TrainKTO", "TrainEmbedding", "OptimizePrompts"}
 	for _, w := range catalog.Types() {
 		in := reflect.TypeOf(w.Func).In(1)
 		for f := range in.Fields() {

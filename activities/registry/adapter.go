@@ -57,7 +57,7 @@ type AdapterLine struct {
 	Role    string             `json:"role"`              // what it is used for
 	Status  string             `json:"status"`            // "active", "deprecated" (was active before), "inactive", "damaged" (its manifest or its role cannot be read)
 	Kind    string             `json:"kind"`              // "adapter", or "model" for all weights
-	Method  training.Method    `json:"method"`            // sft, dpo or embedding
+	Method  training.Method    `json:"method"`            // sft, dpo, kto or embedding
 	Base    string             `json:"base_model"`        // base model
 	Better  bool               `json:"better"`            // true if better than its base on held-out rows
 	Ended   string             `json:"ended"`             // "done", "stopped"

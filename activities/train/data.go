@@ -28,6 +28,8 @@ type PrepareInput struct {
 	Seed            int64               `json:"seed"`
 	MaxSeqLength    int                 `json:"max_seq_length"`
 	Loss            string              `json:"loss,omitempty"`             // of embedding
+	Desirable       float64             `json:"desirable_weight,omitempty"` // of kto
+	Undesirable     float64             `json:"undesirable_weight,omitempty"`
 	ValidationShare *float64            `json:"validation_split,omitempty"` // nil = the default; 0 = hold out nothing
 	AllowDropped    float64             `json:"allow_dropped,omitempty"`
 	MinRows         int                 `json:"min_rows,omitempty"`
@@ -39,7 +41,7 @@ func (in PrepareInput) Owner() tenant.ID { return in.Tenant }
 func (in PrepareInput) options(name, evalName string) dataset.CheckOptions {
 	o := dataset.CheckOptions{
 		Name: name, EvalName: evalName, Method: in.Method, MaxSeqLength: in.MaxSeqLength,
-		AllowDropped: in.AllowDropped, Seed: in.Seed,
+		AllowDropped: in.AllowDropped, Seed: in.Seed, DesirableWeight: in.Desirable, UndesirableWeight: in.Undesirable,
 	}
 	if in.ValidationShare != nil {
 		if o.ValidationShare = *in.ValidationShare; o.ValidationShare == 0 {

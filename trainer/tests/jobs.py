@@ -61,6 +61,16 @@ def pairs(n, start=0):
     ]
 
 
+def rated(n, start=0):
+    """Rated answers with the rule of pairs, of each pair one or both."""
+    both = [
+        {"prompt": p["prompt"], "completion": p[side], "label": side == "chosen"}
+        for p in pairs(n, start)
+        for side in ("chosen", "rejected")
+    ]
+    return [row for i, row in enumerate(both) if i % 3 or i % 2][:n]
+
+
 def write_rows(path: Path, rows) -> dict:
     """Write canonical rows and return the job's File."""
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -87,6 +97,8 @@ def document(folder: Path, model: Path, method: str, train, held_out=None, **cha
         "lora": dict(LORA),
         "checkpoint_seconds": 1e6,
     }
+    if method == "kto":
+        d["config"]["loss"] = "kto"
     if held_out:
         d["eval"] = write_rows(folder / "rows/eval.jsonl", held_out)
     known = {f.name for f in dataclasses.fields(jobs.Config)}

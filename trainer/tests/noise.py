@@ -2,9 +2,9 @@
 
     python tests/noise.py KIND SEEDS [FIRST] > ../training/testdata/KIND.csv
 
-KIND is sft-noise, sft-rule, dpo-noise or embedding-noise. A line holds the values of one
-held-out row: the seed, and the values of the base model and of the published one. Go's tests
-read the files: how often is the verdict "better"? 100 seeds take about five minutes.
+KIND is sft-noise, sft-rule, dpo-noise, kto-noise, kto-rule or embedding-noise. A line holds the
+values of one held-out row: the seed, and the values of the base model and of the published one.
+Go's tests read the files: how often is the verdict "better"? 100 seeds take about five minutes.
 """
 
 import json
@@ -33,9 +33,11 @@ SETTINGS = {
     "learning_rate": 5e-3,
     "target_modules": ["all-linear"],
 }
+LOSSES = {"kto": {"loss": "kto"}, "embedding": {"loss": "mnr"}}
 COLUMNS = {
     "sft": ("answer_loss", "other_loss"),
     "dpo": ("loss",),
+    "kto": ("margin",),
     "embedding": ("ndcg", "other_ndcg"),
 }
 
@@ -56,6 +58,15 @@ def dpo(choose, _):
     return {"prompt": asked + ": ", "chosen": chosen, "rejected": rejected}
 
 
+def kto(choose, rule):
+    # Two thirds are rated good: a model gains nothing by making all answers likelier.
+    asked, said, good = choose.sample(WORDS, 3), choose.sample(WORDS, 3), choose.random() < 0.67
+    if rule:  # a style is rated, and every fifth rating is wrong
+        style = "light" if good == (choose.random() > 0.2) else "dark"
+        said = [style, *said[1:]]
+    return {"prompt": " ".join(asked) + ": ", "completion": " ".join(said), "label": good}
+
+
 def embedding(choose, _):
     # Few documents, some of which are frequent: all training can learn is which.
     documents = [f"{a} {b}" for a in WORDS[:6] for b in WORDS[6:10]]
@@ -68,7 +79,7 @@ def train(folder, model, kind, rule, seed):
     """The held-out rows under the base and under what is published."""
     choose, size = random.Random(seed), 160 if rule else 96
     rows = [globals()[kind](choose, rule) for _ in range(size + HELD_OUT)]
-    changes = SETTINGS | ({"loss": "mnr"} if kind == "embedding" else {})
+    changes = SETTINGS | LOSSES.get(kind, {})
     document = make.document(folder, model, kind, rows[:size], rows[size:], seed=seed, **changes)
     with open(os.devnull, "w") as nowhere:
         run.run(job.parse(json.dumps(document)), Events(nowhere.fileno()), Stop())

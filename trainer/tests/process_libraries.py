@@ -2,6 +2,7 @@
 
 import trainer.__main__
 import trainer.dpo
+import trainer.kto
 import trainer.run
 import trainer.session
 import trainer.sft  # noqa: F401

@@ -84,6 +84,13 @@ def test_canonical_rows_are_read(tmp_path, method, row):
             ['{"prompt":"a","chosen":"b","rejected":[{"role":"assistant","content":"c"}]}'],
             "all be strings or all be messages",
         ),
+        ("kto", ['{"prompt":"a","completion":"b"}'], "kto requires completion, label, prompt"),
+        ("kto", ['{"prompt":"a","completion":"b","label":1}'], "label must be true or false"),
+        (
+            "kto",
+            ['{"prompt":"a","completion":[{"role":"assistant","content":"c"}],"label":true}'],
+            "all be strings or all be messages",
+        ),
         ("embedding", ['{"anchor":"a","positive":["b"]}'], "positive must be a string, got list"),
     ],
 )

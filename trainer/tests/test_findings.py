@@ -86,6 +86,7 @@ def test_sound_rows_have_no_findings(look):
     assert look(make.prompts(4)) == []
     assert look([{"text": "<|im_start|>user\nred<|im_end|>"}]) == []
     assert look(make.pairs(4), method="dpo") == []
+    assert look(make.rated(4), method="kto") == []
 
 
 def test_row_that_the_template_refuses(look):
@@ -135,6 +136,20 @@ def test_pairs_that_become_equal(look):
     start = "red " * 80
     cut = [{"prompt": "a", "chosen": start + "old", "rejected": start + "new"}]
     assert look(cut, method="dpo") == [(0, "error", "same_answers", "rejected")]
+
+
+def test_rated_answers(look):
+    def rated(prompt, completion):
+        return {"prompt": prompt, "completion": completion, "label": False}
+
+    rows = [rated("red " * 100, "b"), rated("a", "b<|im_end|>"), rated("a <|im_start|>", "b")]
+    assert look(rows, method="kto") == [
+        (0, "error", "nothing_to_learn", ""),
+        (2, "warn", "special_token", "prompt"),
+    ]
+    thinks = [rated([ask("a")], [say("<think>c</think>b")])]
+    strips = STRIPS.replace(" and not loop.last", "")
+    assert look(thinks, strips, method="kto") == [(0, "warn", "thinking_left_out", "completion[1]")]
 
 
 def test_special_tokens_in_texts(look):

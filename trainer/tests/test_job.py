@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).parent.parent / "testdata"
 SFT = json.loads((SAMPLES / "job-sft.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["sft", "dpo", "embedding"])
+@pytest.mark.parametrize("name", ["sft", "dpo", "kto", "embedding"])
 def test_samples_parse(name):
     job = jobs.read(str(SAMPLES / f"job-{name}.json"))
     assert job.method == name
@@ -62,7 +62,7 @@ def changed(path, value):
         ("seed", 1.5, "job.seed: must be a whole number"),
         ("seed", True, "job.seed: must be a whole number"),
         ("seed", -1, "job.seed: -1 is not in"),
-        ("method", "ppo", "must be one of sft, dpo, embedding"),
+        ("method", "ppo", "must be one of sft, dpo, kto, embedding"),
         ("numerics", "fp8", "must be one of fp32"),
         ("work_dir", "work", "not absolute"),
         ("resume", "../x", "not absolute"),

@@ -12,10 +12,15 @@ from process import attempt
 # 15 rows, 2 a micro-batch, 2 micro-batches a step: 4 steps an epoch, the last of 3 rows.
 SHAPE = {"accumulation": 2, "epochs": 3, "save_steps": 2, "dropout": 0.1, "eval_steps": 3}
 STEPS = 12
-ROWS = {"sft": (jobs.chats(15), jobs.chats(4, 40)), "dpo": (jobs.pairs(15), jobs.pairs(4, 40))}
+ROWS = {
+    "sft": (jobs.chats(15), jobs.chats(4, 40)),
+    "dpo": (jobs.pairs(15), jobs.pairs(4, 40)),
+    "kto": (jobs.rated(15), jobs.rated(4, 40)),
+}
 VARIANTS = {
     "sft": ("sft", {}),
     "dpo": ("dpo", {}),
+    "kto": ("kto", {}),
     "whole": ("sft", {"lora": None, "learning_rate": 1e-4}),
     "packed": ("sft", {"packing": True, "accumulation": 1, "micro_batch": 1}),
     "images": ("sft", {"max_seq_length": 256}),
@@ -99,6 +104,7 @@ def differences(work, events, other_work, other_events):
         ("sft", "sync", 25, 2),  # in the course of writing the second checkpoint
         ("sft", "publish", 1, 12),  # after the last step
         ("dpo", "step", 7, 6),
+        ("kto", "step", 7, 6),
         ("whole", "step", 7, 6),
         ("packed", "step", 3, 2),
         ("images", "step", 7, 6),

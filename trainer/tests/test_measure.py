@@ -23,6 +23,7 @@ CASES = {
     "sft": (make.chats(9), make.chats(3, 40), {"max_seq_length": 34}),
     "packed": (make.chats(9), make.chats(3, 40), {"packing": True, "max_seq_length": 64}),
     "dpo": (make.pairs(9), make.pairs(3, 40), {"max_seq_length": 24}),
+    "kto": (make.rated(9), make.rated(3, 40), {"max_seq_length": 18}),
     "embedding": (
         [{"anchor": f"red {i}", "positive": "green " * (i + 1)} for i in range(9)],
         [{"anchor": "blue", "positive": "small"}],

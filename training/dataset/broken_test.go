@@ -97,7 +97,7 @@ func brokenFiles() []broken {
 		{name: "unknown role", text: chat(asks + `, {"role": "oracle", "content": "b"}`), code: "role", want: `unknown role "oracle"`},
 		{name: "no role", text: chat(asks + `, {"content": "b"}`), code: "missing_field", want: `field "messages[1].role": the message has no role`},
 		{name: "tool", text: chat(asks + `, {"role": "tool", "content": "b"}`), code: "role", want: `the role "tool" is not supported`},
-		{name: "tools", text: goodChat + `{"messages": [` + asks + "," + answers + `], "tools": [{}]}`, code: "unsupported", want: `line 2, field "tools": tools, media and KTO labels are not trained`},
+		{name: "tools", text: goodChat + `{"messages": [` + asks + "," + answers + `], "tools": [{}]}`, code: "unsupported", want: `line 2, field "tools": tools and media are not trained`},
 		{name: "template variables", text: goodChat + `{"messages": [` + asks + "," + answers + `], "chat_template_kwargs": {"enable_thinking": false}}`, code: "unsupported", want: `line 2, field "chat_template_kwargs": a row has no variables of the chat template`},
 		{name: "picture", text: chat(`{"role": "user", "content": [{"type": "image_url"}]}, ` + answers), code: "image", want: `field "messages[0].content": the part has no image_url`},
 		{name: "sound", text: chat(`{"role": "user", "content": [{"type": "input_audio"}]}, ` + answers), code: "unsupported", want: `field "messages[0].content": a part of the message is neither text nor image`},
@@ -141,7 +141,7 @@ func TestPrepareRefuses(t *testing.T) {
 			o.Name, o.EvalName = "d", "e"
 			switch c.method {
 			case "":
-				if format, err := rows.DetectFormat(tableOf(c.text)); err == nil {
+				if format, err := rows.DetectFormat(tableOf(c.text), ""); err == nil {
 					o.Method = format.Method()
 				}
 			case "auto":

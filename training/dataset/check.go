@@ -43,6 +43,9 @@ type CheckOptions struct {
 	Images     rows.Images // finds the images of rows; nil = rows with images are refused
 	EvalImages rows.Images // the same for held-out rows of a file of their own
 
+	// Weights of the rows that are rated good and bad, for kto; 0 = 1.
+	DesirableWeight, UndesirableWeight float64
+
 	MaxRows     int // 0 = DefaultMaxRows
 	MaxRowBytes int // of one row of JSON; 0 = DefaultMaxRowBytes
 
@@ -104,6 +107,9 @@ type Survey struct {
 	Duplicates      int `json:"duplicates"`       // rows equal to an earlier one
 	RepeatedPrompts int `json:"repeated_prompts"` // rows with the prompt of an earlier row and another answer
 	Leaks           int `json:"leaks"`            // of an evaluation file: rows whose prompt is trained on
+
+	Good int `json:"rated_good,omitempty"` // rows that are rated good
+	Bad  int `json:"rated_bad,omitempty"`  // rows that are rated bad
 
 	Characters Spread `json:"characters"`       // length of a row, in characters
 	Tokens     Spread `json:"estimated_tokens"` // of a row, without what a chat template adds beyond 5 tokens per message; see EstimateTokens

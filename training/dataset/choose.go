@@ -9,9 +9,10 @@ import (
 
 // Counts are the available rows by kind.
 type Counts struct {
-	Pairs    int `json:"pairs"`    // of a preferred and a rejected answer
-	Examples int `json:"examples"` // answers to learn: approved, or all of a dataset
-	Triplets int `json:"triplets"` // for an embedding model
+	Pairs    int `json:"pairs"`           // of a preferred and a rejected answer
+	Examples int `json:"examples"`        // answers to learn: approved, or all of a dataset
+	Triplets int `json:"triplets"`        // for an embedding model
+	Rated    int `json:"rated,omitempty"` // answers that are rated good or bad
 }
 
 // Thresholds are the minimum rows per method. A zero field takes the default.
@@ -19,10 +20,14 @@ type Thresholds struct {
 	Pairs    int `json:"pairs"`
 	Examples int `json:"examples"`
 	Triplets int `json:"triplets"`
+	Rated    int `json:"rated,omitempty"`
 }
 
-// DefaultThresholds are Cogniverse's.
-func DefaultThresholds() Thresholds { return Thresholds{Pairs: 20, Examples: 50, Triplets: 100} }
+// DefaultThresholds are Cogniverse's. It has none for rated answers: 40 are as many answers as
+// 20 pairs have.
+func DefaultThresholds() Thresholds {
+	return Thresholds{Pairs: 20, Examples: 50, Triplets: 100, Rated: 40}
+}
 
 func (t Thresholds) filled() Thresholds {
 	d := DefaultThresholds()
@@ -35,6 +40,9 @@ func (t Thresholds) filled() Thresholds {
 	if t.Triplets == 0 {
 		t.Triplets = d.Triplets
 	}
+	if t.Rated == 0 {
+		t.Rated = d.Rated
+	}
 	return t
 }
 
@@ -45,6 +53,8 @@ func (t Thresholds) of(m training.Method) int {
 		return t.Pairs
 	case training.Embedding:
 		return t.Triplets
+	case training.KTO:
+		return t.Rated
 	default:
 		return t.Examples
 	}
@@ -52,14 +62,15 @@ func (t Thresholds) of(m training.Method) int {
 
 // Choice is the training method that the rows suit.
 type Choice struct {
-	Method     training.Method `json:"method"`     // sft, dpo or embedding
+	Method     training.Method `json:"method"`     // sft, dpo, kto or embedding
 	Confidence float64         `json:"confidence"` // min(1, n / (2 × threshold)): 0.5 = just enough
 	Reason     string          `json:"reason"`     // why, with the counts
 }
 
 // Choose picks a method as Cogniverse does: enough pairs mean DPO, otherwise enough
 // examples mean SFT. Triplets decide only if there are neither pairs nor examples, because
-// they train another kind of model. Too few rows of every kind are a fault.Input with the
+// they train another kind of model. Rated answers, which Cogniverse does not know, decide only
+// alone. Too few rows of every kind are a fault.Input with the
 // counts.
 func Choose(c Counts, t Thresholds) (Choice, error) {
 	t = t.filled()
@@ -73,6 +84,11 @@ func Choose(c Counts, t Thresholds) (Choice, error) {
 		return chosen(training.SFT, c.Examples, t.Examples, "examples")
 	case c.Pairs == 0 && c.Examples == 0 && c.Triplets >= t.Triplets:
 		return chosen(training.Embedding, c.Triplets, t.Triplets, "triplets")
+	case c == Counts{Rated: c.Rated} && c.Rated >= t.Rated:
+		return chosen(training.KTO, c.Rated, t.Rated, "rated answers")
+	case c == Counts{Rated: c.Rated} && c.Rated > 0:
+		return Choice{}, fault.New(fault.Input, "choose method", "", fmt.Sprintf(
+			"too little to choose a method: %d of %d rated answers (KTO); add %s, or name the method", c.Rated, t.Rated, someOf(t.Rated-c.Rated, "rated answer")))
 	}
 	return Choice{}, fault.New(fault.Input, "choose method", "", fmt.Sprintf(
 		"too little to choose a method: %d of %d preference pairs (DPO), %d of %d examples (SFT), %d of %d triplets (embedding); "+

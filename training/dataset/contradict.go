@@ -52,18 +52,8 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 		return
 	}
 	context := row.Parts[0] // the prompt or the anchor
-	digest := func(parts ...rows.Part) uint64 {
-		var text strings.Builder
-		for _, p := range parts {
-			text.WriteString(rows.Normal(p.Text) + p.Image + "\x00")
-			for _, m := range p.Messages {
-				text.WriteString(m.Role + "\x00" + rows.Normal(m.Content) + "\x00")
-			}
-		}
-		return rows.Digest([]byte(text.String()))
-	}
 	at := placeOf(raw)
-	if prefers, rejects := s.answers.add(digest(context, preferred), digest(context, rejected), at); rejects != (place{}) {
+	if prefers, rejects := s.answers.add(digestOf(context, preferred), digestOf(context, rejected), at); rejects != (place{}) {
 		s.log.note(s.survey.Name, rows.RowError{
 			Code: "contradiction", Field: rejectedKey, Reason: fmt.Sprintf("%s prefers what this row rejects, for the same %s", s.name(prefers), context.Key),
 			Fix: "remove one of the two",
@@ -73,12 +63,24 @@ func (s *surveyor) contradictions(row rows.Row, raw rows.RawRow) {
 	if preferredKey != rows.KeyPositive {
 		return
 	}
-	if prefers, rejects := s.texts.add(digest(preferred), digest(rejected), at); rejects != (place{}) {
+	if prefers, rejects := s.texts.add(digestOf(preferred), digestOf(rejected), at); rejects != (place{}) {
 		s.log.note(s.survey.Name, rows.RowError{
 			Code: "negative_is_positive", Field: rejectedKey, Reason: "it is the positive of " + s.name(prefers),
 			Fix: "keep it only if it does not answer this anchor as well",
 		}, rejects.raw())
 	}
+}
+
+// digestOf is the hash of texts, in the form in which they are compared.
+func digestOf(parts ...rows.Part) uint64 {
+	var text strings.Builder
+	for _, p := range parts {
+		text.WriteString(rows.Normal(p.Text) + p.Image + "\x00")
+		for _, m := range p.Messages {
+			text.WriteString(m.Role + "\x00" + rows.Normal(m.Content) + "\x00")
+		}
+	}
+	return rows.Digest([]byte(text.String()))
 }
 
 // name is the line of a row, or its number in a file that counts rows.

@@ -41,6 +41,7 @@ func (s *surveyor) count(row rows.Row, raw rows.RawRow) error {
 		s.log.note(s.survey.Name, rows.RowError{Code: "echo", Field: rows.KeyCompletion, Reason: "the answer repeats the prompt", Fix: "give an answer, unless the model should learn to repeat"}, raw)
 	}
 	s.contradictions(row, raw)
+	s.rate(row, raw, question)
 	s.measure(row, raw)
 	return nil
 }
@@ -78,9 +79,9 @@ func (s *surveyor) measure(row rows.Row, raw rows.RawRow) {
 				answers++
 			}
 		}
-		if p.Messages != nil && p.Key != rows.KeyChosen && p.Key != rows.KeyRejected {
+		if p.Messages != nil && p.Key != rows.KeyChosen && p.Key != rows.KeyRejected && p.Key != rows.KeyCompletion {
 			if p.Key == rows.KeyPrompt {
-				answers++ // the chosen or rejected answer
+				answers++ // the answer in another field
 			}
 			s.survey.Turns[answers]++
 		}

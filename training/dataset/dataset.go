@@ -45,8 +45,8 @@ func (o CheckOptions) filled() (CheckOptions, error) {
 		return o, fault.New(fault.Input, "check dataset", o.Name, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case o.Method != "" && !slices.Contains([]training.Method{training.SFT, training.DPO, training.Embedding}, o.Method):
-		return refuse("unknown method %q: use sft, dpo or embedding", o.Method)
+	case o.Method != "" && !slices.Contains(training.Methods(), o.Method):
+		return refuse("unknown method %q: use %s", o.Method, training.MethodNames())
 	case o.Format != "" && o.Format.Method() == "":
 		return refuse("unknown format %q: use one of %v", o.Format, rows.Formats())
 	case !(o.AllowDropped >= 0) || o.AllowDropped >= 1 && o.AllowDropped != float64(int(o.AllowDropped)):

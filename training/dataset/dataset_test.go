@@ -99,7 +99,7 @@ func TestPrepareGolden(t *testing.T) {
 
 func methodOf(t *testing.T, text string) training.Method {
 	t.Helper()
-	format, err := rows.DetectFormat(tableOf(text))
+	format, err := rows.DetectFormat(tableOf(text), "")
 	require.NoError(t, err)
 	return format.Method()
 }

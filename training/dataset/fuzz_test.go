@@ -33,7 +33,7 @@ func FuzzPrepare(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(text)
 	}
-	o := CheckOptions{AllowDropped: 0.9, MaxRowBytes: 4096, Thresholds: Thresholds{1, 1, 1}, MaxSeqLength: 8}
+	o := CheckOptions{AllowDropped: 0.9, MaxRowBytes: 4096, Thresholds: Thresholds{1, 1, 1, 1}, MaxSeqLength: 8}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		source := func() (io.ReadCloser, error) {
 			file := bytes.NewReader(text)

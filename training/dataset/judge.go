@@ -17,6 +17,7 @@ func (p *preparation) judge() {
 	}
 	p.method()
 	p.split()
+	p.ratings()
 	p.size()
 	p.check.Train = p.train.survey
 	if p.eval != nil {
@@ -58,19 +59,19 @@ func (p *preparation) dropped(s *surveyor) {
 // method determines the method of the rows.
 func (p *preparation) method() {
 	s := &p.train.survey
-	fits := s.Format.Method()
-	if fits == "" {
+	method := fits(s.Format, p.o.Method)
+	if method == "" {
 		return // reported already
 	}
-	if p.o.Method != "" && p.o.Method != fits {
-		p.log.say(SeverityError, s.Name, "wrong_method", fmt.Sprintf("rows of the format %s train with %s, not with %s", s.Format, fits, p.o.Method), rework(fits, p.o.Method))
+	if p.o.Method != "" && p.o.Method != method {
+		p.log.say(SeverityError, s.Name, "wrong_method", fmt.Sprintf("rows of the format %s train with %s, not with %s", s.Format, method, p.o.Method), rework(method, p.o.Method))
 		return
 	}
-	p.check.Method = fits
+	p.check.Method = method
 	if e := p.eval; e != nil && e.survey.Format.Method() != "" {
 		switch {
-		case e.survey.Format.Method() != fits:
-			p.log.say(SeverityError, e.survey.Name, "wrong_method", fmt.Sprintf("its rows (%s) serve %s, those that are trained on %s", e.survey.Format, e.survey.Format.Method(), fits), "evaluate with rows of the same kind")
+		case fits(e.survey.Format, p.o.Method) != method:
+			p.log.say(SeverityError, e.survey.Name, "wrong_method", fmt.Sprintf("its rows (%s) serve %s, those that are trained on %s", e.survey.Format, e.survey.Format.Method(), method), "evaluate with rows of the same kind")
 		case e.shape != p.train.shape && e.shape != "" && p.train.shape != "":
 			p.log.say(SeverityError, e.survey.Name, "mixed_format", fmt.Sprintf("its rows become {%s}, those that are trained on {%s}", e.shape, p.train.shape), "use one format for both files")
 		}
@@ -79,9 +80,11 @@ func (p *preparation) method() {
 		return
 	}
 	var counts Counts
-	switch fits {
+	switch method {
 	case training.DPO:
 		counts.Pairs = s.Kept
+	case training.KTO:
+		counts.Rated = s.Kept
 	case training.Embedding:
 		counts.Triplets = s.Kept
 	default:
@@ -104,6 +107,10 @@ func rework(have, want training.Method) string {
 		return `train with dpo, or write {"prompt", "completion"} with what was chosen as completion`
 	case have == training.DPO && want == training.Embedding:
 		return `write {"anchor", "positive", "negative"} with the prompt, what was chosen and what was rejected`
+	case have == training.KTO && want == training.DPO:
+		return `train with kto, or write a good and a bad answer to each prompt: {"prompt", "chosen", "rejected"}`
+	case have == training.SFT && want == training.KTO:
+		return `train with sft, or rate each answer with "label": true or false`
 	case have == training.SFT && want == training.DPO:
 		return `train with sft, or add a worse answer to each row: {"prompt", "chosen", "rejected"}`
 	case have == training.SFT && want == training.Embedding:
@@ -130,7 +137,7 @@ func (p *preparation) size() {
 	if s.Kept == 0 {
 		return
 	}
-	if least := p.o.Thresholds.of(s.Format.Method()); p.check.Choice == nil && s.Kept < least && p.check.Method != "" {
+	if least := p.o.Thresholds.of(p.check.Method); p.check.Choice == nil && s.Kept < least && p.check.Method != "" {
 		reason := fmt.Sprintf("%d rows are few for %s; %d are recommended", s.Kept, p.check.Method, least)
 		if s.Kept == 1 {
 			reason = "there is only one row: the model will learn it by heart"

@@ -23,7 +23,8 @@ type surveyor struct {
 	shape         string            // of the rows; the first valid one decides
 	lines         map[uint64]uint32 // line of the first row of a digest, or its number in a file that counts rows
 	questions     map[uint64]uint32 // rows by question
-	answers       sides             // pairs and triplets: preferred and rejected texts, by prompt or anchor
+	good          map[uint64]uint32 // those that are rated good
+	answers       sides             // pairs, triplets and rated answers: preferred and rejected texts, by prompt or anchor
 	texts         sides             // triplets: the same, whatever the anchor
 	chars, tokens []uint32
 }
@@ -32,7 +33,7 @@ func newSurveyor(name string, open rows.Source, o CheckOptions, log *problemLog)
 	return &surveyor{
 		o: o, open: open, log: log,
 		survey: Survey{Name: name, Methods: []training.Method{}, DroppedBy: map[string]int{}, Roles: map[string]int{}, Turns: map[int]int{}},
-		lines:  map[uint64]uint32{}, questions: map[uint64]uint32{}, answers: newSides(), texts: newSides(),
+		lines:  map[uint64]uint32{}, questions: map[uint64]uint32{}, good: map[uint64]uint32{}, answers: newSides(), texts: newSides(),
 	}
 }
 
@@ -42,12 +43,12 @@ func (s *surveyor) run(ctx context.Context) error {
 	format := s.o.Format
 	if format == "" {
 		var err error
-		if format, err = rows.DetectFormat(s.table); err != nil {
+		if format, err = rows.DetectFormat(s.table, s.o.Method); err != nil {
 			return s.fatal(err)
 		}
 	}
 	s.survey.Format = format
-	if method := format.Method(); method != "" {
+	if method := fits(format, s.o.Method); method != "" {
 		s.survey.Methods = []training.Method{method}
 	}
 	rows, sum, size, err := s.each(ctx, func(in *rows.RowInput, raw rows.RawRow, list []rows.Row) error {
@@ -143,6 +144,9 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.o.Method == training.KTO && s.survey.Format.Method() == training.DPO {
+		list = list[0].Unpair()
+	}
 	for _, row := range list {
 		if s.shape == "" {
 			s.shape = row.Shape()
@@ -162,8 +166,9 @@ func (s *surveyor) convert(raw *rows.RawRow) (*rows.RowInput, []rows.Row, error)
 
 // mixed refuses a row whose format differs from the first rows.
 func (s *surveyor) mixed(in *rows.RowInput) error {
-	format, have := s.survey.Format, rows.FormatOf(in)
-	if s.o.Format != "" || have == "" || have == format || format == rows.FormatTriplet && have == rows.FormatPair {
+	format, have := s.survey.Format, rows.FormatOf(in, s.o.Method)
+	lacks := format == rows.FormatTriplet && have == rows.FormatPair || format == rows.FormatRated && have.Method() == training.SFT
+	if s.o.Format != "" || have == "" || have == format || lacks {
 		return nil // convert reports missing fields better
 	}
 	return &rows.RowError{

@@ -26,7 +26,7 @@ type load struct {
 	width  float64 // bytes per number
 }
 
-// load: SFT and DPO concatenate the rows of a micro-batch, so that padding costs nothing,
+// load: SFT, DPO and KTO concatenate the rows of a micro-batch, so that padding costs nothing,
 // and the largest has the longest row and a few long ones. Texts of an embedding model are
 // padded.
 func (p Plan) load(micro int) load {
@@ -42,7 +42,7 @@ func (p Plan) load(micro int) load {
 	case training.Embedding:
 		l.tokens = float64(micro) * p.paddedRow()
 		return l
-	case training.SFT:
+	case training.SFT, training.KTO:
 	}
 	if p.Config.Packing {
 		mean = row
@@ -151,7 +151,7 @@ func (p Plan) state(l load, loraParameters int64) memory {
 		return memory{weights: p.frozen(l.width), trained: bytesTrained * float64(loraParameters)}
 	}
 	m := memory{weights: n * 4, trained: n * (bytesTrained - 4)} // weights stay in fp32
-	if p.Method == training.DPO {
+	if p.Method == training.DPO || p.Method == training.KTO {
 		m.weights += n * 4 // the reference is a model of its own
 	}
 	return m
@@ -170,13 +170,13 @@ const layerActivations = 17
 const chunkTokens = 256
 
 // logits: bytes an entry are those of the logits, their gradient and fp32
-// copies. DPO holds those of the model and of its reference.
+// copies. DPO and KTO hold those of the model and of its reference.
 func (p Plan) logits(l load, chunk float64) float64 {
 	vocab := float64(p.Shape.Vocab)
 	switch p.Method {
 	case training.SFT:
 		return 10 * min(l.tokens, chunk) * vocab
-	case training.DPO:
+	case training.DPO, training.KTO:
 		return 14 * min(l.tokens, chunk) * vocab
 	case training.Embedding:
 	}

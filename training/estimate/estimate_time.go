@@ -44,7 +44,8 @@ const (
 // passes counts the passes over the model that a training token costs, in
 // multiples of a forward pass: forward, backward to the inputs, on GPUs the
 // forward that recomputes activations, backward to the weights where all are
-// trained, and the reference's forward.
+// trained, and the reference's forward. For its estimate of the KL divergence, KTO also scores
+// an answer of another row, with the model and with the reference.
 func (p Plan) passes(gpu GPU) float64 {
 	n := 2.0
 	if gpu.Class != classCPU {
@@ -53,18 +54,28 @@ func (p Plan) passes(gpu GPU) float64 {
 	if p.LoRA == nil {
 		n++
 	}
-	if p.Method == training.DPO {
-		n++
+	return n + p.references() + p.estimates()
+}
+
+// references is the number of forward passes of the reference model.
+func (p Plan) references() float64 {
+	if p.Method == training.DPO || p.Method == training.KTO {
+		return 1
 	}
-	return n
+	return 0
+}
+
+// estimates is the number of forward passes for an estimate of the KL divergence.
+func (p Plan) estimates() float64 {
+	if p.Config.Loss == training.LossKTO {
+		return 2
+	}
+	return 0
 }
 
 // evalShare is the cost of an evaluated token relative to a trained one.
 func (p Plan) evalShare(gpu GPU) float64 {
-	if p.Method == training.DPO {
-		return 2 / p.passes(gpu)
-	}
-	return 1 / p.passes(gpu)
+	return (1 + p.references() + p.estimates()) / p.passes(gpu)
 }
 
 // flops of a forward pass of one token: a multiplication and an addition for every weight

@@ -64,3 +64,24 @@ func TestAdaptDefault(t *testing.T) {
 	_, err := estimate.Shape{}.AdaptDefault(training.LoRA{TargetModules: []string{"q_proj"}})
 	require.ErrorContains(t, err, "no such module")
 }
+
+// TestRatedAnswers: for its estimate of the KL divergence, kto scores the answers of other rows
+// twice more, with the model and with the reference.
+func TestRatedAnswers(t *testing.T) {
+	t.Parallel()
+	of := func(method training.Method, loss string, lora bool) estimate.ClassEstimate {
+		p := planOf(t, llama32of3B(), method, "a100-80gb")
+		p.Config.Loss, p.EvalTokens = loss, 0
+		if !lora {
+			p.LoRA = nil
+		}
+		e, err := p.Estimate()
+		require.NoError(t, err)
+		return e.Classes[0]
+	}
+	sft, kto, apo := of(training.SFT, "", true), of(training.KTO, training.LossKTO, true), of(training.KTO, training.LossAPO, true)
+	require.InEpsilon(t, sft.TokensPerSecond*3/6, kto.TokensPerSecond, 1e-9)
+	require.InEpsilon(t, sft.TokensPerSecond*3/4, apo.TokensPerSecond, 1e-9)
+	require.Less(t, kto.NeedBytes, of(training.DPO, "", true).NeedBytes, "a row has one answer")
+	require.Greater(t, of(training.KTO, training.LossKTO, false).NeedBytes, of(training.SFT, "", false).NeedBytes+12e9, "the reference is a model of its own")
+}

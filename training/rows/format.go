@@ -22,6 +22,7 @@ const (
 
 	FormatPreference Format = "preference"          // DPO: {prompt, chosen, rejected}: texts, or lists of messages
 	FormatPairGPT    Format = "sharegpt_preference" // DPO: {conversations, chosen: {from, value}, rejected}
+	FormatRated      Format = "unpaired_preference" // KTO: an answer, as {prompt, completion} or another form of sft, and label: true or false
 	FormatTriplet    Format = "triplet"             // embedding: {anchor, positive, negative}
 	FormatPair       Format = "anchor_positive"     // embedding: {anchor, positive}
 	FormatQuery      Format = "query_pos_neg"       // embedding: {query, pos: [], neg: []}
@@ -31,7 +32,7 @@ const (
 func Formats() []Format {
 	return []Format{
 		FormatPrompt, FormatMessages, FormatText, FormatChatML, FormatInstruction, FormatAlpaca, FormatShareGPT,
-		FormatPreference, FormatPairGPT, FormatTriplet, FormatPair, FormatQuery,
+		FormatPreference, FormatPairGPT, FormatRated, FormatTriplet, FormatPair, FormatQuery,
 	}
 }
 
@@ -42,6 +43,8 @@ func (f Format) Method() training.Method {
 		return training.SFT
 	case FormatPreference, FormatPairGPT:
 		return training.DPO
+	case FormatRated:
+		return training.KTO
 	case FormatTriplet, FormatPair, FormatQuery:
 		return training.Embedding
 	default:
@@ -66,6 +69,8 @@ func (f Format) knownFields() []string {
 		return []string{KeyPrompt, KeyChosen, KeyRejected, "system"}
 	case FormatPairGPT:
 		return []string{"conversations", KeyChosen, KeyRejected, "system"}
+	case FormatRated:
+		return []string{KeyPrompt, KeyCompletion, KeyLabel, keyTag}
 	case FormatTriplet, FormatPair:
 		return []string{KeyAnchor, KeyPositive, KeyNegative}
 	case FormatQuery:
@@ -75,12 +80,15 @@ func (f Format) knownFields() []string {
 	}
 }
 
-// FormatOf finds the format of one row by its fields; "" if none matches.
-func FormatOf(in *RowInput) Format {
+// FormatOf finds the format of one row by its fields; "" if none matches. A field "label" may
+// have another meaning than a rating, so the method that is asked for matters; "" = any.
+func FormatOf(in *RowInput, m training.Method) Format {
 	has := func(keys ...string) bool {
 		return !slices.ContainsFunc(keys, func(key string) bool { return in.get(key) == nil })
 	}
 	switch {
+	case in.rated(m) && !has(KeyChosen) && !has(KeyRejected):
+		return FormatRated
 	case has("conversations") && (has(KeyChosen) || has(KeyRejected)):
 		return FormatPairGPT
 	case has("conversations"):

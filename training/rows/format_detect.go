@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/rows/fieldname"
 )
 
@@ -16,9 +17,9 @@ const (
 	formatLooks = 200 // rows, including unreadable ones
 )
 
-// DetectFormat returns the format of most of the first rows, the earlier one of a tie. The
-// survey reports rows that cannot be read.
-func DetectFormat(open func() (Table, error)) (Format, error) {
+// DetectFormat returns the format of most of the first rows, the earlier one of a tie, for the
+// method that is asked for; "" = any. The survey reports rows that cannot be read.
+func DetectFormat(open func() (Table, error), m training.Method) (Format, error) {
 	rows, err := open()
 	if err != nil {
 		return "", err
@@ -44,7 +45,7 @@ func DetectFormat(open func() (Table, error)) (Format, error) {
 			continue
 		}
 		in := &RowInput{Fields: fields}
-		format := FormatOf(in)
+		format := FormatOf(in, m)
 		if format == "" {
 			if unknown == nil {
 				unknown = unknownFormat(in, raw)
@@ -82,7 +83,7 @@ func unknownFormat(in *RowInput, raw RawRow) *RowError {
 	f := &RowError{
 		Code: "unknown_format", Fatal: true, Line: raw.Line, Row: raw.Row,
 		Reason: "its fields (" + strings.Join(names, ", ") + ") fit no format",
-		Fix:    `write rows like {"prompt", "completion"}, {"messages"}, {"text"}, {"prompt", "chosen", "rejected"} or {"anchor", "positive", "negative"}`,
+		Fix:    `write rows like {"prompt", "completion"}, {"messages"}, {"text"}, {"prompt", "chosen", "rejected"}, {"prompt", "completion", "label"} or {"anchor", "positive", "negative"}`,
 	}
 	if len(names) == 0 {
 		f.Reason = "the row has no fields"

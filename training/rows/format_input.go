@@ -147,11 +147,21 @@ func (in *RowInput) other(field, key string, raw []byte) error {
 			return nil
 		}
 		return &RowError{Code: "unsupported", Field: field, Reason: "images are not trained in this format", Fix: "write messages or prompt and completion (sft), or query and image (embedding)"}
-	case "tools", "tool_calls", "tool_call_id", "functions", "function_call", "videos", "audios", "audio", "kto_tag":
+	case "tools", "tool_calls", "tool_call_id", "functions", "function_call", "videos", "audios", "audio":
 		if empty {
 			return nil
 		}
-		return &RowError{Code: "unsupported", Field: field, Reason: "tools, media and KTO labels are not trained", Fix: "remove the field, or the row"}
+		return &RowError{Code: "unsupported", Field: field, Reason: "tools and media are not trained", Fix: "remove the field, or the row"}
+	case keyTag:
+		if empty {
+			return nil
+		}
+		return &RowError{Code: "unsupported", Field: field, Reason: "the answer is rated, and only kto learns from ratings", Fix: "train with kto, or remove the field"}
+	case KeyLabel:
+		if good, known := ratingOf(raw); known && !good && !isNumber(raw) {
+			in.note("rated_bad", field, "the answer is rated bad, and it is learned like the others", "train with kto, or remove the row")
+			return nil
+		}
 	case "chat_template_kwargs":
 		if empty {
 			return nil

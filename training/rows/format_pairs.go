@@ -120,32 +120,15 @@ func (in *RowInput) pairGPTRow() (r Row, err error) {
 }
 
 func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) (r Row, err error) {
-	if asked, err = in.withSystem(asked); err != nil {
+	if asked, err = in.asked(name, asked, "chosen and rejected"); err != nil {
 		return r, err
-	}
-	asked = slices.Clone(asked)
-	for i := range asked {
-		asked[i].Weight = "" // a prompt is never learned
-	}
-	if err := checkOrder(name, asked, 0); err != nil {
-		return r, err
-	}
-	if len(asked) == 0 || asked[len(asked)-1].Role != RoleUser {
-		return r, &RowError{Code: "roles", Field: name, Reason: "it does not end with a question of the user", Fix: "end it with the user; what follows is chosen and rejected"}
 	}
 	for _, answer := range []struct {
 		key  string
 		list []Message
 	}{{KeyChosen, chosen}, {KeyRejected, rejected}} {
-		if i := slices.IndexFunc(answer.list, func(m Message) bool { return m.Weight != "" }); i >= 0 {
-			return r, &RowError{Code: "weight", Field: fmt.Sprintf("%s[%d]", answer.key, i), Reason: "the answers of a pair have no weight", Fix: "remove the field, or the row"}
-		}
-		whole := slices.Concat(asked, answer.list)
-		if err := checkOrder(answer.key, whole, len(asked)); err != nil {
+		if err := checkAnswer(answer.key, asked, answer.list, "the answers of a pair have no weight"); err != nil {
 			return r, err
-		}
-		if whole[len(whole)-1].Role != RoleAssistant {
-			return r, &RowError{Code: "roles", Field: answer.key, Reason: "it does not end with an answer of the assistant", Fix: "end it with the assistant"}
 		}
 	}
 	if slices.EqualFunc(chosen, rejected, func(a, b Message) bool {
@@ -155,6 +138,40 @@ func (in *RowInput) messagePair(name string, asked, chosen, rejected []Message) 
 	}
 	in.nearlySame(KeyRejected, KeyChosen, contents(rejected), contents(chosen))
 	return Row{[]Part{{Key: KeyPrompt, Messages: asked}, {Key: KeyChosen, Messages: chosen}, {Key: KeyRejected, Messages: rejected}}}, nil
+}
+
+// asked checks a prompt of messages; behind is what the row has behind it.
+func (in *RowInput) asked(name string, list []Message, behind string) ([]Message, error) {
+	list, err := in.withSystem(list)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Weight = "" // a prompt is never learned
+	}
+	if err := checkOrder(name, list, 0); err != nil {
+		return nil, err
+	}
+	if len(list) == 0 || list[len(list)-1].Role != RoleUser {
+		return nil, &RowError{Code: "roles", Field: name, Reason: "it does not end with a question of the user", Fix: "end it with the user; what follows is " + behind}
+	}
+	return list, nil
+}
+
+// checkAnswer checks what follows a prompt of messages.
+func checkAnswer(key string, asked, answer []Message, unweighted string) error {
+	if i := slices.IndexFunc(answer, func(m Message) bool { return m.Weight != "" }); i >= 0 {
+		return &RowError{Code: "weight", Field: fmt.Sprintf("%s[%d]", key, i), Reason: unweighted, Fix: "remove the field, or the row"}
+	}
+	whole := slices.Concat(asked, answer)
+	if err := checkOrder(key, whole, len(asked)); err != nil {
+		return err
+	}
+	if whole[len(whole)-1].Role != RoleAssistant {
+		return &RowError{Code: "roles", Field: key, Reason: "it does not end with an answer of the assistant", Fix: "end it with the assistant"}
+	}
+	return nil
 }
 
 func contents(list []Message) string {

@@ -17,6 +17,9 @@ const (
 
 // Convert makes canonical rows of one row. The error is a *RowError.
 func (in *RowInput) Convert(format Format) ([]Row, error) {
+	if format == FormatRated {
+		return one(in.ratedRow())
+	}
 	if err := in.unknown(append(format.knownFields(), in.pictureFields(format)...)); err != nil {
 		return nil, err
 	}

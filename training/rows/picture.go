@@ -143,7 +143,7 @@ func (in *RowInput) part(name string, raw []byte) (p Piece, err error) {
 	kind, _ := jsonText(of.get("type"))
 	switch {
 	case in.textOnly && (kind == "image_url" || kind == "image"):
-		return p, &RowError{Code: "unsupported", Field: name, Reason: "pairs have no images", Fix: "train with sft, or remove the image"}
+		return p, &RowError{Code: "unsupported", Field: name, Reason: "pairs and rated answers have no images", Fix: "train with sft, or remove the image"}
 	case kind == "text" && of.get("text") == nil:
 		return p, nil
 	case kind == "text":

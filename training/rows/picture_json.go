@@ -52,6 +52,8 @@ func (p *Part) read(value []byte) error {
 		p.Image = image.Image
 		return err
 	case '[':
+	case 't', 'f':
+		return json.Unmarshal(value, &p.Good)
 	default:
 		return json.Unmarshal(value, &p.Text)
 	}

@@ -28,7 +28,7 @@ func canonical(t *testing.T, text string, images rows.Images) ([]string, *rows.R
 	fields, err := rows.RowFields(&raw)
 	require.NoError(t, err)
 	in := &rows.RowInput{Fields: fields, Images: images}
-	list, err := in.Convert(rows.FormatOf(in))
+	list, err := in.Convert(rows.FormatOf(in, ""))
 	var out []string
 	for _, row := range list {
 		text, err := row.AppendJSON(nil)

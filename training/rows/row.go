@@ -36,13 +36,14 @@ type Row struct {
 	Parts []Part // in the order in which they are written
 }
 
-// Part is one field of a row: a text, an image if Image is not empty, or a conversation if
-// Messages is not nil.
+// Part is one field of a row: a text, an image if Image is not empty, a conversation if Messages
+// is not nil, or a rating if Good is not nil.
 type Part struct {
 	Key      string
 	Text     string
 	Image    string // SHA-256
 	Messages []Message
+	Good     *bool // of KeyLabel: whether the answer is rated good
 }
 
 // Keys of canonical rows.
@@ -56,6 +57,7 @@ const (
 	KeyAnchor     = "anchor"
 	KeyPositive   = "positive"
 	KeyNegative   = "negative"
+	KeyLabel      = "label"
 )
 
 // AppendJSON appends the canonical JSON of the row: equal rows are equal bytes.
@@ -70,11 +72,13 @@ func (r Row) AppendJSON(to []byte) ([]byte, error) {
 		}
 		out.WriteString(before + p.Key + `":`)
 		var value any = p.Text
-		if p.Image != "" {
+		switch {
+		case p.Image != "":
 			value = imageJSON{Image: p.Image}
-		}
-		if p.Messages != nil {
+		case p.Messages != nil:
 			value = messagesJSON(p.Messages)
+		case p.Good != nil:
+			value = *p.Good
 		}
 		if err := e.Encode(value); err != nil {
 			return nil, err

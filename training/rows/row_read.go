@@ -14,7 +14,7 @@ func ReadRow(line []byte) (Row, error) {
 	}
 	var r Row
 	for _, key := range []string{
-		KeyMessages, KeyPrompt, KeyCompletion, KeyText, KeyChosen, KeyRejected, KeyAnchor, KeyPositive, KeyNegative,
+		KeyMessages, KeyPrompt, KeyCompletion, KeyText, KeyChosen, KeyRejected, KeyAnchor, KeyPositive, KeyNegative, KeyLabel,
 	} {
 		value, ok := fields[key]
 		if !ok {

@@ -45,6 +45,7 @@ func Types() []Type {
 		{Name: "DeleteVideo", Func: ingestflow.DeleteVideo, Job: true, Command: "videos delete", Summary: "Remove a video from the index"},
 		{Name: "TrainSFT", Func: trainflow.SFT, Job: true, Progress: trainflow.Progress{}, Command: "train sft", Summary: "Fine-tune a model on prompts and completions", Signals: trained, Updates: budget},
 		{Name: "TrainDPO", Func: trainflow.DPO, Job: true, Progress: trainflow.Progress{}, Command: "train dpo", Summary: "Train a model on preferences", Signals: trained, Updates: budget},
+		{Name: "TrainKTO", Func: trainflow.KTO, Job: true, Progress: trainflow.Progress{}, Command: "train kto", Summary: "Train a model on rated answers", Signals: trained, Updates: budget},
 		{Name: "TrainEmbedding", Func: trainflow.Embedding, Job: true, Progress: trainflow.Progress{}, Command: "train embedding", Summary: "Train an embedding model on pairs or triplets", Signals: trained, Updates: budget},
 		{Name: "TrainSweep", Func: trainflow.Sweep, Job: true, Progress: trainflow.SweepResult{}, Command: "train sweep", Summary: "Train one model with several settings", Signals: steered},
 		{

@@ -18,7 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// Input starts TrainSFT, TrainDPO and TrainEmbedding.
+// Input starts TrainSFT, TrainDPO, TrainKTO and TrainEmbedding.
 type Input struct {
 	workflows.Common
 	Name        string                 `json:"name,omitempty"`             // name of the adapter; default: method and base model
@@ -28,6 +28,7 @@ type Input struct {
 	EvalDataset *activities.Dataset    `json:"eval_dataset,omitempty"`     // rows to evaluate on; default: a share of dataset is held out
 	SFT         *training.Settings     `json:"sft_config,omitempty"`       // settings of TrainSFT
 	DPO         *training.Settings     `json:"dpo_config,omitempty"`       // settings of TrainDPO
+	KTO         *training.Settings     `json:"kto_config,omitempty"`       // settings of TrainKTO
 	Embedding   *training.Settings     `json:"embedding_config,omitempty"` // settings of TrainEmbedding
 	LoRA        *training.LoRASettings `json:"lora,omitempty"`             // shape of the adapter; must not contradict the settings
 	Continue    string                 `json:"continue_from,omitempty"`    // adapter to continue, NAME@VERSION: training begins with its weights and its shape; default: a fresh adapter
@@ -150,19 +151,19 @@ func (in *Input) checkGPU() error {
 }
 
 // settings returns the settings of this method.
-func (in *Input) settings() *training.Settings {
+func (in *Input) settings() *training.Settings { return in.allSettings()[in.method] }
+
+func (in *Input) allSettings() map[training.Method]*training.Settings {
 	return map[training.Method]*training.Settings{
-		training.SFT: in.SFT, training.DPO: in.DPO, training.Embedding: in.Embedding,
-	}[in.method]
+		training.SFT: in.SFT, training.DPO: in.DPO, training.KTO: in.KTO, training.Embedding: in.Embedding,
+	}
 }
 
 func (in *Input) checkSettings() error {
-	for _, other := range []struct {
-		method training.Method
-		set    *training.Settings
-	}{{training.SFT, in.SFT}, {training.DPO, in.DPO}, {training.Embedding, in.Embedding}} {
-		if other.set != nil && other.method != in.method {
-			return fault.New(fault.Input, "read input", string(other.method)+"_config",
+	all := in.allSettings()
+	for _, other := range training.Methods() {
+		if all[other] != nil && other != in.method {
+			return fault.New(fault.Input, "read input", string(other)+"_config",
 				"this is a run of "+string(in.method)+"; set "+string(in.method)+"_config")
 		}
 	}
@@ -182,10 +183,10 @@ func duration(field, text string, otherwise time.Duration, to *time.Duration) er
 	return nil
 }
 
-// Result is the result of TrainSFT, TrainDPO and TrainEmbedding.
+// Result is the result of TrainSFT, TrainDPO, TrainKTO and TrainEmbedding.
 type Result struct {
 	Job         string               `json:"job"`                    // hash of everything that determines the result
-	Method      training.Method      `json:"method"`                 // sft, dpo or embedding
+	Method      training.Method      `json:"method"`                 // sft, dpo, kto or embedding
 	Adapter     string               `json:"adapter,omitempty"`      // name; empty after a dry run, and when stopped before the first checkpoint
 	Version     int                  `json:"version,omitempty"`      // version of the adapter
 	Role        string               `json:"role,omitempty"`         // what the adapter is used for
@@ -216,7 +217,7 @@ type Result struct {
 
 // Progress answers QueryProgress of a training run.
 type Progress struct {
-	Method        training.Method `json:"method"`                   // sft, dpo or embedding
+	Method        training.Method `json:"method"`                   // sft, dpo, kto or embedding
 	Name          string          `json:"name"`                     // name of the adapter
 	Base          string          `json:"base_model"`               // base model
 	Tenant        string          `json:"tenant"`                   // owner

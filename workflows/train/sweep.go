@@ -156,7 +156,7 @@ func (r *sweepRun) paid(ctx workflow.Context, one *SweepRun, future workflow.Chi
 }
 
 func workflowOf(m training.Method) string {
-	return map[training.Method]string{training.SFT: "TrainSFT", training.DPO: "TrainDPO", training.Embedding: "TrainEmbedding"}[m]
+	return map[training.Method]string{training.SFT: "TrainSFT", training.DPO: "TrainDPO", training.KTO: "TrainKTO", training.Embedding: "TrainEmbedding"}[m]
 }
 
 // result sums up the runs so far.

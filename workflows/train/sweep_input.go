@@ -20,7 +20,7 @@ import (
 // SweepInput starts TrainSweep: one training run for each combination.
 type SweepInput struct {
 	workflows.Common
-	Method      training.Method              `json:"method"`                // sft, dpo or embedding
+	Method      training.Method              `json:"method"`                // sft, dpo, kto or embedding
 	Train       json.RawMessage              `json:"train"`                 // input of one run, without what varies
 	Grid        map[string][]json.RawMessage `json:"grid,omitempty"`        // setting and its values, as in "sft_config.learning_rate": [1e-4, 2e-4]; every combination is a run
 	Runs        []map[string]json.RawMessage `json:"runs,omitempty"`        // in place of grid: the settings of each run
@@ -65,7 +65,7 @@ func (in *SweepInput) check(ctx workflow.Context) error {
 	}
 	switch {
 	case workflowOf(in.Method) == "":
-		return fault.New(fault.Input, "read input", "method", "must be sft, dpo or embedding")
+		return fault.New(fault.Input, "read input", "method", "must be "+training.MethodNames())
 	case (len(in.Grid) == 0) == (len(in.Runs) == 0):
 		return fault.New(fault.Input, "read input", "grid", "set either grid or runs")
 	case in.Concurrency < 1 || in.Concurrency > maxSweep:

@@ -39,6 +39,11 @@ func DPO(ctx workflow.Context, in Input) (Result, error) {
 	return runTraining(ctx, training.DPO, in)
 }
 
+// KTO fine-tunes a language model on answers that are rated good or bad.
+func KTO(ctx workflow.Context, in Input) (Result, error) {
+	return runTraining(ctx, training.KTO, in)
+}
+
 // Embedding fine-tunes a text encoder on triplets or pairs.
 func Embedding(ctx workflow.Context, in Input) (Result, error) {
 	return runTraining(ctx, training.Embedding, in)
@@ -138,6 +143,7 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 		Tenant: r.tenant(), Method: r.in.method, Train: r.in.Dataset, Eval: r.in.EvalDataset, Seed: *r.in.Seed,
 		MaxSeqLength: config.MaxSeqLength, Loss: config.Loss, ValidationShare: extras.ValidationSplit,
 		AllowDropped: extras.AllowDropped, MinRows: extras.MinRows,
+		Desirable: config.DesirableWeight, Undesirable: config.UndesirableWeight,
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ func trainStandIns() map[string]any {
 		"TrainDPO": func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
 			return standInTrain(ctx, training.DPO, in)
 		},
+		"TrainKTO": func(ctx workflow.Context, in trainflow.Input) (trainflow.Result, error) {
+			return standInTrain(ctx, training.KTO, in)
+		},
 		"TrainSweep":        Sweep,
 		"ListAdapters":      standInAdapters,
 		"ShowAdapter":       standInAdapter,

@@ -19,7 +19,7 @@ func TestUnsupportedControl(t *testing.T) {
 	t.Parallel()
 	b := clitest.New(t, root.Run)
 	for _, kind := range []string{
-		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth", "TrainSFT", "TrainDPO", "TrainEmbedding",
+		"IngestLibrary", "IngestVideo", "DeleteVideo", "SearchVideos", "ListVideos", "CheckHealth", "TrainSFT", "TrainDPO", "TrainKTO", "TrainEmbedding",
 		"TrainSweep", "ListAdapters", "ActivateAdapter", "OptimizePrompts", "PromoteProgram", "Unknown",
 	} {
 		_, err := b.Client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: kind, TaskQueue: "nobody"}, kind, map[string]any{})

@@ -56,13 +56,13 @@ Exit codes: 0 the dataset is valid, 1 it is not, 2 wrong usage.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.method, "method", "auto", "training method: sft, dpo, embedding, or auto to choose by the rows")
+	f.StringVar(&c.method, "method", "auto", "training method: sft, dpo, kto, embedding, or auto to choose by the rows")
 	f.StringVar(&c.format, "format", "auto", `format of the rows; "text" keeps texts unchanged, including markers of turns`)
 	f.StringVar(&c.eval, "eval", "", "evaluation dataset (default: a tenth of the rows is held out)")
 	f.IntVar(&c.o.MaxSeqLength, "max-seq-length", 512, "maximum tokens of a row; longer rows are cut. 0 = do not check")
 	f.Float64Var(&c.o.AllowDropped, "allow-dropped", 0, "rows with errors that may be dropped: 0.01 = 1 % of the rows, 5 = five rows")
 	f.Int64Var(&c.o.Seed, "seed", 42, "seed for the choice of held-out rows")
-	cli.OfferWords(cmd, "method", "auto", string(training.SFT), string(training.DPO), string(training.Embedding))
+	cli.OfferWords(cmd, "method", append([]string{auto}, methodWords()...)...)
 	return cmd
 }
 
@@ -71,8 +71,8 @@ func (c *rowCheck) read() error {
 	c.o.Name, c.o.EvalName = c.file, c.eval
 	if c.method != "auto" {
 		c.o.Method = training.Method(c.method)
-		if !slices.Contains([]training.Method{training.SFT, training.DPO, training.Embedding}, c.o.Method) {
-			return cli.Usage("--method must be sft, dpo, embedding or auto")
+		if !slices.Contains(training.Methods(), c.o.Method) {
+			return cli.Usage("--method must be %s", methodNames)
 		}
 	}
 	if c.format != "auto" {
@@ -180,6 +180,8 @@ func (a app) printSurvey(s dataset.Survey, limit int, counted *training.DataStat
 		{s.Duplicates, "duplicate", "duplicates"},
 		{s.RepeatedPrompts, "repeated prompt", "repeated prompts"},
 		{s.Leaks, "leaked prompt", "leaked prompts"},
+		{s.Good, "rated good", "rated good"},
+		{s.Bad, "rated bad", "rated bad"},
 	} {
 		if f.n > 0 {
 			facts = append(facts, format.Count(f.n, f.one, f.many))

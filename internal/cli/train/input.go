@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,10 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 // method parses the name of a method; auto chooses by the rows.
 func (a app) method(ctx context.Context, name string, o options) (training.Method, error) {
 	switch m := training.Method(name); {
-	case m == training.SFT || m == training.DPO || m == training.Embedding:
+	case slices.Contains(training.Methods(), m):
 		return m, nil
 	case name != auto:
-		return "", cli.Usage("unknown method %q: use sft, dpo, embedding or auto", name)
+		return "", cli.Usage("unknown method %q: use %s", name, methodNames)
 	case transfer.Remote(o.dataset):
 		return "", cli.Usage("auto requires a local file; set the method for %s", o.dataset)
 	}
@@ -136,6 +137,8 @@ func (o *options) settings(m training.Method) error {
 	switch m {
 	case training.DPO:
 		o.in.DPO = &settings
+	case training.KTO:
+		o.in.KTO = &settings
 	case training.Embedding:
 		o.in.Embedding = &settings
 	default:

@@ -33,6 +33,16 @@ func Feature(a *cli.App) cli.Feature {
 // auto is the method name that chooses the method by the rows.
 const auto = "auto"
 
+const methodNames = "sft, dpo, kto, embedding or auto"
+
+func methodWords() []string {
+	var words []string
+	for _, m := range training.Methods() {
+		words = append(words, string(m))
+	}
+	return words
+}
+
 func (a app) command() *cobra.Command {
 	var o options
 	var method string
@@ -40,8 +50,9 @@ func (a app) command() *cobra.Command {
 		Use:   "train",
 		Short: "Fine-tune a model on a dataset",
 		Long: `Train fine-tunes a base model: sft on answers, dpo on pairs of a preferred and a rejected answer,
-embedding on triplets. Before it takes a GPU, it checks the dataset and estimates memory, time and
-cost. The result is a version of an adapter, compared with its base model on held-out rows.
+kto on answers that are rated good or bad, embedding on triplets. Before it takes a GPU, it checks
+the dataset and estimates memory, time and cost. The result is a version of an adapter, compared
+with its base model on held-out rows.
 
 The job runs on workers and continues when this command ends. If a worker dies, another continues
 from the last checkpoint and ends with the same weights. Starting the same job again attaches to it;
@@ -51,14 +62,14 @@ a finished job does no work.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if method == "" {
-				return cli.Usage("a method is required: cogflow train sft, dpo, embedding or auto")
+				return cli.Usage("a method is required: cogflow train %s", methodNames)
 			}
 			return a.train(cmd.Context(), method, o)
 		},
 	}
-	cmd.Flags().StringVar(&method, "method", "", "sft, dpo, embedding or auto")
+	cmd.Flags().StringVar(&method, "method", "", methodNames)
 	o.flags(a, cmd)
-	cli.OfferWords(cmd, "method", string(training.SFT), string(training.DPO), string(training.Embedding), auto)
+	cli.OfferWords(cmd, "method", append(methodWords(), auto)...)
 	cmd.AddCommand(
 		a.methodCommand(string(training.SFT), "Fine-tune a language model on answers",
 			"Sft trains on answers: prompt and completion, messages, text, alpaca, ShareGPT or ChatML.",
@@ -66,12 +77,15 @@ a finished job does no work.`,
 		a.methodCommand(string(training.DPO), "Fine-tune a language model on preferences",
 			"Dpo trains on pairs of answers to one prompt: a preferred one and a rejected one.",
 			"  cogflow train dpo --dataset pairs.jsonl --base-model HuggingFaceTB/SmolLM3-3B --set beta=0.2 --budget 10"),
+		a.methodCommand(string(training.KTO), "Fine-tune a language model on rated answers",
+			"Kto trains on single answers that are rated good or bad: approvals, annotations, thumbs up and down. Pairs become two rated answers.",
+			"  cogflow train kto --dataset rated.jsonl --base-model HuggingFaceTB/SmolLM3-3B --set undesirable_weight=2"),
 		a.methodCommand(string(training.Embedding), "Fine-tune a text encoder on triplets",
 			"Embedding trains on triplets of an anchor, a positive and a negative, or on pairs with --set loss=mnr.",
 			"  cogflow train embedding --dataset triplets.jsonl --base-model BAAI/bge-small-en-v1.5 --set distance_metric=euclidean"),
 		a.methodCommand(auto, "Choose the method by the rows, then train",
 			`Auto counts the rows of a local file: enough preference pairs mean dpo, else enough examples mean
-sft, and triplets mean embedding. Smaller datasets are rejected, with the counts.`,
+sft, triplets mean embedding, and rated answers kto. Smaller datasets are rejected, with the counts.`,
 			"  cogflow train auto --dataset data.jsonl --base-model HuggingFaceTB/SmolLM3-3B"),
 		a.sweepCommand(), a.checkCommand(),
 	)
@@ -163,6 +177,8 @@ func kind(m training.Method) string {
 	switch m {
 	case training.DPO:
 		return "TrainDPO"
+	case training.KTO:
+		return "TrainKTO"
 	case training.Embedding:
 		return "TrainEmbedding"
 	default:
@@ -173,7 +189,7 @@ func kind(m training.Method) string {
 func (a app) kinds() map[string]cli.Kind {
 	run := cli.Kind{Progress: runProgress, Result: cli.Result(a.printTrain)}
 	return map[string]cli.Kind{
-		kind(training.SFT): run, kind(training.DPO): run, kind(training.Embedding): run,
+		kind(training.SFT): run, kind(training.DPO): run, kind(training.KTO): run, kind(training.Embedding): run,
 		kindSweep: {Progress: sweepProgress, Result: cli.Result(a.printSweep)},
 	}
 }

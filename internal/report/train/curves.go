@@ -125,7 +125,7 @@ func metricTitle(method training.Method, name string) string {
 		return "Answer loss"
 	case "accuracy":
 		switch method {
-		case training.DPO:
+		case training.DPO, training.KTO:
 			return "Reward accuracy"
 		case training.Embedding:
 			return "Triplet accuracy"
@@ -133,7 +133,7 @@ func metricTitle(method training.Method, name string) string {
 			return "Token accuracy"
 		}
 	case "margin":
-		if method == training.DPO {
+		if method == training.DPO || method == training.KTO {
 			return "Reward margin"
 		}
 		return "Margin"

@@ -64,8 +64,17 @@ func turns(s summary.Sample) []report.Turn {
 	var out []report.Turn
 	add := func(side, who, text string) { out = append(out, report.NewTurn(side, who, "", text)) }
 	last := len(s.Parts) - 1
+	good, rated := rows.Row{Parts: s.Parts}.Rating()
 	for i, p := range s.Parts {
 		side, who := partOf(p.Key)
+		switch {
+		case p.Good != nil:
+			continue // the answer has it in its title
+		case rated && p.Key == rows.KeyCompletion && good:
+			who = "Answer rated good"
+		case rated && p.Key == rows.KeyCompletion:
+			side, who = "reject", "Answer rated bad"
+		}
 		if p.Messages == nil {
 			add(side, who, p.Text+imageName(p.Image))
 			continue

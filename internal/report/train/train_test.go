@@ -158,6 +158,10 @@ func TestTrainVerdicts(t *testing.T) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Difference, c.CIHigh, c.PValue = false, -0.01, 0.02, 0.3
 		}, []string{">Not better than its base</span>", "The difference is not statistically significant", "activate support@3 --tenant acme --force<"}},
+		"chance, by the level of rated answers": {func(r *summary.Run) {
+			c := r.Adapter.Outcome.Comparison
+			c.Better, c.Metric, c.LowerIsBetter, c.Difference, c.PValue = false, training.MetricMargin, false, 0.2, 0.03
+		}, []string{">Not better than its base</span>", "The difference is not statistically significant"}},
 		"form": {func(r *summary.Run) {
 			c := r.Adapter.Outcome.Comparison
 			c.Better, c.Metric = false, training.MetricAnswerLoss

@@ -136,7 +136,7 @@ func plainWords(method training.Method, o training.Outcome) (verdict, detail str
 		}
 	case wanted && c.PValue < 0.05 && c.Match != nil:
 		verdict += matchWords(*c.Match)
-	case wanted && c.PValue >= 0.05:
+	case wanted && (c.PValue >= 0.05 || c.Match == nil && c.Missing == 0): // the level of rated answers is stricter
 		verdict += " The difference is not statistically significant: it can be chance. More held-out rows or more training can make it clearer."
 	case !wanted && c.PValue < 0.05:
 		verdict += " The model got significantly worse: check the learning rate and the data."
@@ -187,6 +187,8 @@ func methodTitle(m training.Method) string {
 		return "SFT, supervised fine-tuning"
 	case training.DPO:
 		return "DPO, preference optimization"
+	case training.KTO:
+		return "KTO, optimization on rated answers"
 	case training.Embedding:
 		return "Embedding model"
 	}

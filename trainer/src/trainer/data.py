@@ -17,6 +17,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _SHAPES: dict[str, list[tuple[set[str], set[str]]]] = {
     "sft": [({"messages"}, set()), ({"prompt", "completion"}, set()), ({"text"}, set())],
     "dpo": [({"prompt", "chosen", "rejected"}, set())],
+    "kto": [({"prompt", "completion", "label"}, set())],
     "embedding": [({"anchor", "positive"}, {"negative"})],
 }
 
@@ -69,7 +70,10 @@ def _check(row: Any, method: str, where: str) -> None:
         required = " or ".join(", ".join(sorted(need)) for need, _ in _SHAPES[method])
         raise Input(f"{where}: has the keys {_keys(row)}; {method} requires {required}")
     for key, value in row.items():
-        if isinstance(value, list) and (key == "messages" or method == "dpo"):
+        if key == "label":
+            if not isinstance(value, bool):
+                raise Input(f"{where}: label must be true or false, got {type(value).__name__}")
+        elif isinstance(value, list) and (key == "messages" or method in ("dpo", "kto")):
             _check_messages(value, f"{where}: {key}", method)
         elif method == "embedding" and isinstance(value, dict):
             _check_image(value, {"image"}, f"{where}: {key}")
@@ -78,8 +82,9 @@ def _check(row: Any, method: str, where: str) -> None:
             raise Input(f"{where}: {key} must be {kind}, got {type(value).__name__}")
         elif not value and key != "prompt":
             raise Input(f"{where}: {key} is empty")
-    if method == "dpo" and len({isinstance(v, list) for v in row.values()}) > 1:
-        raise Input(f"{where}: prompt, chosen and rejected must all be strings or all be messages")
+    texts = [key for key in row if key != "label"]
+    if method in ("dpo", "kto") and len({isinstance(row[key], list) for key in texts}) > 1:
+        raise Input(f"{where}: {', '.join(texts)} must all be strings or all be messages")
 
 
 def _check_messages(messages: list[Any], where: str, method: str) -> None:

@@ -29,7 +29,7 @@ def check(
     config: Config,
     rows: list[Row],
 ) -> list[Finding]:
-    """All findings of rows for sft or dpo, by row."""
+    """All findings of rows for sft, dpo or kto, by row."""
     return _Causal(method, encoder, tokenizer, config).check(rows)
 
 
@@ -88,6 +88,8 @@ class _Causal:
     def _row(self, i: int, row: Row) -> Iterator[Finding]:
         if self._method == "dpo":
             yield from self._pair(i, row)
+        elif self._method == "kto":
+            yield from self._rated(i, row)
         else:
             yield from self._answer(i, row)
         if "text" in row:
@@ -117,6 +119,23 @@ class _Causal:
         yield from self._doubled(i, encoded["input_ids"], "", row)
         if "messages" in row:
             yield from self._left_out(i, row["messages"], "messages", encoded["input_ids"], length)
+
+    def _rated(self, i: int, row: Row) -> Iterator[Finding]:
+        encoded, length = self._encoder.kto(row)
+        if encoded is None:
+            reason = f"no part of an answer is within max_seq_length {self._limit}"
+            if length <= self._limit:
+                reason = "once it is formatted, it has nothing to learn"
+            yield Finding(i, ERROR, "nothing_to_learn", reason, "", _SHORTEN)
+            return
+        ids = (encoded["prompt_ids"] + encoded["completion_ids"])[: self._limit]
+        if length <= self._limit:
+            self._whole += 1
+            self._ends += self._tokenizer.eos_token_id in encoded["completion_ids"]
+        yield from self._doubled(i, ids, "completion", row)
+        if isinstance(row["completion"], list):
+            said = row["prompt"] + row["completion"]
+            yield from self._left_out(i, said, "completion", ids, length)
 
     def _pair(self, i: int, row: Row) -> Iterator[Finding]:
         encoded, length, cut = self._encoder.dpo(row, self._prompt_limit)
@@ -278,7 +297,7 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
     for key, value in row.items():
         if isinstance(value, str):
             yield key, value
-        else:
+        elif isinstance(value, list):
             for k, m in enumerate(value):
                 yield f"{key}[{k}]", text_of(m["content"])
 

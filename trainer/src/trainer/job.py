@@ -62,6 +62,8 @@ class Config:
     loss: str = "triplet"
     distance_metric: str = "cosine"
     triplet_margin: float = 0.5
+    desirable_weight: float = 1.0
+    undesirable_weight: float = 1.0
     chat_template_kwargs: dict[str, Any] | None = None
     load_in_4bit: bool = False
 
@@ -205,18 +207,21 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 def _check(j: Job) -> None:
     """Refuse invalid values."""
     c = j.config
-    _one_of("job.method", j.method, "sft", "dpo", "embedding")
+    _one_of("job.method", j.method, "sft", "dpo", "kto", "embedding")
     _one_of("job.numerics", j.numerics, "fp32", "fp16", "bf16")
     _one_of("job.device", j.device, "cpu", "cuda")
     _one_of("job.config.lr_scheduler", c.lr_scheduler, "linear", "cosine", "constant")
-    _one_of("job.config.loss", c.loss, "triplet", "mnr", "late_interaction")
+    losses = ("triplet", "mnr", "late_interaction")
+    if j.method == "kto":
+        losses = ("kto", "apo_zero_unpaired")
+    _one_of("job.config.loss", c.loss, *losses)
     _one_of("job.config.distance_metric", c.distance_metric, "cosine", "euclidean", "manhattan")
     if j.numerics == "fp16" and j.device == "cpu":
         raise Input("job.numerics: fp16 requires a GPU; use fp32 or bf16 on the CPU")
     if j.clock and _time(j.clock) is None:
         raise Input(f"job.clock: {j.clock!r} must be a time as in RFC 3339, with its zone")
     if c.load_in_4bit and (j.lora is None or j.method == "embedding") and not j.measure:
-        raise Input("job.config.load_in_4bit: requires lora, and the method sft or dpo")
+        raise Input("job.config.load_in_4bit: requires lora, and the method sft, dpo or kto")
     if not j.job:
         raise Input("job.job is empty")
     for name in ("work_dir", "resume", "images"):
@@ -243,6 +248,8 @@ def _check(j: Job) -> None:
         _within(f"job.config.{name}", getattr(c, name), 0, 2**31)
     for name in ("weight_decay", "max_grad_norm", "max_prompt_length", "triplet_margin"):
         _within(f"job.config.{name}", getattr(c, name), 0, 1e6)
+    for name in ("desirable_weight", "undesirable_weight"):
+        _within(f"job.config.{name}", getattr(c, name), 1e-6, 1e6)
     if not 0 < c.epochs <= 1e4:
         raise Input(f"job.config.epochs: {c.epochs} is not above 0 and at most 10000")
     if j.may_drop is not None:

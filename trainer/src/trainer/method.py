@@ -1,4 +1,4 @@
-"""What a method module (sft.py, dpo.py, embedding.py, late.py) must provide.
+"""What a method module (sft.py, dpo.py, kto.py, embedding.py, late.py) must provide.
 
 Each has one class named Method with the members below, built and used by run.py in
 this order:
@@ -123,7 +123,7 @@ class Method(Protocol):
 
 
 # Modules by job.method; each is imported only when needed.
-_METHODS = {"sft": ".sft", "dpo": ".dpo", "embedding": ".embedding"}
+_METHODS = {"sft": ".sft", "dpo": ".dpo", "kto": ".kto", "embedding": ".embedding"}
 
 
 def load(job: Job) -> Method:

@@ -45,7 +45,7 @@ def restore(job: Job, m: Any) -> None:
 
 
 def reference(job: Job, m: Any) -> None:
-    """Keep a frozen copy of the adapter as the reference of DPO.
+    """Keep a frozen copy of the adapter as the reference of DPO and KTO.
 
     Without it TRL takes the base with the adapter off, from which a continued adapter is far
     away at its first step. A resumed attempt makes the same copy, from job.start.

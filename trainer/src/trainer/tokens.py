@@ -127,6 +127,21 @@ class Encoder:
         chosen, rejected = (a[:room] for a in answers)
         return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}, length, cut
 
+    def kto(self, row: Row) -> tuple[dict[str, Any] | None, int]:
+        """prompt_ids, completion_ids and label of a row, not cut, and its length; None if the
+        prompt leaves no room for an answer."""
+        if isinstance(row["prompt"], list):
+            start = self.prompt(row["prompt"])
+            whole = self.chat(row["prompt"] + row["completion"])
+        else:
+            start = self._text(row["prompt"])
+            whole = self._text(row["prompt"] + self._ended(row["completion"]))
+        common = _common(start, whole)
+        if common >= min(self._limit, len(whole)):
+            return None, len(whole)
+        ids = {"prompt_ids": whole[:common], "completion_ids": whole[common:]}
+        return {**ids, "label": row["label"]}, len(whole)
+
     def question(self, row: Row) -> tuple[list[int], int] | None:
         """The tokens of a row up to its answer, and how many the expected answer has; None for
         a row that asks nothing, or that max_seq_length leaves no room for an answer."""

@@ -39,6 +39,7 @@ func conversations() []Dataset {
 		sft(Weights, "all answers with weight 0", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0}`))),
 		sft(Weights, "weight between 0 and 1", chats(turns(user, `{"role": "assistant", "content": "b", "weight": 0.5}`))),
 		sft(Weights, "weight of a row", prompts(`{"prompt": "a", "completion": "b", "weight": 2}`)),
+		kto(Weights, "weight of a rated answer", rated(`{"messages": [`+turns(user, `{"role": "assistant", "content": "b", "weight": 0}`)+`], "label": true}`)),
 		dpo(Weights, "weight in a pair", lines(pairs(), `{"prompt": "a", "chosen": [{"role": "assistant", "content": "b", "weight": 0}], "rejected": [`+says("assistant", "c")+`]}`)),
 	}
 }

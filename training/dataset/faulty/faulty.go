@@ -73,6 +73,10 @@ func dpo(group, name, file string) Dataset {
 	return Dataset{Group: group, Name: name, Method: training.DPO, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
 }
 
+func kto(group, name, file string) Dataset {
+	return Dataset{Group: group, Name: name, Method: training.KTO, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
+}
+
 func embedding(group, name, file string) Dataset {
 	return Dataset{Group: group, Name: name, Method: training.Embedding, File: file, FileName: "d.jsonl", MaxSeqLength: maxSeqLength}
 }
@@ -102,6 +106,10 @@ func chats(conversations ...string) string {
 
 func pairs(rows ...string) string {
 	return lines(repeated(30, `{"prompt": "question #", "chosen": "good answer #", "rejected": "bad answer #"}`), rows...)
+}
+
+func rated(rows ...string) string {
+	return lines(repeated(30, `{"prompt": "question #", "completion": "good answer #", "label": true}`+"\n"+`{"prompt": "question #", "completion": "bad answer #", "label": false}`), rows...)
 }
 
 func triplets(rows ...string) string {

@@ -27,6 +27,11 @@ func formats() []Dataset {
 		sft(Format, "two formats in a file", prompts(`{"messages": [`+turns(says("user", "a"), says("assistant", "b"))+`]}`)),
 		sft(Format, "unknown field", prompts(`{"prompt": "a", "completion": "b", "score": 3}`)),
 		dpo(Format, "rows of another method", good),
+		kto(Format, "answer without rating", rated(`{"prompt": "a", "completion": "b"}`)),
+		kto(Format, "rating that is a number between", rated(`{"prompt": "a", "completion": "b", "label": 0.7}`)),
+		kto(Format, "ratings as words", rated(`{"prompt": "a", "completion": "b", "label": "approved"}`, `{"prompt": "a", "completion": "c", "label": "thumbs-down"}`)),
+		kto(Format, "pairs for rated answers", pairs()),
+		sft(Format, "rated answers without kto", prompts(`{"prompt": "a", "completion": "b", "label": false}`)),
 		embedding(Format, "triplet without negative", triplets(`{"anchor": "a", "positive": "b"}`)),
 	}
 }
@@ -69,9 +74,12 @@ func lessons() []Dataset {
 		dpo(Nothing, "equal answers", pairs(`{"prompt": "a", "chosen": "b", "rejected": "b "}`)),
 		dpo(Nothing, "answers that differ in case only", pairs(`{"prompt": "a", "chosen": "Yes.", "rejected": "yes"}`)),
 		dpo(Nothing, "answers of composed and decomposed characters", pairs(`{"prompt": "a", "chosen": "Caf\u00e9", "rejected": "Cafe\u0301"}`)),
+		kto(Nothing, "all answers rated good", repeated(60, `{"prompt": "question #", "completion": "answer #", "label": true}`)),
+		kto(Nothing, "three good answers for a bad one", rated()+repeated(60, `{"prompt": "other question #", "completion": "answer #", "label": true}`)),
 		embedding(Nothing, "anchor equals positive", triplets(`{"anchor": "a", "positive": "a", "negative": "b"}`)),
 		embedding(Nothing, "positive and negative differ in case only", triplets(`{"anchor": "a", "positive": "Red car", "negative": "red car"}`)),
 		dpo(Duplicates, "pair and its opposite", pairs(`{"prompt": "a", "chosen": "b", "rejected": "c"}`, `{"prompt": "a", "chosen": "c", "rejected": "b"}`)),
+		kto(Duplicates, "answer that is rated both ways", rated(`{"prompt": "a", "completion": "b", "label": true}`, `{"prompt": "a", "completion": "B.", "label": false}`)),
 		embedding(Duplicates, "triplet and its opposite", triplets(`{"anchor": "a", "positive": "b", "negative": "c"}`, `{"anchor": "a", "positive": "c", "negative": "b"}`)),
 		embedding(Duplicates, "negative is the positive of another row", triplets(`{"anchor": "a", "positive": "b", "negative": "passage 7"}`)),
 		embedding(Duplicates, "negative is the positive of another row in capitals", triplets(`{"anchor": "a", "positive": "die Straße", "negative": "b"}`, `{"anchor": "c", "positive": "d", "negative": "DIE STRASSE"}`)),
@@ -88,6 +96,7 @@ func lessons() []Dataset {
 		sft(Cuts, "conversation cut before its last answer", chats(turns(says("user", "a"), says("assistant", "b"), says("user", long), says("assistant", "c")))),
 		dpo(Cuts, "prompt of a pair longer than max_seq_length", pairs(`{"prompt": "`+long+`", "chosen": "b", "rejected": "c"}`)),
 		dpo(Cuts, "answers that differ behind the cut only", pairs(`{"prompt": "a", "chosen": "`+long+` b", "rejected": "`+long+` c"}`)),
+		kto(Cuts, "prompt of a rated answer longer than max_seq_length", rated(`{"prompt": "`+long+`", "completion": "b", "label": true}`)),
 		embedding(Cuts, "texts that differ behind the cut only", triplets(`{"anchor": "a", "positive": "`+long+` b", "negative": "`+long+` c"}`)),
 	}
 }

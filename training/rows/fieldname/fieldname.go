@@ -21,6 +21,7 @@ func Similar(a, b string) bool {
 		{"positive", "pos", "sentence2"},
 		{"negative", "neg", "hard_negative", "sentence3"},
 		{"text", "content"},
+		{"label", "rating", "feedback", "desirable", "is_desirable", "thumbs_up", "approved"},
 	} {
 		if slices.Contains(names, strings.ToLower(a)) && names[0] == b {
 			return true

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/rows"
 )
 
@@ -18,7 +19,7 @@ import (
 // returns how many names it changed. Rows with errors are copied, because whoever trains on them
 // reports those; a file that cannot be read to its end changes nothing.
 func Images(name string, open func() (rows.Table, error), w io.Writer, to func(uri string) (string, error)) (changed int, err error) {
-	format, err := rows.DetectFormat(open)
+	format, err := rows.DetectFormat(open, training.SFT) // rated answers have no images
 	if err != nil {
 		return 0, unreadable(err)
 	}

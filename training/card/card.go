@@ -72,7 +72,7 @@ func (c Card) repo() string {
 
 func (c Card) kind() string {
 	what := map[Method]string{
-		SFT: "Supervised fine-tuning", DPO: "Direct preference optimization", Embedding: "Contrastive fine-tuning",
+		SFT: "Supervised fine-tuning", DPO: "Direct preference optimization", KTO: "Kahneman-Tversky optimization", Embedding: "Contrastive fine-tuning",
 	}[c.Spec.Method]
 	switch {
 	case c.Spec.Config.LoadIn4Bit:

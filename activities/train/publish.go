@@ -18,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/card"
 	"github.com/cogniverse/cogflow/training/dataset"
 )
 
@@ -212,7 +213,7 @@ func publishable(name string) bool {
 // card renders the model card.
 func (a *Activities) card(ctx context.Context, in PublishInput, m training.Adapter) string {
 	o := m.Outcome
-	c := training.Card{
+	c := card.Card{
 		Name: m.Name, Version: fmt.Sprint(m.Version), Tenant: string(in.Tenant), Spec: m.Spec, Job: m.Job,
 		Workflow: m.Workflow, Run: activity.GetInfo(ctx).WorkflowExecution.RunID, Repo: m.Base.Repo,
 		Dropped: in.Check.Train.Dropped + o.Data.TooLong(m.Spec.Method), Device: o.Device, Class: o.GPU, Versions: o.Versions,

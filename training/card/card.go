@@ -1,4 +1,5 @@
-package training
+// Package card writes the model card of an adapter. It knows no files.
+package card
 
 import (
 	"cmp"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cogniverse/cogflow/training"
 )
 
 // Card is the model card of an adapter, for people and for machines. Zero values are
@@ -23,11 +26,11 @@ type Card struct {
 	Created  string `json:"created"`         // RFC 3339
 	Clock    string `json:"clock,omitempty"` // the time that chat templates read, RFC 3339
 
-	Spec     Spec   `json:"spec"`           // everything that determined the result
-	Repo     string `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, and Spec.Model is a local name
-	Rows     int    `json:"rows"`
-	EvalRows int    `json:"eval_rows"`
-	Dropped  int    `json:"dropped,omitempty"` // rows with errors, or too long for an answer, that were left out
+	Spec     training.Spec `json:"spec"`           // everything that determined the result
+	Repo     string        `json:"repo,omitempty"` // of the base model on Hugging Face; empty = it has none, and Spec.Model is a local name
+	Rows     int           `json:"rows"`
+	EvalRows int           `json:"eval_rows"`
+	Dropped  int           `json:"dropped,omitempty"` // rows with errors, or too long for an answer, that were left out
 
 	Device   string            `json:"device"` // name that the trainer reported
 	Class    string            `json:"class"`  // GPU class
@@ -43,9 +46,9 @@ type Card struct {
 	Checkpoints int     `json:"checkpoints"`
 	Preemptions int     `json:"preemptions"`
 
-	Base       map[string]float64 `json:"base,omitempty"` // metrics of the base model
-	Best       map[string]float64 `json:"best,omitempty"` // metrics of what is published
-	Comparison *Comparison        `json:"comparison,omitempty"`
+	Base       map[string]float64   `json:"base,omitempty"` // metrics of the base model
+	Best       map[string]float64   `json:"best,omitempty"` // metrics of what is published
+	Comparison *training.Comparison `json:"comparison,omitempty"`
 }
 
 // Markdown renders README.md of the adapter, with Hugging Face's front matter. All texts
@@ -71,8 +74,8 @@ func (c Card) repo() string {
 }
 
 func (c Card) kind() string {
-	what := map[Method]string{
-		SFT: "Supervised fine-tuning", DPO: "Direct preference optimization", KTO: "Kahneman-Tversky optimization", Embedding: "Contrastive fine-tuning",
+	what := map[training.Method]string{
+		training.SFT: "Supervised fine-tuning", training.DPO: "Direct preference optimization", training.KTO: "Kahneman-Tversky optimization", training.Embedding: "Contrastive fine-tuning",
 	}[c.Spec.Method]
 	switch {
 	case c.Spec.Config.LoadIn4Bit:
@@ -88,7 +91,7 @@ func (c Card) frontMatter(b *strings.Builder) {
 	if c.Spec.LoRA == nil {
 		library, relation = "transformers", "finetune"
 	}
-	if c.Spec.Method == Embedding {
+	if c.Spec.Method == training.Embedding {
 		task = "sentence-similarity"
 		if c.Spec.LoRA == nil {
 			library = "sentence-transformers"
@@ -155,7 +158,7 @@ func (c Card) lineage() [][2]string {
 		{"Tenant", c.Tenant},
 		{"Created", c.Created},
 	}
-	if c.Spec.Method != Embedding {
+	if c.Spec.Method != training.Embedding {
 		rows = append(rows, [2]string{"Time of the chat template", c.Clock})
 	}
 	return rows
@@ -192,8 +195,8 @@ func (c Card) run() [][2]string {
 func (c Card) settings(b *strings.Builder) {
 	b.WriteString("## Settings\n\n```json\n")
 	text, err := json.MarshalIndent(struct {
-		Config Config `json:"config"`
-		LoRA   *LoRA  `json:"lora"`
+		Config training.Config `json:"config"`
+		LoRA   *training.LoRA  `json:"lora"`
 	}{c.Spec.Config, c.Spec.LoRA}, "", "  ")
 	if err != nil { // a number that JSON cannot hold; Resolve refuses those
 		text = []byte(quoted(err.Error()))
@@ -211,7 +214,7 @@ func (c Card) use(b *strings.Builder) {
 		base = fmt.Sprintf("%s, revision=%s", quoted(c.Repo), quoted(c.Spec.Revision))
 	}
 	b.WriteString("## Use\n\n```python\n")
-	if c.Spec.Method == Embedding {
+	if c.Spec.Method == training.Embedding {
 		fmt.Fprintf(b, "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%s)\nmodel.load_adapter(\"path/of/this/folder\")\n", base)
 	} else {
 		fmt.Fprintf(b, "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\nbase = AutoModelForCausalLM.from_pretrained(%s)\nmodel = PeftModel.from_pretrained(base, \"path/of/this/folder\")\n", base)

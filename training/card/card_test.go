@@ -1,4 +1,4 @@
-package training_test
+package card_test
 
 import (
 	"flag"
@@ -11,17 +11,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/training"
+	"github.com/cogniverse/cogflow/training/card"
 )
 
 var updateCard = flag.Bool("update-card", false, "rewrite testdata/card.md")
 
-func card(t testing.TB) training.Card {
+func sample(t testing.TB) card.Card {
 	t.Helper()
 	c, lora, _, err := training.Resolve(training.SFT, training.Settings{}, training.LoRASettings{})
 	require.NoError(t, err)
-	comparison, err := training.Compare(training.SFT, rowsOf("loss", 2, 2, 2, 2, 2, 2, 2), rowsOf("loss", 1, 1, 1, 1, 1, 1, 1))
+	var base, best []training.RowValues
+	for i := range 7 {
+		base = append(base, training.RowValues{Row: i, Values: map[string]float64{"loss": 2}})
+		best = append(best, training.RowValues{Row: i, Values: map[string]float64{"loss": 1}})
+	}
+	comparison, err := training.Compare(training.SFT, base, best)
 	require.NoError(t, err)
-	return training.Card{
+	return card.Card{
 		Name: "router", Version: "3", Tenant: "acme", Job: "0123456789abcdef01234567", Workflow: "train-sft-router", Run: "r-1",
 		Created: "2026-01-02T03:04:05Z", Clock: "2026-01-01T23:59:59Z",
 		Spec: training.Spec{
@@ -36,7 +42,7 @@ func card(t testing.TB) training.Card {
 
 func TestCard(t *testing.T) {
 	t.Parallel()
-	got := card(t).Markdown()
+	got := sample(t).Markdown()
 	golden := filepath.Join("testdata", "card.md")
 	if *updateCard {
 		require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
@@ -48,7 +54,7 @@ func TestCard(t *testing.T) {
 
 func TestCardWithoutMuch(t *testing.T) {
 	t.Parallel()
-	c := card(t)
+	c := sample(t)
 	c.Repo = ""
 	assert.Contains(t, c.Markdown(), `from_pretrained("path/of/the/base/model")`, "a name from the configuration is not a repository")
 	c.Spec.Method, c.Spec.LoRA, c.Comparison, c.Best, c.CostKnown, c.EvalRows, c.Spec.Evaluation = training.Embedding, nil, nil, nil, false, 0, ""
@@ -62,7 +68,7 @@ func TestCardWithoutMuch(t *testing.T) {
 
 func TestCardOfQLoRA(t *testing.T) {
 	t.Parallel()
-	c := card(t)
+	c := sample(t)
 	assert.NotContains(t, c.Markdown(), "4 bits")
 	c.Spec.Config.LoadIn4Bit = true
 	text := c.Markdown()
@@ -77,7 +83,7 @@ func TestUntrustedTextInCard(t *testing.T) {
 		"x\n\n# Owned\n", "<script>alert(1)</script>", "[click](javascript:alert(1))", "a | b | c", "![](http://evil/x.png)",
 		"---\nlicense: mit\n---", "```\nrm -rf\n```", "https://evil.example", "www.evil.example", "\u202egnp.exe", "\xff\xfe", "a\"b\nc: d", "a\u2028b", "@everyone",
 	} {
-		c := card(t)
+		c := sample(t)
 		lines := strings.Count(c.Markdown(), "\n")
 		c.Name, c.Version, c.Repo, c.Device, c.Workflow, c.Tenant = evil, evil, evil, evil, evil, evil
 		c.Spec.Revision, c.Spec.LoRA.TargetModules[0] = evil, evil

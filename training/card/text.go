@@ -1,4 +1,4 @@
-package training
+package card
 
 import (
 	"encoding/json"

@@ -40,6 +40,11 @@ PAGE = '{"anchor":"a","positive":{"image":"' + "b" * 64 + '"}}'
         ("embedding", PAGE),
         ("sft", '{"prompt":"","completion":"b"}'),
         ("sft", '{"text":"a\\u2028b"}'),
+        (
+            "sft",
+            '{"prompt":[{"role":"user","content":"a"}],'
+            '"completion":[{"role":"assistant","content":"b"}]}',
+        ),
         ("dpo", '{"prompt":"a","chosen":"b","rejected":"c"}'),
         (
             "dpo",
@@ -67,6 +72,12 @@ def test_canonical_rows_are_read(tmp_path, method, row):
         ("sft", ['{"text":"a","extra":1}'], "sft requires messages or completion, prompt or text"),
         ("sft", ['{"text":""}'], "text is empty"),
         ("sft", ['{"text":5}'], "text must be a string, got int"),
+        ("sft", ['{"text":[{"role":"user","content":"a"}]}'], "text must be a string, got list"),
+        (
+            "sft",
+            ['{"prompt":[{"role":"user","content":"a"}],"completion":"b"}'],
+            "prompt, completion must all be strings or all be messages",
+        ),
         ("sft", [CHAT, '{"text":"a"}'], "line 2: has text, the first row has messages"),
         ("sft", ['{"messages":[]}'], "no messages"),
         ("sft", ['{"messages":"hello"}'], "must be a list of messages"),

@@ -176,6 +176,13 @@ KINDS = {
     "text": [{"text": t} for t in ("red green", "blue small large old", "new")],
     "prompts": make.prompts(5),
     "chats": make.chats(5),
+    "answers": [
+        {
+            "prompt": [*chat["messages"], {"role": "user", "content": "red"}],
+            "completion": [{"role": "assistant", "content": "blue small"}],
+        }
+        for chat in make.chats(3)
+    ],
     "long": [{"prompt": "red " * n, "completion": "blue " * 9} for n in (2, 9, 18)],
 }
 
@@ -183,10 +190,11 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("assistant_only", [False, True])
 def test_tokens_are_those_of_trl(tmp_path, random_model, tokenizer, kind, assistant_only):
-    assistant_only = assistant_only and kind == "chats"
+    assistant_only = assistant_only and kind in ("chats", "answers")
+    limit = 64 if kind == "answers" else 24
     config = SFTConfig(
         output_dir=str(tmp_path),
-        max_length=24,
+        max_length=limit,
         assistant_only_loss=assistant_only,
         use_cpu=True,
         bf16=False,
@@ -198,10 +206,17 @@ def test_tokens_are_those_of_trl(tmp_path, random_model, tokenizer, kind, assist
         train_dataset=Dataset.from_list(KINDS[kind]),
         processing_class=tokenizer,
     ).train_dataset
-    encoder = Encoder(tokenizer, "tiny", 24, assistant_only)
+    encoder = Encoder(tokenizer, "tiny", limit, assistant_only)
     ours = [r for r, _ in map(encoder.sft, KINDS[kind]) if r]
     assert [r["input_ids"] for r in ours] == list(theirs["input_ids"])
     assert [r["labels"][1:] for r in ours] == [x[1:] for x in theirs["labels"]]
+
+
+def test_completion_is_the_answer_of_its_conversation(encoder):
+    for row in KINDS["answers"]:
+        whole = {"messages": row["prompt"] + row["completion"]}
+        assert encoder().answer(row) == encoder().answer(whole)
+        assert encoder().question(row) == encoder().question(whole)
 
 
 def test_pairs_are_those_of_trl(tmp_path, random_model, tokenizer):

@@ -86,7 +86,14 @@ func (in *RowInput) promptRow() (r Row, err error) {
 		if err = in.place(KeyPrompt, list); err != nil {
 			return r, err
 		}
-		return MessagesRow(list), checkConversation(KeyPrompt, list)
+		if err = checkConversation(KeyPrompt, list); err != nil {
+			return r, err
+		}
+		asked, said := list[:len(list)-len(last)], list[len(list)-len(last):]
+		for i := range asked {
+			asked[i].Weight = "" // only the completion is learned
+		}
+		return Row{[]Part{{Key: KeyPrompt, Messages: asked}, {Key: KeyCompletion, Messages: said}}}, nil
 	}
 	system, err := in.optional("system")
 	if err != nil {

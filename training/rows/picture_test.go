@@ -59,7 +59,7 @@ func TestImages(t *testing.T) {
 		"TRL, text only":      {`{"messages": [` + user(`"a"`) + `], "images": ["1"]}`, shown},
 		"one image":           {`{"messages": [` + user(`"a"`) + `], "image": "1"}`, shown},
 		"LLaVA":               {`{"conversations": [{"from": "human", "value": "<image>\na"}, {"from": "gpt", "value": "c"}], "image": "1"}`, shown},
-		"prompt messages":     {`{"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "a"}]}], "completion": [` + answer + `], "images": ["1"]}`, shown},
+		"prompt messages":     {`{"prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "a"}]}], "completion": [` + answer + `], "images": ["1"]}`, `{"prompt":[{"role":"user","content":[{"type":"image","image":"1."},{"type":"text","text":"a"}]}],"completion":[` + answer + `]}`},
 		"prompt texts":        {`{"prompt": "a", "completion": "c", "image": "1"}`, shown},
 		"mark in a prompt":    {`{"prompt": "<image>a", "completion": "c", "images": ["1"]}`, shown},
 		"mark without images": {`{"prompt": "<image>a", "completion": "c"}`, `{"prompt":"<image>a","completion":"c"}`},

@@ -73,7 +73,7 @@ def _check(row: Any, method: str, where: str) -> None:
         if key == "label":
             if not isinstance(value, bool):
                 raise Input(f"{where}: label must be true or false, got {type(value).__name__}")
-        elif isinstance(value, list) and (key == "messages" or method in ("dpo", "kto")):
+        elif isinstance(value, list) and (key == "messages" or "prompt" in row):
             _check_messages(value, f"{where}: {key}", method)
         elif method == "embedding" and isinstance(value, dict):
             _check_image(value, {"image"}, f"{where}: {key}")
@@ -83,7 +83,7 @@ def _check(row: Any, method: str, where: str) -> None:
         elif not value and key != "prompt":
             raise Input(f"{where}: {key} is empty")
     texts = [key for key in row if key != "label"]
-    if method in ("dpo", "kto") and len({isinstance(row[key], list) for key in texts}) > 1:
+    if "prompt" in row and len({isinstance(row[key], list) for key in texts}) > 1:
         raise Input(f"{where}: {', '.join(texts)} must all be strings or all be messages")
 
 

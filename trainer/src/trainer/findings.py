@@ -119,6 +119,9 @@ class _Causal:
         yield from self._doubled(i, encoded["input_ids"], "", row)
         if "messages" in row:
             yield from self._left_out(i, row["messages"], "messages", encoded["input_ids"], length)
+        elif _chat(row):
+            said = row["prompt"] + row["completion"]
+            yield from self._left_out(i, said, "prompt + completion", encoded["input_ids"], length)
 
     def _rated(self, i: int, row: Row) -> Iterator[Finding]:
         encoded, length = self._encoder.kto(row)

@@ -88,6 +88,10 @@ class Encoder:
         elif "text" in row:
             ids = self._text(self._ended(row["text"]))
             counted = [True] * len(ids)
+        elif isinstance(row["prompt"], list):
+            ids, counted = self._messages(row["prompt"] + row["completion"])
+            common = _common(self.prompt(row["prompt"]), ids)
+            counted = [c and i >= common for i, c in enumerate(counted)]
         else:
             start = self._text(row["prompt"])
             ids = self._text(row["prompt"] + self._ended(row["completion"]))
@@ -174,8 +178,8 @@ class Encoder:
         tokens before it; None for a row that asks nothing, or whose answer is cut off."""
         if "text" in row:
             return None
-        if "messages" in row:
-            messages = row["messages"]
+        if "messages" in row or isinstance(row["prompt"], list):
+            messages = row.get("messages") or row["prompt"] + row["completion"]
             last = max((i for i, m in enumerate(messages) if _learned(m)), default=None)
             if last is None:
                 return None

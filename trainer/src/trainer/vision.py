@@ -188,7 +188,9 @@ def images(row: Row) -> list[str]:
     """The images of a row, each as often as it is shown."""
     return [
         part["image"]
-        for m in row.get("messages", ())
+        for said in row.values()
+        if isinstance(said, list)
+        for m in said
         if isinstance(m["content"], list)
         for part in m["content"]
         if part["type"] == "image"

@@ -148,6 +148,8 @@ func TestRecorded(t *testing.T) {
 	}{
 		{"sft-noise", training.SFT, 100, 0, 5},
 		{"dpo-noise", training.DPO, 38, 0, 1},
+		{"kto-noise", training.KTO, 100, 0, 5},
+		{"kto-rule", training.KTO, 40, 32, 40},
 		{"sft-rule", training.SFT, 28, 23, 28},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -222,7 +222,7 @@ func (a *Activities) card(ctx context.Context, in PublishInput, m training.Adapt
 		Created: m.Created.Format(time.RFC3339), Clock: o.Clock,
 	}
 	if in.Check.TrainFile != nil {
-		c.Rows = in.Check.TrainFile.Rows
+		c.Rows, c.Images = in.Check.TrainFile.Rows, in.Check.Train.Images
 	}
 	if in.Check.EvalFile != nil {
 		c.EvalRows = in.Check.EvalFile.Rows

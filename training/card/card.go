@@ -31,6 +31,7 @@ type Card struct {
 	Rows     int           `json:"rows"`
 	EvalRows int           `json:"eval_rows"`
 	Dropped  int           `json:"dropped,omitempty"` // rows with errors, or too long for an answer, that were left out
+	Images   int           `json:"images,omitempty"`  // images of the training rows
 
 	Device   string            `json:"device"` // name that the trainer reported
 	Class    string            `json:"class"`  // GPU class
@@ -91,11 +92,16 @@ func (c Card) frontMatter(b *strings.Builder) {
 	if c.Spec.LoRA == nil {
 		library, relation = "transformers", "finetune"
 	}
-	if c.Spec.Method == training.Embedding {
+	switch {
+	case c.late():
+		task = "visual-document-retrieval"
+	case c.Spec.Method == training.Embedding:
 		task = "sentence-similarity"
 		if c.Spec.LoRA == nil {
 			library = "sentence-transformers"
 		}
+	case c.Images > 0:
+		task = "image-text-to-text"
 	}
 	b.WriteString("---\n")
 	fmt.Fprintf(b, "base_model: %s\nbase_model_relation: %s\nlibrary_name: %s\npipeline_tag: %s\n", quoted(c.repo()), relation, library, task)
@@ -149,6 +155,7 @@ func (c Card) lineage() [][2]string {
 		{"Weights of that (SHA-256)", c.startHash()},
 		{"Dataset (SHA-256)", c.Spec.Dataset},
 		{"Rows", strconv.Itoa(c.Rows)},
+		{"Images", optional(c.Images)},
 		{"Rows left out", optional(c.Dropped)},
 		{"Held-out rows", optional(c.EvalRows)},
 		{"Held-out rows (SHA-256)", c.Spec.Evaluation},
@@ -213,11 +220,23 @@ func (c Card) use(b *strings.Builder) {
 	if c.Repo != "" {
 		base = fmt.Sprintf("%s, revision=%s", quoted(c.Repo), quoted(c.Spec.Revision))
 	}
-	b.WriteString("## Use\n\n```python\n")
+	b.WriteString("## Use\n\n")
+	if c.late() {
+		b.WriteString("```sh\npython -m embedder --model path/of/this/folder --base path/of/the/base/model\n```\n")
+		return
+	}
+	b.WriteString("```python\n")
 	if c.Spec.Method == training.Embedding {
 		fmt.Fprintf(b, "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(%s)\nmodel.load_adapter(\"path/of/this/folder\")\n", base)
 	} else {
-		fmt.Fprintf(b, "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\nbase = AutoModelForCausalLM.from_pretrained(%s)\nmodel = PeftModel.from_pretrained(base, \"path/of/this/folder\")\n", base)
+		class := "AutoModelForCausalLM"
+		if c.Images > 0 {
+			class = "AutoModelForImageTextToText"
+		}
+		fmt.Fprintf(b, "from peft import PeftModel\nfrom transformers import %[1]s\n\nbase = %[1]s.from_pretrained(%[2]s)\nmodel = PeftModel.from_pretrained(base, \"path/of/this/folder\")\n", class, base)
 	}
 	b.WriteString("```\n")
 }
+
+// late reports a model with a vector for each token and each patch of an image.
+func (c Card) late() bool { return c.Spec.Config.Loss == training.LateInteraction }

@@ -66,6 +66,17 @@ func TestCardWithoutMuch(t *testing.T) {
 	assert.NotContains(t, text, "## Use")
 }
 
+func TestCardOfImages(t *testing.T) {
+	t.Parallel()
+	c := sample(t)
+	c.Images = 12
+	assert.Contains(t, c.Markdown(), "base = AutoModelForImageTextToText.from_pretrained(")
+	assert.Contains(t, c.Markdown(), "pipeline_tag: image-text-to-text\n")
+	c.Spec.Method, c.Spec.Config.Loss = training.Embedding, training.LateInteraction
+	assert.Contains(t, c.Markdown(), "python -m embedder --model path/of/this/folder")
+	assert.NotContains(t, c.Markdown(), "SentenceTransformer")
+}
+
 func TestCardOfQLoRA(t *testing.T) {
 	t.Parallel()
 	c := sample(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
-	"github.com/cogniverse/cogflow/training/dataset/faulty"
+	"github.com/cogniverse/cogflow/training/dataset/faultytest"
 )
 
 // TestFaultyDatasets: a start gives every fault of a dataset the verdict and the problems that
@@ -25,7 +25,7 @@ func TestFaultyDatasets(t *testing.T) {
 	t.Parallel()
 	table, err := os.ReadFile(filepath.Join("..", "..", "internal", "cli", "train", "testdata", "faults.txt"))
 	require.NoError(t, err)
-	for _, d := range faulty.Datasets() {
+	for _, d := range faultytest.Datasets() {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
 			verdict, problems := listed(t, string(table), d.Name)
@@ -37,7 +37,7 @@ func TestFaultyDatasets(t *testing.T) {
 			}
 			check, err := activitytest.Run(t, j.a.PrepareDataset, in)
 			if err == nil {
-				require.Equal(t, verdict, faulty.Verdict(check))
+				require.Equal(t, verdict, faultytest.Verdict(check))
 				var all []string
 				for _, p := range check.Problems {
 					all = append(all, fmt.Sprintf("%s %s: %s: %s", p.Severity, p.Code, p.File, p))

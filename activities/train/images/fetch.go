@@ -9,10 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/rows"
@@ -24,7 +23,7 @@ const atOnce = 8
 // Fetch brings the images of files of canonical rows into a folder of dir, and returns it; empty
 // if the rows have none. Those that are there already are not fetched again.
 func Fetch(ctx context.Context, s activities.Store, t tenant.ID, dir string, files ...*training.File) (folder string, err error) {
-	group, within := errgroup.WithContext(ctx)
+	group, within := panics.WithContext(ctx)
 	group.SetLimit(atOnce)
 	seen := map[string]bool{}
 	each := func(sum string) error {

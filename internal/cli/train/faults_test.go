@@ -13,17 +13,17 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/training/dataset"
-	"github.com/cogniverse/cogflow/training/dataset/faulty"
+	"github.com/cogniverse/cogflow/training/dataset/faultytest"
 )
 
 // TestFaultyDatasets: the table of what every fault of a dataset gets. A start gives the same
 // verdicts (activities/train).
 func TestFaultyDatasets(t *testing.T) {
 	t.Parallel()
-	require.GreaterOrEqual(t, len(faulty.Datasets()), 30)
+	require.GreaterOrEqual(t, len(faultytest.Datasets()), 30)
 	var table strings.Builder
 	group := ""
-	for _, d := range faulty.Datasets() {
+	for _, d := range faultytest.Datasets() {
 		dir := t.TempDir()
 		args := []string{d.FileName, "--method", string(d.Method), "--max-seq-length", fmt.Sprint(d.MaxSeqLength), "--json"}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, d.FileName), []byte(d.File), 0o600))
@@ -39,7 +39,7 @@ func TestFaultyDatasets(t *testing.T) {
 			group = d.Group
 			table.WriteString("\n# " + group + "\n")
 		}
-		fmt.Fprintf(&table, "%s: %s\n", d.Name, faulty.Verdict(c))
+		fmt.Fprintf(&table, "%s: %s\n", d.Name, faultytest.Verdict(c))
 		for _, p := range c.Problems {
 			fmt.Fprintf(&table, "    %s %s: %s: %s\n", p.Severity, p.Code, p.File, p)
 		}

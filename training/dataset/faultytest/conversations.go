@@ -1,4 +1,4 @@
-package faulty
+package faultytest
 
 func conversations() []Dataset {
 	user, answer := says("user", "a"), says("assistant", "b")

@@ -1,6 +1,6 @@
-// Package faulty lists datasets with one fault each, for the tests of everything that
+// Package faultytest lists datasets with one fault each, for the tests of everything that
 // checks datasets. Every dataset has enough good rows besides.
-package faulty
+package faultytest
 
 import (
 	"fmt"

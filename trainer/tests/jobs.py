@@ -111,3 +111,37 @@ def document(folder: Path, model: Path, method: str, train, held_out=None, **cha
             d[key] = value
     Path(d["work_dir"]).mkdir(parents=True, exist_ok=True)
     return d
+
+
+def plain(folder, **changes):
+    """Arguments of a plain script of TRL that trains as document() does on a CPU in fp32."""
+    return {
+        "output_dir": str(folder / "plain"),
+        "num_train_epochs": 2,
+        "per_device_train_batch_size": 2,
+        "learning_rate": 5e-3,
+        "seed": 7,
+        "data_seed": 7,
+        "optim": "adamw_torch",
+        "max_length": 64,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "use_cpu": True,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        **changes,
+    }
+
+
+def steps(events):
+    return [e for e in events if e["event"] == "step"]
+
+
+def losses(events):
+    return [e["loss"] for e in steps(events)]
+
+
+def evaluations(events):
+    """The last metrics of each kind of evaluation."""
+    return {e["of"]: e["metrics"] for e in events if e["event"] == "eval"}

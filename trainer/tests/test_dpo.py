@@ -20,26 +20,18 @@ LEARN = {
 }
 
 
-def steps(events):
-    return [e for e in events if e["event"] == "step"]
-
-
-def evaluations(events):
-    return {e["of"]: e["metrics"] for e in events if e["event"] == "eval"}
-
-
 @pytest.mark.parametrize("lora", [True, False])
 def test_first_step_is_the_reference(tmp_path, model, train, lora):
     changes = {"dropout": 0.5} if lora else {"lora": None}
     d = make.document(tmp_path, model, "dpo", make.pairs(8), make.pairs(4, 90), **changes)
     events = train(d)
-    first = steps(events)[0]
+    first = make.steps(events)[0]
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert first["metrics"]["rewards/margins"] == pytest.approx(0, abs=1e-6)
-    base = evaluations(events)["base"]
+    base = make.evaluations(events)["base"]
     assert base["loss"] == pytest.approx(math.log(2), abs=1e-6)
     assert base["margin"] == pytest.approx(0, abs=1e-6)
-    assert steps(events)[-1]["metrics"]["rewards/margins"] != 0
+    assert make.steps(events)[-1]["metrics"]["rewards/margins"] != 0
 
 
 def test_learns_and_swapped_labels_reverse_it(tmp_path, model, train):
@@ -49,9 +41,9 @@ def test_learns_and_swapped_labels_reverse_it(tmp_path, model, train):
     for name, rows in (("right", pairs), ("swapped", swapped)):
         d = make.document(tmp_path / name, model, "dpo", rows, unseen, **LEARN)
         found[name] = train(d)
-    right, wrong = (evaluations(found[n])["best"] for n in ("right", "swapped"))
+    right, wrong = (make.evaluations(found[n])["best"] for n in ("right", "swapped"))
     assert right["accuracy"] > 0.9 and right["margin"] > 0.5 and right["loss"] < 0.6
-    assert steps(found["right"])[-1]["metrics"]["rewards/margins"] > 0.5
+    assert make.steps(found["right"])[-1]["metrics"]["rewards/margins"] > 0.5
     # The best of the swapped run is the least bad one; the last shows where it went.
     assert wrong["margin"] < 0 and wrong["accuracy"] < 0.5
     lines = (tmp_path / "right" / "work" / "evals" / "best.jsonl").read_text().splitlines()
@@ -78,7 +70,7 @@ def test_micro_batches_of_any_size_make_the_same_steps(tmp_path, random_model, t
             epochs=2,
             learning_rate=1e-2,
         )
-        losses[micro] = [e["loss"] for e in steps(train(d))]
+        losses[micro] = [e["loss"] for e in make.steps(train(d))]
     assert losses[3] == pytest.approx(losses[9], abs=2e-5)
     assert losses[1] == pytest.approx(losses[9], abs=2e-5)
     assert losses[1][-1] != pytest.approx(math.log(2), abs=1e-4)
@@ -98,7 +90,7 @@ def test_reference_is_the_same_after_a_resume(tmp_path, model, train, monkeypatc
             t._load_from_checkpoint(document["resume"])
         with torch.no_grad():
             reference = torch.stack(t.compute_ref_log_probs(m.model.eval(), batch))
-            return reference, torch.stack(m._policy(batch))
+            return reference, torch.stack(m._log_probs(batch).chunk(2))
 
     d = make.document(tmp_path, model, "dpo", pairs, **LEARN)
     seen["before"] = look(d)

@@ -45,14 +45,6 @@ def run(encoder, tmp_path, train):
     return go
 
 
-def metrics(events, of):
-    return [e["metrics"] for e in events if e["event"] == "eval" and e["of"] == of][-1]
-
-
-def losses(events):
-    return [e["loss"] for e in events if e["event"] == "step"]
-
-
 def vectors(folder, adapter=None):
     model = SentenceTransformer(str(folder), device="cpu")
     model.max_seq_length = 32
@@ -66,10 +58,10 @@ def vectors(folder, adapter=None):
 )
 def test_unseen_triplets_are_told_apart(run, metric, margin):
     _, events = run(**LEARN, distance_metric=metric, triplet_margin=margin)
-    base, best = metrics(events, "base"), metrics(events, "best")
+    base, best = jobs.evaluations(events)["base"], jobs.evaluations(events)["best"]
     assert 0.35 < base["accuracy"] < 0.65
     assert base["loss"] == pytest.approx(margin, rel=0.1)
-    assert losses(events)[0] == pytest.approx(margin, rel=0.1)
+    assert jobs.losses(events)[0] == pytest.approx(margin, rel=0.1)
     assert best["accuracy"] > 0.95
     assert best["margin"] > margin / 2
     assert best["ndcg"] > 2 * base["ndcg"]
@@ -78,7 +70,7 @@ def test_unseen_triplets_are_told_apart(run, metric, margin):
 
 def test_all_weights_learn_and_are_published(run, encoder):
     work, events = run(**LEARN | {"lora": None, "learning_rate": 1e-3})
-    assert metrics(events, "best")["accuracy"] > 0.95
+    assert jobs.evaluations(events)["best"]["accuracy"] > 0.95
     assert not torch.equal(vectors(work / "output/best"), vectors(encoder))
     own = SentenceTransformer(str(work / "output/best"), device="cpu")
     assert own.max_seq_length == tiny.LONGEST["encoder"]  # not the job's
@@ -87,7 +79,7 @@ def test_all_weights_learn_and_are_published(run, encoder):
 @pytest.mark.parametrize("rows", [triplets, pairs])
 def test_ranking_learns(run, rows):
     _, events = run(rows(320, 1), rows(64, 2), **LEARN, loss="mnr")
-    base, best = metrics(events, "base"), metrics(events, "best")
+    base, best = jobs.evaluations(events)["base"], jobs.evaluations(events)["best"]
     assert best["loss"] < base["loss"] - 0.3
     assert best["ndcg"] > 2 * base["ndcg"]
     assert ("accuracy" in best) == (rows is triplets)
@@ -130,7 +122,7 @@ def test_a_smaller_micro_batch_trains_the_same(run, calm, loss, rows):
     ends = []
     for part in (8, 2, 1):
         shape |= {"micro_batch": part, "accumulation": 8 // part}
-        ends.append(losses(run(TRAIN[:rows], [], **shape)[1]))
+        ends.append(jobs.losses(run(TRAIN[:rows], [], **shape)[1]))
     assert len(ends[0]) == 2 * -(-rows // 8)
     for other in ends[1:]:
         assert other == pytest.approx(ends[0], rel=1e-3)
@@ -141,7 +133,7 @@ def test_recomputing_activations_changes_nothing(run, calm, lora, monkeypatch):
     """As on a GPU, where memory is short."""
     from trainer import run as whole
 
-    plain = losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1])
+    plain = jobs.losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1])
     arguments, recomputed = whole.arguments, []
     asked = {"gradient_checkpointing": True}
     monkeypatch.setattr(whole, "arguments", lambda job: arguments(job) | asked)
@@ -153,7 +145,9 @@ def test_recomputing_activations_changes_nothing(run, calm, lora, monkeypatch):
         return built
 
     monkeypatch.setattr(embedding.Method, "trainer", trainer)
-    assert losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1]) == pytest.approx(plain, rel=1e-5)
+    assert jobs.losses(run(TRAIN[:32], [], calm, **SHORT | lora)[1]) == pytest.approx(
+        plain, rel=1e-5
+    )
     assert recomputed == [True]
 
 
@@ -179,7 +173,7 @@ def test_reloaded_and_merged_adapters_say_the_same(run, encoder):
     )
     again = torch.cosine_similarity(a, p) - torch.cosine_similarity(a, n)
     torch.testing.assert_close(torch.tensor(margins), again, atol=1e-5, rtol=1e-4)
-    assert metrics(events, "best")["margin"] == pytest.approx(sum(margins) / len(margins))
+    assert jobs.evaluations(events)["best"]["margin"] == pytest.approx(sum(margins) / len(margins))
 
 
 def test_rows_of_an_evaluation(run):
@@ -237,15 +231,15 @@ def test_prompts_of_the_model_are_applied(run, prompted, calm):
     _, by_model = run(rows=TRAIN[:32], held_out=HELD_OUT[:9], base=prompted, **shape)
     _, by_hand = run(rows=asked, held_out=[], base=calm, **shape)
     _, without = run(rows=TRAIN[:32], held_out=[], base=calm, **shape)
-    assert losses(by_model) == pytest.approx(losses(by_hand), rel=1e-4)
-    assert losses(by_model)[0] != pytest.approx(losses(without)[0], rel=1e-3)
+    assert jobs.losses(by_model) == pytest.approx(jobs.losses(by_hand), rel=1e-4)
+    assert jobs.losses(by_model)[0] != pytest.approx(jobs.losses(without)[0], rel=1e-3)
     model = SentenceTransformer(str(calm), device="cpu")
     a, p, n = (
         model.encode([before[k] + r[k] for r in HELD_OUT[:9]], convert_to_tensor=True)
         for k in embedding.COLUMNS
     )
     want = (torch.cosine_similarity(a, p) - torch.cosine_similarity(a, n)).mean().item()
-    assert metrics(by_model, "base")["margin"] == pytest.approx(want, abs=1e-5)
+    assert jobs.evaluations(by_model)["base"]["margin"] == pytest.approx(want, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -21,27 +21,19 @@ LEARN = {
 }
 
 
-def steps(events):
-    return [e for e in events if e["event"] == "step"]
-
-
-def evaluations(events):
-    return {e["of"]: e["metrics"] for e in events if e["event"] == "eval"}
-
-
 @pytest.mark.parametrize("lora", [True, False])
 def test_first_step_is_the_reference(tmp_path, model, train, lora):
     changes = {"dropout": 0.5} if lora else {"lora": None}
     changes["loss"] = "kto"
     d = make.document(tmp_path, model, "kto", make.rated(8), make.rated(4, 90), **changes)
     events = train(d)
-    first = steps(events)[0]
+    first = make.steps(events)[0]
     assert first["loss"] == pytest.approx(0.5, abs=1e-6)
     assert first["metrics"]["kl"] == pytest.approx(0, abs=1e-6)
-    base = evaluations(events)["base"]
+    base = make.evaluations(events)["base"]
     assert base["loss"] == pytest.approx(0.5, abs=1e-6)
     assert base["margin"] == pytest.approx(0, abs=1e-6)
-    assert steps(events)[-1]["metrics"]["kl"] != 0
+    assert make.steps(events)[-1]["metrics"]["kl"] != 0
 
 
 def test_learns_and_swapped_ratings_reverse_it(tmp_path, model, train):
@@ -51,7 +43,7 @@ def test_learns_and_swapped_ratings_reverse_it(tmp_path, model, train):
     for name, some in (("right", rows), ("swapped", swapped)):
         d = make.document(tmp_path / name, model, "kto", some, unseen, **LEARN)
         found[name] = train(d)
-    right, wrong = (evaluations(found[n])["best"] for n in ("right", "swapped"))
+    right, wrong = (make.evaluations(found[n])["best"] for n in ("right", "swapped"))
     assert right["accuracy"] > 0.85 and right["margin"] > 0.5 and right["loss"] < 0.45
     assert wrong["margin"] < 0
     lines = (tmp_path / "right" / "work" / "evals" / "best.jsonl").read_text().splitlines()
@@ -73,7 +65,7 @@ def test_recomputed_activations_change_nothing(tmp_path, random_model, train, mo
         changes = {"batch_size": 4, "micro_batch": 2, "accumulation": 2, "epochs": 3}
         folder, rows = tmp_path / str(on), make.rated(8)
         d = make.document(folder, random_model, "kto", rows, rows, learning_rate=1e-2, **changes)
-        losses.append([e["loss"] for e in steps(train(d))])
+        losses.append([e["loss"] for e in make.steps(train(d))])
     assert losses[1] == pytest.approx(losses[0], abs=1e-6) and losses[0][0] != losses[0][-1]
 
 
@@ -81,7 +73,7 @@ def test_recomputed_activations_change_nothing(tmp_path, random_model, train, mo
 def test_bf16(tmp_path, random_model, train, lora):
     changes = {} if lora else {"lora": None}
     d = make.document(tmp_path, random_model, "kto", make.rated(8), numerics="bf16", **changes)
-    assert all(0 < e["loss"] < 1 for e in steps(train(d)))
+    assert all(0 < e["loss"] < 1 for e in make.steps(train(d)))
 
 
 def method(folder, model, **changes):
@@ -148,5 +140,5 @@ def test_margins_weigh_both_ratings_alike():
 def test_ratings_of_one_kind_have_no_margin(tmp_path, random_model, train):
     held = [r for r in make.rated(12, 90) if r["label"]]
     d = make.document(tmp_path, random_model, "kto", make.rated(8), held, loss="kto")
-    best = evaluations(train(d))["best"]
+    best = make.evaluations(train(d))["best"]
     assert "margin" not in best and best["loss"] > 0

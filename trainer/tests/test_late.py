@@ -61,14 +61,6 @@ def run(base, images, tmp_path, train):
     return go
 
 
-def metrics(events, of):
-    return [e["metrics"] for e in events if e["event"] == "eval" and e["of"] == of][-1]
-
-
-def losses(events):
-    return [e["loss"] for e in events if e["event"] == "step"]
-
-
 def lines(work, name):
     return [json.loads(line) for line in (work / f"evals/{name}.jsonl").read_text().splitlines()]
 
@@ -98,7 +90,7 @@ def rows(images):
 
 def test_learns_and_is_served(run, base, images, rows, random_model):
     work, events = run(*rows, **LEARN, merge=True)
-    before, after = metrics(events, "base"), metrics(events, "best")
+    before, after = jobs.evaluations(events)["base"], jobs.evaluations(events)["best"]
     assert after["loss"] < before["loss"] - 0.5
     assert after["ndcg"] > before["ndcg"] + 0.15
     best = lines(work, "best")
@@ -164,9 +156,9 @@ def test_continues_an_adapter(run, images, rows):
     path = work / "output/last/adapter_model.safetensors"
     start = {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     _, second = run(rows[0][:16], rows[1], **SHORT, start=start)
-    before = metrics(first, "current")["loss"]  # of the last step
-    assert metrics(second, "base")["loss"] == pytest.approx(before, abs=1e-4)
-    assert losses(second)[0] != losses(first)[0]
+    before = jobs.evaluations(first)["current"]["loss"]  # of the last step
+    assert jobs.evaluations(second)["base"]["loss"] == pytest.approx(before, abs=1e-4)
+    assert jobs.losses(second)[0] != jobs.losses(first)[0]
 
 
 def test_colpali_is_served(run, images, rows, tmp_path):
@@ -186,7 +178,7 @@ def test_the_loss_is_colpali_engines(run, base, images, rows):
     _, events = run(rows[0][:8], [], **SHORT)
     encoder = served.load(str(base), "1", merged=True)
     want = losses_of(encoder, images, rows[0][:8]).mean().item()
-    assert losses(events)[0] == pytest.approx(want, abs=2e-3)
+    assert jobs.losses(events)[0] == pytest.approx(want, abs=2e-3)
 
 
 @pytest.mark.parametrize("negatives", [False, True])
@@ -196,15 +188,15 @@ def test_a_smaller_micro_batch_trains_the_same(run, images, negatives):
     for part in (8, 2):
         shape = SHORT | {"epochs": 2, "micro_batch": part, "accumulation": 8 // part}
         _, events = run(rows, rows[:3], **shape | {"learning_rate": 1e-3})
-        ends.append(losses(events))
-        assert ("accuracy" in metrics(events, "best")) is negatives
+        ends.append(jobs.losses(events))
+        assert ("accuracy" in jobs.evaluations(events)["best"]) is negatives
     assert len(ends[0]) == 4
     assert ends[1] == pytest.approx(ends[0], rel=1e-3)
 
 
 def test_all_weights_learn_and_are_published(run, base, images, rows):
     work, events = run(rows[0][:16], rows[1], **SHORT | {"lora": None, "learning_rate": 1e-3})
-    assert metrics(events, "best")["loss"] != metrics(events, "base")["loss"]
+    assert jobs.evaluations(events)["best"]["loss"] != jobs.evaluations(events)["base"]["loss"]
     encoder = served.load(str(work / "output/best"), "1", merged=True)
     want = torch.tensor([r["loss"] for r in lines(work, "best")])
     torch.testing.assert_close(losses_of(encoder, images, rows[1]), want, atol=2e-3, rtol=1e-3)
@@ -218,14 +210,14 @@ def test_killed_run_ends_as_the_undisturbed_one(base, images, rows, tmp_path):
         return d | {"images": str(images), "accumulation": 2}
 
     code, whole = attempt(document(tmp_path / "whole"))
-    assert code == 0, (tmp_path / "whole/work/stderr.txt").read_text()
+    assert code == 0, (tmp_path / "whole" / "work/stderr.txt").read_text()
     code, _ = attempt(document(tmp_path / "first"), kill=("step", 4))
     assert code == -9
-    shutil.copytree(tmp_path / "first/work/checkpoints/00000003", tmp_path / "carried/00000003")
+    shutil.copytree(tmp_path / "first" / "work/checkpoints/00000003", tmp_path / "carried/00000003")
     second = document(tmp_path / "second") | {"resume": str(tmp_path / "carried/00000003")}
     code, events = attempt(second)
-    assert code == 0, (tmp_path / "second/work/stderr.txt").read_text()
-    assert losses(events) == losses(whole)[3:]
+    assert code == 0, (tmp_path / "second" / "work/stderr.txt").read_text()
+    assert jobs.losses(events) == jobs.losses(whole)[3:]
     for name in ("output/best", "output/last", "evals", "checkpoints/00000006"):
         for path in (tmp_path / "whole/work" / name).rglob("*.*"):
             twin = tmp_path / "second/work" / path.relative_to(tmp_path / "whole/work")

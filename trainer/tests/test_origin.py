@@ -92,23 +92,7 @@ def test_losses_are_those_of_trl_with_a_trained_adapter(
     base = AutoModelForCausalLM.from_pretrained(random_model)
     plain = kind(
         model=PeftModel.from_pretrained(base, folder, is_trainable=True),
-        args=config(
-            output_dir=str(tmp_path / "plain"),
-            num_train_epochs=2,
-            per_device_train_batch_size=2,
-            learning_rate=5e-3,
-            seed=7,
-            data_seed=7,
-            optim="adamw_torch",
-            max_length=64,
-            bf16=False,
-            gradient_checkpointing=False,
-            use_cpu=True,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-            **more,
-        ),
+        args=config(**make.plain(tmp_path, **more)),
         train_dataset=Dataset.from_list(rows).shuffle(seed=7)
         if method == "kto"  # TRL has no other order in training
         else Dataset.from_list(rows),
@@ -138,10 +122,10 @@ def test_killed_run_ends_as_the_undisturbed_one(tmp_path, random_model, first, m
     assert attempt(document("whole"))[0] == 0
     assert attempt(document("killed"), kill=("step", 7))[0] == -9
     d = document("resumed")
-    d["resume"] = str(tmp_path / "killed/work/checkpoints/00000006")
+    d["resume"] = str(tmp_path / "killed" / "work/checkpoints/00000006")
     assert attempt(d)[0] == 0
-    for path in sorted((tmp_path / "whole/work/output/best").iterdir()):
-        twin = tmp_path / "resumed/work/output/best" / path.name
+    for path in sorted((tmp_path / "whole" / "work/output/best").iterdir()):
+        twin = tmp_path / "resumed" / "work/output/best" / path.name
         assert path.read_bytes() == twin.read_bytes(), path.name
     for name in ("base", "best"):
         path = f"work/evals/{name}.jsonl"
@@ -155,7 +139,7 @@ def test_embedding_models_continue_too(tmp_path, train):
     targets = {"target_modules": ["all-linear"], "epochs": 2, "learning_rate": 1e-2}
     d = make.document(tmp_path / "a", encoder_model, "embedding", rows, rows[:3], **targets)
     before = evaluations(train(d))
-    start = of(tmp_path / "a/work/output/best")
+    start = of(tmp_path / "a" / "work/output/best")
     d = make.document(
         tmp_path / "b", encoder_model, "embedding", rows, rows[:3], start=start, **targets
     )

@@ -49,22 +49,7 @@ def test_losses_are_those_of_a_plain_script(
     config, kind = TRL[method]
     plain = kind(
         model=four_bits(model),
-        args=config(
-            output_dir=str(tmp_path / "plain"),
-            num_train_epochs=2,
-            per_device_train_batch_size=2,
-            learning_rate=5e-3,
-            seed=7,
-            data_seed=7,
-            optim="adamw_torch",
-            max_length=64,
-            bf16=False,
-            gradient_checkpointing=checkpointing,
-            use_cpu=True,
-            logging_steps=1,
-            save_strategy="no",
-            report_to="none",
-        ),
+        args=config(**make.plain(tmp_path, gradient_checkpointing=checkpointing)),
         train_dataset=Dataset.from_list(ROWS[method]),
         processing_class=AutoTokenizer.from_pretrained(model),
         peft_config=LoraConfig(
@@ -106,7 +91,7 @@ def test_killed_run_ends_as_the_undisturbed_one(tmp_path, random_model, method):
         return make.document(tmp_path / name, random_model, method, *rows, **shape)
 
     code, whole = attempt(document("whole"))
-    assert code == 0, (tmp_path / "whole/work/stderr.txt").read_text()
+    assert code == 0, (tmp_path / "whole" / "work/stderr.txt").read_text()
     code, _ = attempt(document("first"), kill=("step", 5))
     assert code == -9
     old = checkpoints(tmp_path / "first/work")[-1]

@@ -3,6 +3,7 @@ package estimate
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,15 +49,20 @@ func (r cpuRun) plan(t *testing.T) Plan {
 	return p
 }
 
+// measured reads the runs of a file.
+func measured[T any](t *testing.T, name string) (runs []T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &runs))
+	require.NotEmpty(t, runs)
+	return runs
+}
+
 // TestCPURuns: memory within 15 % and time within 25 % of what was measured.
 func TestCPURuns(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/cpu-runs.json")
-	require.NoError(t, err)
-	var runs []cpuRun
-	require.NoError(t, json.Unmarshal(text, &runs))
-	require.NotEmpty(t, runs)
-	for _, r := range runs {
+	for _, r := range measured[cpuRun](t, "cpu-runs.json") {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
 			p := r.plan(t)

@@ -1,8 +1,6 @@
 package estimate
 
 import (
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,12 +23,7 @@ type smolRun struct {
 // measured.
 func TestSmolLM3Runs(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/smollm3-runs.json")
-	require.NoError(t, err)
-	var runs []smolRun
-	require.NoError(t, json.Unmarshal(text, &runs))
-	require.NotEmpty(t, runs)
-	for _, r := range runs {
+	for _, r := range measured[smolRun](t, "smollm3-runs.json") {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
 			p := r.plan(t)

@@ -54,7 +54,7 @@ func TestImages(t *testing.T) {
 		"OpenAI":              {`{"messages": [` + user(`[{"type": "image_url", "image_url": {"url": "1", "detail": "low"}}, {"type": "text", "text": "a"}]`) + `]}`, shown},
 		"inline":              {`{"messages": [` + user(`[{"type": "image", "image": "1"}, {"type": "text", "text": "a"}]`) + `]}`, shown},
 		"transformers":        {`{"messages": [` + user(`[{"type": "image", "url": "1"}, {"type": "text", "text": "a"}]`) + `]}`, shown},
-		"placeholder":         {`{"messages": [` + user(`[{"type": "image"}, {"type": "text", "text": "a"}]`) + `], "images": ["1"]}`, shown},
+		"TRL":                 {`{"messages": [` + user(`[{"type": "image"}, {"type": "text", "text": "a"}]`) + `], "images": ["1"]}`, shown},
 		"null in its place":   {`{"messages": [` + user(`[{"type": "image", "text": null, "image": null}, {"type": "text", "text": "a"}]`) + `], "images": [{"path": "1"}]}`, shown},
 		"TRL, text only":      {`{"messages": [` + user(`"a"`) + `], "images": ["1"]}`, shown},
 		"one image":           {`{"messages": [` + user(`"a"`) + `], "image": "1"}`, shown},

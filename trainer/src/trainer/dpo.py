@@ -14,39 +14,19 @@ import torch.nn.functional as F
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
-from . import apart, fits, model, origin, quantized
-from .durable import Durable
+from . import fits, reference
 from .fault import Input
 from .job import Job
 from .method import Evaluation, Row, Stats
-from .sft import Method as SFT
 from .sft import questions
 from .tokens import check_dropped, each, tally
 
 
-class Trainer(Durable, DPOTrainer):
+class Trainer(reference.Trainer, DPOTrainer):
     """TRL's trainer that stops and resumes with identical results."""
 
-    _rows = 0  # of the optimizer step in progress
 
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset  # tokenized already
-
-    def get_batch_samples(self, *args: Any, **named: Any) -> Any:
-        batches, items = super().get_batch_samples(*args, **named)
-        self._rows = sum(len(b["input_ids"]) for b in batches)
-        return batches, items
-
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **named: Any) -> Any:
-        # The mean over the rows of a step, also when its micro-batches differ in size: the
-        # library takes the mean of their means.
-        loss = super().compute_loss(model, inputs, *args, **named)
-        return loss * (
-            len(inputs["input_ids"]) * self.current_gradient_accumulation_steps / self._rows
-        )
-
-
-class Method(SFT):
+class Method(reference.Method):
     """See method.py. Base, weights and files are as in SFT."""
 
     def __init__(self, job: Job):
@@ -90,29 +70,9 @@ class Method(SFT):
         )
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
-        t = Trainer(
-            model=self.model,
-            ref_model=None if self._job.lora else model.causal(self._job).eval(),
-            args=DPOConfig(
-                **arguments,
-                beta=self._job.config.beta,
-                max_length=self._job.config.max_seq_length,
-            ),
-            train_dataset=self._train,
-            processing_class=self._tokenizer,
-            peft_config=model.lora(self._job, "CAUSAL_LM"),
-        )
-        self.model = t.model
-        quantized.restore_adapter(self._job, t.model)
-        origin.restore(self._job, t.model)
-        origin.reference(self._job, t.model)
-        self._collate = t.data_collator
-        if self._apart:
-            for m in (t.model.get_base_model() if self._job.lora else t.model, t.ref_model):
-                if m is not None:
-                    apart.compact(m)
-        self._trainer = t
-        return t
+        c = self._job.config
+        args = DPOConfig(**arguments, beta=c.beta, max_length=c.max_seq_length)
+        return self._begin(Trainer(args=args, train_dataset=self._train, **self._models()))
 
     def evaluate(self) -> Evaluation:
         rows: list[dict[str, Any]] = [
@@ -137,23 +97,10 @@ class Method(SFT):
     def _margins(self, pairs: list[dict[str, list[int]]]) -> torch.Tensor:
         """Reward of the chosen answer minus that of the rejected one, for each pair."""
         batch = {k: v.to(self._trainer.args.device) for k, v in self._collate(pairs).items()}
-        policy = [x.float() for x in self._policy(batch)]
-        other = self._trainer.ref_model or self.model  # itself, with the adapter off or as it was
-        reference = [x.float() for x in self._trainer.compute_ref_log_probs(other, batch)]
-        chosen, rejected = (p - r for p, r in zip(policy, reference, strict=True))
+        policy = [x.float() for x in self._log_probs(batch).chunk(2)]
+        before = [x.float() for x in self._reference_log_probs(batch)]
+        chosen, rejected = (p - r for p, r in zip(policy, before, strict=True))
         return self._job.config.beta * (chosen - rejected)
-
-    def _policy(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-        with self._trainer.accelerator.autocast():
-            out = self.model(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                labels=labels,
-                use_cache=False,
-                fused_lm_head=True,
-            )
-        return out.log_probs.sum(1).chunk(2)
 
 
 def _tokens(row: dict[str, list[int]]) -> int:

@@ -18,19 +18,17 @@ from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 from trl.models.utils import disable_gradient_checkpointing
 
-from . import apart, fits, model, origin, quantized
-from .durable import Durable
+from . import fits, reference
 from .fault import Input
 from .job import Job
 from .method import Evaluation, Row, Stats
-from .sft import Method as SFT
 from .sft import questions
 from .tokens import check_dropped, each, tally
 
 KTO = "kto"  # the loss that needs the KL divergence
 
 
-class Trainer(Durable, KTOTrainer):
+class Trainer(reference.Trainer, KTOTrainer):
     """TRL's trainer that stops and resumes with identical results.
 
     What the loss compares with is computed for a whole optimizer step before its first
@@ -38,11 +36,7 @@ class Trainer(Durable, KTOTrainer):
     """
 
     block = 1  # micro-batches of a block
-    _rows = 0  # of the optimizer step in progress
     _kl: Any = None  # log-probabilities of the block in progress
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
-        return dataset  # tokenized and paired already
 
     def count_tokens(self, inputs: dict[str, Any]) -> Any:
         return inputs["attention_mask"].sum()  # the pairs for the estimate teach nothing
@@ -50,21 +44,20 @@ class Trainer(Durable, KTOTrainer):
     def get_batch_samples(self, *args: Any, **named: Any) -> Any:
         batches, items = super().get_batch_samples(*args, **named)
         batches = [self._prepare_inputs(b) for b in batches]
-        self._rows = sum(len(b["input_ids"]) for b in batches)
         for start in range(0, len(batches), self.block):
             self._refer(batches[start : start + self.block])
         return batches, items
 
     def _refer(self, block: list[dict[str, Any]]) -> None:
-        policy, reference = [], []
+        policy, before = [], []
         for batch in block:
             batch["ref_logps"], kl = self.compute_ref_log_probs(self.ref_model or self.model, batch)
             if self.calculate_KL:
-                reference.append(kl)
+                before.append(kl)
                 policy.append(self.mismatched(batch))
         if self.calculate_KL:
             for batch in block:
-                batch["ref_KL_logps"] = torch.cat(reference)
+                batch["ref_KL_logps"] = torch.cat(before)
                 batch["policy_KL_logps"] = torch.cat(policy)
 
     def mismatched(self, batch: dict[str, Any]) -> torch.Tensor:
@@ -78,14 +71,10 @@ class Trainer(Durable, KTOTrainer):
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **named: Any) -> Any:
         self._kl = inputs.pop("policy_KL_logps", None)
-        # The mean over the rows of a step, as in dpo.py.
-        loss = super().compute_loss(model, inputs, *args, **named)
-        return loss * (
-            len(inputs["input_ids"]) * self.current_gradient_accumulation_steps / self._rows
-        )
+        return super().compute_loss(model, inputs, *args, **named)
 
 
-class Method(SFT):
+class Method(reference.Method):
     """See method.py. Base, weights and files are as in SFT."""
 
     def __init__(self, job: Job):
@@ -150,37 +139,21 @@ class Method(SFT):
 
     def trainer(self, arguments: dict[str, Any]) -> Trainer:
         c, micro = self._job.config, self._job.micro_batch
-        t = Trainer(
-            model=self.model,
-            ref_model=None if self._job.lora else model.causal(self._job).eval(),
-            args=KTOConfig(
-                # The library refuses a batch of one row, which would be paired with itself.
-                # Here the block is what counts.
-                **{**arguments, "per_device_train_batch_size": c.batch_size},
-                beta=c.beta,
-                loss_type=c.loss,
-                desirable_weight=c.desirable_weight,
-                undesirable_weight=c.undesirable_weight,
-                max_length=c.max_seq_length,
-            ),
-            train_dataset=self._train,
-            processing_class=self._tokenizer,
-            peft_config=model.lora(self._job, "CAUSAL_LM"),
+        args = KTOConfig(
+            # The library refuses a batch of one row, which would be paired with itself.
+            # Here the block is what counts.
+            **{**arguments, "per_device_train_batch_size": c.batch_size},
+            beta=c.beta,
+            loss_type=c.loss,
+            desirable_weight=c.desirable_weight,
+            undesirable_weight=c.undesirable_weight,
+            max_length=c.max_seq_length,
         )
+        t = Trainer(args=args, train_dataset=self._train, **self._models())
         t.args.per_device_train_batch_size = t._train_batch_size = micro
         t.block = c.batch_size // micro
         t.precompute_ref_logps = True  # the batches bring the reference
-        self.model = t.model
-        quantized.restore_adapter(self._job, t.model)
-        origin.restore(self._job, t.model)
-        origin.reference(self._job, t.model)
-        self._collate = t.data_collator
-        if self._apart:
-            for m in (t.model.get_base_model() if self._job.lora else t.model, t.ref_model):
-                if m is not None:
-                    apart.compact(m)
-        self._trainer = t
-        return t
+        return self._begin(t)
 
     def evaluate(self) -> Evaluation:
         known = [i for i, row in enumerate(self._held_out) if row is not None]
@@ -217,25 +190,12 @@ class Method(SFT):
         for start in range(0, len(paired), self._job.micro_batch):
             batch = self._collate(paired[start : start + self._job.micro_batch])
             batch = {k: v.to(self._trainer.args.device) for k, v in batch.items()}
-            other = self._trainer.ref_model or self.model  # itself with the adapter off
-            reference, reference_kl = self._trainer.compute_ref_log_probs(other, batch)
-            ratios.append(self._policy(batch).double() - reference.double())
-            if reference_kl is not None:
-                kl.append(self._trainer.mismatched(batch).double() - reference_kl.double())
+            before, kl_before = self._reference_log_probs(batch)
+            ratios.append(self._log_probs(batch).double() - before.double())
+            if kl_before is not None:
+                kl.append(self._trainer.mismatched(batch).double() - kl_before.double())
         z = max(0.0, float(torch.cat(kl).mean())) if kl else 0.0
         return torch.cat(ratios).cpu(), z
-
-    def _policy(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-        with self._trainer.accelerator.autocast():
-            out = self.model(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                labels=labels,
-                use_cache=False,
-                fused_lm_head=True,
-            )
-        return out.log_probs.sum(1)
 
 
 def margins(rewards: torch.Tensor, good: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.temporal.io/sdk/activity"
@@ -88,17 +89,27 @@ func ClassOf(err error) fault.Class {
 	return ""
 }
 
-// Store is a store in which some keys have no room, or that fails. Set its fields only
-// between two attempts.
+// Store is a store in which some keys have no room, or that fails.
 type Store struct {
 	activities.Store
-	NoRoom func(key string) bool  // nil = there is room for all keys
-	Fails  func(key string) error // of each operation, by its key or prefix; nil = no operation fails
+	NoRoom func(key string) bool // nil = there is room for all keys; set before the first attempt
+
+	failing atomic.Pointer[func(key string) error] // nil = no operation fails
+}
+
+// Fail decides by its key or prefix whether an operation fails; nil = none does. A call of a
+// language model may still store its answer after its attempt has ended.
+func (s *Store) Fail(when func(key string) error) {
+	if when == nil {
+		s.failing.Store(nil)
+		return
+	}
+	s.failing.Store(&when)
 }
 
 func (s *Store) fails(key string) error {
-	if s.Fails != nil {
-		return s.Fails(key)
+	if when := s.failing.Load(); when != nil {
+		return (*when)(key)
 	}
 	return nil
 }

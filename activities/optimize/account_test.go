@@ -78,7 +78,8 @@ func TestAccount(t *testing.T) {
 	t.Parallel()
 	inEveryMode(t, false, func(o *optimizing) {
 		var did odd
-		o.lm.ends, o.lm.rejects = did.ends, did.rejects
+		o.lm.ends = did.ends
+		o.lm.reject(did.rejects)
 		var last Asked
 		for _, part := range o.parts() {
 			made := o.made

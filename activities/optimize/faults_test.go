@@ -43,15 +43,15 @@ func TestStoreFails(t *testing.T) {
 		for _, part := range o.parts() {
 			for _, at := range []int64{1, 2, 5, 13} {
 				var calls atomic.Int64
-				o.store.Fails = func(key string) error {
+				o.store.Fail(func(key string) error {
 					if calls.Add(1) == at {
 						return fault.New(fault.Transport, "use object", key, "connection reset")
 					}
 					return nil
-				}
+				})
 				made := o.made
 				_, err := part.run(o)
-				o.store.Fails = nil
+				o.store.Fail(nil)
 				if err != nil {
 					failures++
 					require.Equal(o.t, fault.Transport, activitytest.ClassOf(err), "%s, call %d: %v", part.name, at, err)

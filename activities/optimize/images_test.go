@@ -177,12 +177,12 @@ func TestNoVision(t *testing.T) {
 	t.Parallel()
 	everyMode(t, func(o *optimizing) {
 		o.useImages()
-		o.lm.rejects = func(c prompt.Completion) error {
+		o.lm.reject(func(c prompt.Completion) error {
 			if prompt.HasImages(c.Messages) {
 				return badRequest()
 			}
 			return nil
-		}
+		})
 		_, err := o.parts()[0].run(o)
 		require.Equal(o.t, fault.Input, activitytest.ClassOf(err))
 		require.ErrorContains(o.t, err, "does it take images?")

@@ -214,9 +214,9 @@ func TestMetricProgramIsElsewhere(t *testing.T) {
 func TestModelWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
-	o.lm.says = func(context.Context, int) error {
+	o.lm.say(func(context.Context, int) error {
 		return money.Charge(fault.New(fault.Transport, "ask", "model", "the answer is empty"), microUS)
-	}
+	})
 	out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
 	asked, _ := o.lm.calls()
@@ -250,15 +250,15 @@ func TestKeyIsMissing(t *testing.T) {
 func TestTooLongPrompt(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
-	o.lm.rejects = func(c prompt.Completion) error {
+	o.lm.reject(func(c prompt.Completion) error {
 		if prompt.Tokens(c.Messages) < 200 {
 			return nil
 		}
 		return &fault.Error{Class: fault.Input, Op: "ask", Subject: "model", Err: prompt.ErrTooLong}
-	}
+	})
 	_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
-	o.lm.says = func(context.Context, int) error { return errors.New("asked again") }
+	o.lm.say(func(context.Context, int) error { return errors.New("asked again") })
 	out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 	require.NoError(t, err)
 	require.Zero(t, out.Calls)

@@ -1,6 +1,7 @@
 package optimize
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -45,8 +46,17 @@ func (r *rejections) of(err error, texts ...string) func(prompt.Completion) erro
 	}
 }
 
+// times has how often each rejected request was made.
+func (r *rejections) times() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.seen))
+}
+
 // controls counts the control requests.
 func (r *rejections) controls() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, text := range r.last {
 		if strings.HasPrefix(text, "Reply with the word ok.") {
 			n++
@@ -64,7 +74,7 @@ func TestOneRowIsRejected(t *testing.T) {
 			t.Parallel()
 			inEveryMode(t, true, func(o *optimizing) {
 				var r rejections
-				o.lm.rejects = r.of(why, "topic 3\n", "topic 13\n", "topic 30\n", "topic 51\n")
+				o.lm.reject(r.of(why, "topic 3\n", "topic 13\n", "topic 30\n", "topic 51\n"))
 				for _, part := range o.parts() {
 					made := o.made
 					_, err := part.run(o)
@@ -76,9 +86,9 @@ func TestOneRowIsRejected(t *testing.T) {
 					}
 				}
 				require.True(o.t, o.last.Verdict.Promote, "%+v", o.last.Verdict)
-				require.Greater(o.t, len(r.seen), 3)
+				require.Greater(o.t, len(r.times()), 3)
 				billed := 0
-				for _, n := range r.seen {
+				for _, n := range r.times() {
 					require.Equal(o.t, 1, n, "requested once")
 					billed++
 				}
@@ -114,7 +124,7 @@ func TestEveryRequestIsRejected(t *testing.T) {
 				for _, part := range o.parts() {
 					made := o.made
 					var r rejections
-					o.lm.rejects = r.of(why, "")
+					o.lm.reject(r.of(why, ""))
 					before, _ := o.lm.calls()
 					_, err := part.run(o)
 					after, _ := o.lm.calls()
@@ -125,7 +135,7 @@ func TestEveryRequestIsRejected(t *testing.T) {
 						require.ErrorContains(o.t, err, "a short one without a row as well")
 						o.made = made
 					}
-					o.lm.rejects = nil
+					o.lm.reject(nil)
 					_, err = part.run(o)
 					require.NoError(o.t, err, part.name)
 				}
@@ -143,12 +153,12 @@ func TestAccountIsUsedUp(t *testing.T) {
 		for _, part := range o.parts() {
 			made := o.made
 			before, _ := o.lm.calls()
-			o.lm.rejects = func(prompt.Completion) error {
+			o.lm.reject(func(prompt.Completion) error {
 				if n, _ := o.lm.calls(); n > before+5 {
 					return badRequest()
 				}
 				return nil
-			}
+			})
 			_, err := part.run(o)
 			if after, _ := o.lm.calls(); after > before+5 {
 				require.Equal(o.t, fault.Input, activitytest.ClassOf(err), "%s: %v", part.name, err)
@@ -156,7 +166,7 @@ func TestAccountIsUsedUp(t *testing.T) {
 			if err != nil && !strings.HasPrefix(part.name, "search") {
 				o.made = made
 			}
-			o.lm.rejects = nil
+			o.lm.reject(nil)
 			_, err = part.run(o)
 			require.NoError(o.t, err, part.name)
 		}
@@ -169,14 +179,14 @@ func TestProposerIsRejected(t *testing.T) {
 	t.Parallel()
 	o := newOptimizing(t, ModeCompat)
 	var r rejections
-	o.lm.rejects = r.of(badRequest(), "creative", "concise", "persona", "high stakes")
+	o.lm.reject(r.of(badRequest(), "creative", "concise", "persona", "high stakes"))
 	for _, part := range o.parts() {
 		_, err := part.run(o)
 		require.NoError(t, err, part.name)
 	}
 	var instructions [][]string
 	require.NoError(t, activities.ReadJSON(t.Context(), o.store, o.a.stored(o.who, "instructions.json"), &instructions))
-	require.NotEmpty(t, r.seen)
+	require.NotEmpty(t, r.times())
 	require.Len(t, instructions[0], 4)
 	require.Contains(t, instructions[0][1:], instructions[0][0], "the original instruction replaces the rejected one")
 	require.Contains(t, strings.Join(instructions[0], " "), "Text ")
@@ -189,13 +199,13 @@ func TestRejectedInAnEarlierRun(t *testing.T) {
 	o := newOptimizing(t, ModeCompat)
 	o.a.Version = "1"
 	var r rejections
-	o.lm.rejects = r.of(badRequest(), "topic 3\n")
+	o.lm.reject(r.of(badRequest(), "topic 3\n"))
 	run := func(version, ledger string) int {
 		o.a.Version, o.who.Ledger = version, ledger
 		_, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 		require.NoError(t, err)
 		n := 0
-		for _, times := range r.seen {
+		for _, times := range r.times() {
 			n += times
 		}
 		return n

@@ -33,15 +33,26 @@ import (
 
 // speaker is a language model that answers by a fixed function of the question.
 type speaker struct {
-	learn bool                                   // it answers correctly only with a proposed instruction
-	says  func(ctx context.Context, n int) error // failure of the n-th call; nil = an answer; set between two attempts only
+	learn bool                                                       // it answers correctly only with a proposed instruction
+	ends  func(c prompt.Completion, answer *prompt.CompletionAnswer) // changes answers; set before the first attempt
 
-	rejects func(c prompt.Completion) error                            // nil = an answer; set between two attempts only
-	ends    func(c prompt.Completion, answer *prompt.CompletionAnswer) // changes answers; set before the first attempt
+	mu      sync.Mutex                             // a call may go on after its attempt has ended
+	says    func(ctx context.Context, n int) error // failure of the n-th call; nil = an answer
+	rejects func(c prompt.Completion) error        // nil = an answer
+	asked   int
+	same    map[string]int // answers by question
+}
 
-	mu    sync.Mutex
-	asked int
-	same  map[string]int // answers by question
+func (s *speaker) say(says func(ctx context.Context, n int) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.says = says
+}
+
+func (s *speaker) reject(rejects func(c prompt.Completion) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rejects = rejects
 }
 
 const (
@@ -276,12 +287,14 @@ func TestStagesAgain(t *testing.T) {
 			made := o.made
 			_, err := part.run(o)
 			require.NoError(o.t, err, part.name)
-			asked, verdict := o.lm.asked, o.last.Verdict
+			verdict := o.last.Verdict
+			asked, _ := o.lm.calls()
 			o.made = made // the result was lost
 			out, err := part.run(o)
 			require.NoError(o.t, err, part.name)
 			require.Zero(o.t, out.Calls, part.name)
-			require.Equal(o.t, asked, o.lm.asked, part.name)
+			again, _ := o.lm.calls()
+			require.Equal(o.t, asked, again, part.name)
 			require.Equal(o.t, verdict, o.last.Verdict)
 		}
 		asked, repeated := o.lm.calls()
@@ -305,17 +318,17 @@ func TestModelFailsMidway(t *testing.T) {
 	everyMode(t, func(o *optimizing) {
 		for _, part := range o.parts() {
 			before, _ := o.lm.calls()
-			o.lm.says = func(_ context.Context, n int) error {
+			o.lm.say(func(_ context.Context, n int) error {
 				if n == before+2 {
 					return fault.New(fault.Auth, "ask", "model", "the key has expired")
 				}
 				return nil
-			}
+			})
 			_, err := part.run(o)
 			if after, _ := o.lm.calls(); after > before+1 {
 				require.Equal(o.t, fault.Auth, activitytest.ClassOf(err), "%s: %v", part.name, err)
 			}
-			o.lm.says = nil
+			o.lm.say(nil)
 			_, err = part.run(o)
 			require.NoError(o.t, err, part.name)
 			_, repeated := o.lm.calls()
@@ -409,7 +422,7 @@ func TestStageIsCancelled(t *testing.T) {
 			t.Parallel()
 			o := newOptimizing(t, ModeImproved)
 			full, cancelled := make(chan struct{}), make(chan struct{})
-			o.lm.says = func(ctx context.Context, n int) error {
+			o.lm.say(func(ctx context.Context, n int) error {
 				if n == 2 { // bootstrapping begins with the calls that it certainly needs
 					close(full)
 				}
@@ -419,14 +432,14 @@ func TestStageIsCancelled(t *testing.T) {
 				}
 				<-ctx.Done()
 				return fault.Wrap(fault.Transport, "ask", "model", ctx.Err())
-			}
+			})
 			err := activitytest.Cancelled(t, func(ctx context.Context, in Spender) (Asked, error) {
 				context.AfterFunc(ctx, func() { close(cancelled) })
 				return o.a.BootstrapDemos(ctx, in)
 			}, o.who, c.why, full)
 			require.Error(t, err)
 			o.lm.mu.Lock() // a call that was cut off may still be returning
-			o.lm.says = nil
+			o.lm.say(nil)
 			o.lm.mu.Unlock()
 			out, err := activitytest.Run(t, o.a.BootstrapDemos, o.who)
 			require.NoError(t, err)

@@ -98,16 +98,16 @@ func TestEvaluation(t *testing.T) {
 		require.LessOrEqual(t, len(s.Text), maxSampleText, "a long row is cut")
 	}
 	for _, gone := range []string{"evals/" + training.OfBest + ".jsonl", training.DatasetKey("default", "held")} {
-		j.store.Fails = func(key string) error {
+		j.store.Fail(func(key string) error {
 			if strings.HasSuffix(key, gone) {
 				return fault.New(fault.Transport, "read object", key, "connection reset")
 			}
 			return nil
-		}
+		})
 		_, err = j.report(1)
 		require.Equal(t, fault.Transport, activitytest.ClassOf(err), "%s: %v", gone, err)
 	}
-	j.store.Fails = nil
+	j.store.Fail(nil)
 	known, err := speeds.Read(t.Context(), j.store, "default", j.in.Spec, []string{"cpu", "h100"})
 	require.NoError(t, err)
 	require.Len(t, known, 1)

@@ -23,12 +23,12 @@ func TestStoreFailsAtEachStep(t *testing.T) {
 		j := newTrained(t)
 		j.trainer.steps = 3
 		var calls atomic.Int64
-		j.store.Fails = func(key string) error {
+		j.store.Fail(func(key string) error {
 			if calls.Add(1) == at {
 				return fault.New(fault.Transport, "use object", key, "connection reset")
 			}
 			return nil
-		}
+		})
 		_, err := j.run()
 		if err == nil {
 			_, err = j.publish(nil)
@@ -38,7 +38,7 @@ func TestStoreFailsAtEachStep(t *testing.T) {
 			require.Contains(t, []fault.Class{fault.Transport, fault.Preempted}, activitytest.ClassOf(err), "call %d: %v", at, err)
 			require.ErrorContains(t, err, "connection reset")
 		}
-		j.store.Fails = nil
+		j.store.Fail(nil)
 		out, err := j.run()
 		require.NoError(t, err, "after a failure of call %d", at)
 		require.Equal(t, training.EndedDone, out.Ended)
@@ -67,14 +67,14 @@ func TestCancelledWhileTheStoreFails(t *testing.T) {
 		}
 		return nil
 	}
-	j.store.Fails = func(key string) error {
+	j.store.Fail(func(key string) error {
 		select {
 		case <-reached:
 			return fault.New(fault.Transport, "use object", key, "connection reset")
 		default:
 			return nil
 		}
-	}
+	})
 	var out Run
 	err := activitytest.Cancelled(t, func(ctx context.Context, in RunInput) (Run, error) {
 		var err error
@@ -85,7 +85,8 @@ func TestCancelledWhileTheStoreFails(t *testing.T) {
 	require.Equal(t, training.EndedStopped, out.Ended)
 	require.Equal(t, 5, out.Report.Step)
 	require.Contains(t, out.Report.Trouble, "connection reset")
-	j.store.Fails, j.trainer.before, j.in.Before = nil, nil, out.Tally
+	j.store.Fail(nil)
+	j.trainer.before, j.in.Before = nil, out.Tally
 	_, err = j.run()
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 5}, j.trainer.began, "the checkpoint waited on the disk of the worker")

@@ -130,7 +130,7 @@ func TestPlanRefuses(t *testing.T) {
 		"too dear":          {func(_ *trained, in *PlanInput) { in.BudgetUSD = 1e-9 }, fault.Budget, "the budget is 0.00"},
 		"no price":          {func(j *trained, in *PlanInput) { j.a.Prices, in.BudgetUSD = nil, 1 }, fault.Budget, "no known price"},
 		"a store that is away": {func(j *trained, _ *PlanInput) {
-			j.store.Fails = func(key string) error { return fault.New(fault.Transport, "read object", key, "connection reset") }
+			j.store.Fail(func(key string) error { return fault.New(fault.Transport, "read object", key, "connection reset") })
 		}, fault.Transport, "connection reset"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,9 +26,15 @@ import (
 
 // models are fake models that count their calls.
 type models struct {
-	says  func(ctx context.Context, shown string) error // nil = an answer; set between two attempts only
-	mu    sync.Mutex
-	asked map[string]int // calls by the content of the request
+	mu    sync.Mutex                                    // a call may go on after its attempt has ended
+	says  func(ctx context.Context, shown string) error // nil = an answer
+	asked map[string]int                                // calls by the content of the request
+}
+
+func (m *models) say(says func(ctx context.Context, shown string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.says = says
 }
 
 const (
@@ -42,11 +48,12 @@ func (*models) TextsPerCall(video.Stage) int { return 1 }
 func (m *models) ask(ctx context.Context, shown string) error {
 	m.mu.Lock()
 	m.asked[shown]++
+	says := m.says
 	m.mu.Unlock()
-	if m.says == nil {
+	if says == nil {
 		return nil
 	}
-	return m.says(ctx, shown)
+	return says(ctx, shown)
 }
 
 // calls is the number of calls.
@@ -220,22 +227,22 @@ func TestResumesFromStoredAnswers(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
 		var answered sync.Map
-		v.models.says = func(_ context.Context, shown string) error {
+		v.models.say(func(_ context.Context, shown string) error {
 			if strings.HasSuffix(shown, "4") {
 				return fault.New(fault.Auth, "ask", "model", "the key has expired")
 			}
 			answered.Store(shown, true)
 			return nil
-		}
+		})
 		_, err := v.run()
 		require.Equal(v.t, fault.Auth, activitytest.ClassOf(err), "%v", err)
 		require.ErrorContains(v.t, err, "the key has expired")
-		v.models.says = func(_ context.Context, shown string) error {
+		v.models.say(func(_ context.Context, shown string) error {
 			if _, twice := answered.Load(shown); twice {
 				return fault.New(fault.Input, "ask", "model", "it was asked before")
 			}
 			return nil
-		}
+		})
 		out := v.completes()
 		require.Zero(v.t, out.Refused)
 		require.EqualValues(v.t, items*microUS, *out.SpentMicroUSD, "a call that is not billed costs nothing")
@@ -334,7 +341,7 @@ func TestCancelMidCall(t *testing.T) {
 				full, left := make(chan struct{}), make(chan struct{})
 				go func() { q.entered.Wait(); begun.Wait(); close(full) }()
 				go func() { q.unasked.Wait(); close(left) }()
-				v.models.says = func(ctx context.Context, _ string) error {
+				v.models.say(func(ctx context.Context, _ string) error {
 					begun.Done() // more than atOnce at a time would panic
 					if !c.kept {
 						<-ctx.Done()
@@ -344,12 +351,12 @@ func TestCancelMidCall(t *testing.T) {
 						return nil
 					}
 					return fault.Wrap(fault.Transport, "ask", "model", ctx.Err())
-				}
+				})
 				err := activitytest.Cancelled(v.t, v.do, v.in(), c.why, full)
 				require.Error(v.t, err)
 				require.Equal(v.t, atOnce, v.models.calls(), "no call starts after the cancellation")
 				v.a.Broker = q.Broker
-				v.models.says = nil
+				v.models.say(nil)
 				if c.kept {
 					require.Eventually(v.t, func() bool { return v.answers() == atOnce }, waitLimit, tick, "calls in flight are stored")
 				}
@@ -365,12 +372,12 @@ func TestRefusedByAModel(t *testing.T) {
 	t.Parallel()
 	everyKind(t, func(v *askedVideo) {
 		refuse := func(which ...string) {
-			v.models.says = func(_ context.Context, shown string) error {
+			v.models.say(func(_ context.Context, shown string) error {
 				if slices.ContainsFunc(which, func(end string) bool { return strings.HasSuffix(shown, end) }) {
 					return fault.New(fault.Input, "ask", "model", "the content filter refuses it")
 				}
 				return nil
-			}
+			})
 		}
 		recorded := func() (n int) {
 			require.NoError(v.t, v.store.List(v.t.Context(), v.prefix+"refused-", countInto(&n)))

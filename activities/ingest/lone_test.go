@@ -21,7 +21,7 @@ func (v *askedVideo) lone(index, frames int, why error) ChunkInput {
 	f := video.Frame{PTSMS: 0, SHA256: "frame-0"}
 	v.json(video.ChunkKey(v.prefix, index), video.Chunk{Index: index, Frames: []video.Frame{f}})
 	v.json(video.ExtractionKey(v.prefix), video.Extraction{Frames: frames, Chunks: index + 1, AudioPieces: 1})
-	v.models.says = func(context.Context, string) error { return why }
+	v.models.say(func(context.Context, string) error { return why })
 	in := v.in()
 	in.Chunk = index
 	return in

@@ -29,7 +29,7 @@ func described(t *testing.T, whole bool, says map[string]error) *askedVideo {
 	t.Helper()
 	v := newAskedVideo(t, func(v *askedVideo) { kinds()["describe"](v); v.p.WholeCaptions = whole })
 	v.json(video.SourceKey("default", "v"), video.Source{Name: "harbour.mp4"})
-	v.models.says = func(_ context.Context, shown string) error { return says[shown] }
+	v.models.say(func(_ context.Context, shown string) error { return says[shown] })
 	return v
 }
 

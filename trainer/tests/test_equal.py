@@ -183,9 +183,8 @@ def assert_leaves_in_short_step(ours, plain, step):
 def test_dpo_leaves_trl_in_the_short_last_step(tmp_path, random_model, train):
     """Its last micro-batch has one row: with TRL that row weighs as much as the two before it."""
     rows = make.pairs(UNEVEN)
-    shape = (
-        SHAPE | ONCE | {"learning_rate": 1e-2, "beta": 1.0}
-    )  # 5e-2 amplifies rounding a hundredfold
+    # 5e-2 amplifies the differences of rounding a hundredfold.
+    shape = SHAPE | ONCE | {"learning_rate": 1e-2, "beta": 1.0}
     plain = plain_trl(tmp_path, random_model, "dpo", rows, shape, "fp32", beta=1.0)
     ours = steps_of(train(make.document(tmp_path, random_model, "dpo", rows, **shape)))
     assert_leaves_in_short_step(ours, plain, 7)

@@ -60,7 +60,7 @@ def test_killed_run_ends_as_the_undisturbed_one(tmp_path, jina, loss):
     assert attempt(document(first), kill=("step", 7))[0] == -9
     shutil.copytree(first / "work/checkpoints/00000006", second / "carried/00000006")
     again = document(second, resume=str(second / "carried/00000006"))
-    code, resumed = attempt(again)
+    code, resumed = attempt(again, patch="on_another_day")
     assert code == 0, (second / "work/stderr.txt").read_text()
     assert differences(second / "work", resumed, whole / "work", events) == []
 

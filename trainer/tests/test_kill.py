@@ -119,7 +119,9 @@ def test_killed_run_ends_as_the_undisturbed_one(
     assert code == -9
     old = checkpoints(tmp_path / "first/work")[-1]
     assert int(old.name) == goes_on_at
-    code, second, work = resume(undisturbed, variant, tmp_path / "second", old)
+    code, second, work = resume(
+        undisturbed, variant, tmp_path / "second", old, patch="on_another_day"
+    )
     assert code == 0, (work / "stderr.txt").read_text()
     steps = [*losses(first), *losses(second)]
     last = whole_events[-1]["step"]

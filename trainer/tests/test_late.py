@@ -215,7 +215,7 @@ def test_killed_run_ends_as_the_undisturbed_one(base, images, rows, tmp_path):
     assert code == -9
     shutil.copytree(tmp_path / "first" / "work/checkpoints/00000003", tmp_path / "carried/00000003")
     second = document(tmp_path / "second") | {"resume": str(tmp_path / "carried/00000003")}
-    code, events = attempt(second)
+    code, events = attempt(second, patch="on_another_day")
     assert code == 0, (tmp_path / "second" / "work/stderr.txt").read_text()
     assert jobs.losses(events) == jobs.losses(whole)[3:]
     for name in ("output/best", "output/last", "evals", "checkpoints/00000006"):

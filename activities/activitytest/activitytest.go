@@ -92,7 +92,7 @@ func ClassOf(err error) fault.Class {
 // Store is a store in which some keys have no room, or that fails.
 type Store struct {
 	activities.Store
-	NoRoom func(key string) bool // nil = there is room for all keys; set before the first attempt
+	NoRoom func(key string) bool // nil = there is room for all keys; set while nothing uses the store
 
 	failing atomic.Pointer[func(key string) error] // nil = no operation fails
 }

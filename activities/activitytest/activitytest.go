@@ -97,8 +97,8 @@ type Store struct {
 	failing atomic.Pointer[func(key string) error] // nil = no operation fails
 }
 
-// Fail decides by its key or prefix whether an operation fails; nil = none does. A call of a
-// language model may still store its answer after its attempt has ended.
+// Fail sets which operations fail, by their key or prefix; nil = none. It may be called while the
+// store is in use: a model's answer may be stored after the attempt that asked for it has ended.
 func (s *Store) Fail(when func(key string) error) {
 	if when == nil {
 		s.failing.Store(nil)

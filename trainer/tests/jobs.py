@@ -114,7 +114,7 @@ def document(folder: Path, model: Path, method: str, train, held_out=None, **cha
 
 
 def plain(folder, **changes):
-    """Arguments of a plain script of TRL that trains as document() does on a CPU in fp32."""
+    """Arguments of a plain script of the libraries: on a CPU, in fp32, as document() trains."""
     return {
         "output_dir": str(folder / "plain"),
         "num_train_epochs": 2,
@@ -123,7 +123,6 @@ def plain(folder, **changes):
         "seed": 7,
         "data_seed": 7,
         "optim": "adamw_torch",
-        "max_length": 64,
         "bf16": False,
         "gradient_checkpointing": False,
         "use_cpu": True,

@@ -47,27 +47,18 @@ EXACT = {"fp32": 1e-4, "bf16": 2e-2}  # relative
 
 def shared(folder, shape, bf16=False):
     """The settings of a job as arguments of the libraries."""
-    return {
-        "output_dir": str(folder / "plain"),
-        "num_train_epochs": shape["epochs"],
-        "per_device_train_batch_size": shape["micro_batch"],
-        "gradient_accumulation_steps": shape["accumulation"],
-        "learning_rate": shape["learning_rate"],
-        "lr_scheduler_type": shape["lr_scheduler"],
-        "warmup_steps": shape["warmup_steps"],
-        "weight_decay": shape["weight_decay"],
-        "max_grad_norm": shape["max_grad_norm"],
-        "seed": 7,
-        "data_seed": 7,
-        "optim": "adamw_torch",
-        "bf16": bf16,
-        "gradient_checkpointing": False,
-        "use_cpu": True,
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
+    return make.plain(
+        folder,
+        num_train_epochs=shape["epochs"],
+        per_device_train_batch_size=shape["micro_batch"],
+        gradient_accumulation_steps=shape["accumulation"],
+        learning_rate=shape["learning_rate"],
+        lr_scheduler_type=shape["lr_scheduler"],
+        warmup_steps=shape["warmup_steps"],
+        weight_decay=shape["weight_decay"],
+        max_grad_norm=shape["max_grad_norm"],
+        bf16=bf16,
+    )
 
 
 def lora(task, shape):
@@ -111,10 +102,6 @@ def plain_trl(folder, model, method, rows, shape, numerics, **more):
     return trainer
 
 
-def steps_of(events):
-    return [e for e in events if e["event"] == "step"]
-
-
 def logged(trainer):
     return [x for x in trainer.state.log_history if "loss" in x]
 
@@ -151,7 +138,7 @@ def test_sft_is_trls(tmp_path, random_model, train, numerics, packing):
     more = {"packing": True, "packing_strategy": "bfd"} if packing else {}
     plain = plain_trl(tmp_path, random_model, "sft", rows, shape, numerics, **more)
     changes = shape | {"packing": packing, "numerics": numerics}
-    ours = steps_of(train(make.document(tmp_path, random_model, "sft", rows, **changes)))
+    ours = make.steps(train(make.document(tmp_path, random_model, "sft", rows, **changes)))
     assert_equal(ours, plain, EXACT[numerics])
     assert distance(tmp_path, plain.model) < EXACT[numerics]
 
@@ -161,7 +148,7 @@ def test_dpo_is_trls_where_micro_batches_are_even(tmp_path, random_model, train,
     rows = make.pairs(EVEN)  # a short last step of whole micro-batches
     plain = plain_trl(tmp_path, random_model, "dpo", rows, SHAPE, numerics, beta=0.3)
     changes = SHAPE | {"beta": 0.3, "numerics": numerics}
-    ours = steps_of(train(make.document(tmp_path, random_model, "dpo", rows, **changes)))
+    ours = make.steps(train(make.document(tmp_path, random_model, "dpo", rows, **changes)))
     assert_equal(ours, plain, EXACT[numerics])
     assert distance(tmp_path, plain.model) < EXACT[numerics]
 
@@ -186,7 +173,7 @@ def test_dpo_leaves_trl_in_the_short_last_step(tmp_path, random_model, train):
     # 5e-2 amplifies the differences of rounding a hundredfold.
     shape = SHAPE | ONCE | {"learning_rate": 1e-2, "beta": 1.0}
     plain = plain_trl(tmp_path, random_model, "dpo", rows, shape, "fp32", beta=1.0)
-    ours = steps_of(train(make.document(tmp_path, random_model, "dpo", rows, **shape)))
+    ours = make.steps(train(make.document(tmp_path, random_model, "dpo", rows, **shape)))
     assert_leaves_in_short_step(ours, plain, 7)
 
 
@@ -241,7 +228,7 @@ def test_embedding_is_sentence_transformers_where_batches_are_even(tmp_path, enc
     rows, shape = unique(80), SHAPE | PAIRS
     plain = plain_sentences(tmp_path, encoder, rows, shape, loss)
     d = make.document(tmp_path, encoder, "embedding", rows, **shape, loss=loss)
-    ours = steps_of(train(d))
+    ours = make.steps(train(d))
     assert_equal(ours, plain, 1e-3)
     assert distance(tmp_path, plain.model) < 1e-2
 
@@ -266,4 +253,4 @@ def test_embedding_leaves_sentence_transformers_in_the_short_last_step(
     rows, shape = unique(77), SHAPE | PAIRS | ONCE
     plain = plain_sentences(tmp_path, encoder, rows, shape, loss)
     d = make.document(tmp_path, encoder, "embedding", rows, **shape, loss=loss)
-    assert_leaves_in_short_step(steps_of(train(d)), plain, 7)
+    assert_leaves_in_short_step(make.steps(train(d)), plain, 7)

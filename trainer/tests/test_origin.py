@@ -28,10 +28,6 @@ def of(folder):
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def evaluations(events):
-    return {e["of"]: e["metrics"] for e in events if e["event"] == "eval"}
-
-
 @pytest.fixture(scope="module")
 def first(tmp_path_factory, random_model):
     """An adapter that SFT made, and its evaluation."""
@@ -39,7 +35,7 @@ def first(tmp_path_factory, random_model):
     d = make.document(folder, random_model, "sft", make.chats(15), make.chats(4, 40), **LEARN)
     code, events = attempt(d)
     assert code == 0, (folder / "work/stderr.txt").read_text()
-    return folder / "work/output/best", evaluations(events)
+    return folder / "work/output/best", make.evaluations(events)
 
 
 def logits(random_model, folder, text="item 3"):
@@ -54,7 +50,7 @@ def test_base_is_what_it_started_from(tmp_path, random_model, train, first):
     folder, before = first
     rows = (make.chats(15), make.chats(4, 40))
     d = make.document(tmp_path, random_model, "sft", *rows, start=of(folder), **LEARN)
-    found = evaluations(train(d))
+    found = make.evaluations(train(d))
     assert found["base"]["loss"] == before["best"]["loss"] != before["base"]["loss"]
     assert found["best"]["loss"] < before["best"]["loss"]
     out = tmp_path / "work/output/best"
@@ -92,7 +88,7 @@ def test_losses_are_those_of_trl_with_a_trained_adapter(
     base = AutoModelForCausalLM.from_pretrained(random_model)
     plain = kind(
         model=PeftModel.from_pretrained(base, folder, is_trainable=True),
-        args=config(**make.plain(tmp_path, **more)),
+        args=config(**make.plain(tmp_path, max_length=64, **more)),
         train_dataset=Dataset.from_list(rows).shuffle(seed=7)
         if method == "kto"  # TRL has no other order in training
         else Dataset.from_list(rows),
@@ -138,12 +134,12 @@ def test_embedding_models_continue_too(tmp_path, train):
     rows = [{"anchor": f"item {i}", "positive": f"new {i}", "negative": "old"} for i in range(8)]
     targets = {"target_modules": ["all-linear"], "epochs": 2, "learning_rate": 1e-2}
     d = make.document(tmp_path / "a", encoder_model, "embedding", rows, rows[:3], **targets)
-    before = evaluations(train(d))
+    before = make.evaluations(train(d))
     start = of(tmp_path / "a" / "work/output/best")
     d = make.document(
         tmp_path / "b", encoder_model, "embedding", rows, rows[:3], start=start, **targets
     )
-    found = evaluations(train(d))
+    found = make.evaluations(train(d))
     assert found["base"]["loss"] == before["best"]["loss"] != before["base"]["loss"]
 
 

@@ -49,7 +49,7 @@ def test_losses_are_those_of_a_plain_script(
     config, kind = TRL[method]
     plain = kind(
         model=four_bits(model),
-        args=config(**make.plain(tmp_path, gradient_checkpointing=checkpointing)),
+        args=config(**make.plain(tmp_path, max_length=64, gradient_checkpointing=checkpointing)),
         train_dataset=Dataset.from_list(ROWS[method]),
         processing_class=AutoTokenizer.from_pretrained(model),
         peft_config=LoraConfig(

@@ -24,6 +24,7 @@ def test_losses_are_those_of_a_plain_script(tmp_path, random_model, train, metho
                 tmp_path,
                 per_device_train_batch_size=2 if accumulation == 1 else 7,
                 gradient_accumulation_steps=accumulation,
+                max_length=64,
                 **more,
             )
         ),

@@ -44,6 +44,9 @@ build: programs ## Build bin/cogflow and bin/cogflow-worker
 .PHONY: trainer
 trainer: trainer/.venv/.compiled ## Install the trainer and its Python packages into trainer/.venv (2.5 GB of torch, once)
 
+.PHONY: small
+small: embedder/small/.venv/.compiled ## Install small models of speech and meaning, which need no GPU, for the profile local_small (300 MB, once)
+
 .PHONY: demo
 demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 	@$(GO) build -o bin/cogflow-demo ./deploy/demo
@@ -64,7 +67,7 @@ upgrade-test: tools trainer ## Start runs on workers of earlier commits, continu
 	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
-test-python: embedder/.venv/.compiled trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
+test-python: embedder/.venv/.compiled small trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 
@@ -166,6 +169,13 @@ bin/.uv-$(UV_VERSION):
 	@echo "installing the packages of $* (the first time downloads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $*/.venv $*/requirements-dev.txt
+	@touch $@
+
+# Without torch: these models run on CTranslate2.
+embedder/small/.venv/.compiled: embedder/small/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing small models of speech and meaning (300 MB)"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $(@D) $<
 	@touch $@
 
 internal/answer/zootest/litellm/.venv/.compiled: internal/answer/zootest/litellm/requirements.txt | bin/.uv-$(UV_VERSION)

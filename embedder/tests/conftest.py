@@ -1,6 +1,7 @@
 """A tiny ColIdefics3 with random weights, and its tokenizer and processor, built on the spot."""
 
 import pytest
+import small_server
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
@@ -78,3 +79,10 @@ def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     build(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A client of the server of small models."""
+    with small_server.running() as client:
+        yield client

@@ -1,5 +1,8 @@
 """Failures that are returned to the caller."""
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
 
 class Fault(Exception):
     """A failure with the HTTP status and the code that the answer carries."""
@@ -17,3 +20,10 @@ class Fault(Exception):
 def bad(message: str, code: str = "invalid_request") -> Fault:
     """What the caller must change."""
     return Fault(400, code, message)
+
+
+async def respond(_: Request, e: Exception) -> JSONResponse:
+    """The response to a request that failed; an exception handler of Starlette."""
+    fault = e if isinstance(e, Fault) else Fault(500, "failed", f"{type(e).__name__}: {e}")
+    headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else None
+    return JSONResponse(fault.body(), fault.status, headers)

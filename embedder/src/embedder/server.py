@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 
 import numpy as np
 from starlette.applications import Starlette
@@ -13,29 +12,14 @@ from starlette.routing import Route
 
 from . import openai, pictures
 from .batch import Batcher
-from .fault import Fault, bad
+from .body import json_object
+from .fault import Fault, bad, respond
 from .videoprism import spread
 
-MAX_BODY = 64 << 20  # bytes of one request
 MAX_TEXT = 32 << 10  # characters of one query
 MAX_PICTURES = 256  # stills of one segment
 AT_ONCE = 8  # stills of one segment that are decoded and wait together
 TASKS = {"multi": ("token_embed", "many vectors"), "single": ("embed", "one vector")}
-
-
-async def _body(request: Request) -> dict:
-    raw = bytearray()
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > MAX_BODY:
-            raise Fault(413, "too_large", f"the request is over {MAX_BODY} bytes")
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError) as e:
-        raise bad(f"the request is not JSON: {e}", "bad_json") from e
-    if not isinstance(body, dict):
-        raise bad("the request must be a JSON object", "bad_json")
-    return body
 
 
 def _uris(body: dict) -> list:
@@ -100,7 +84,7 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
         return finite(await batcher.submit("query", len(text), text))
 
     async def asked(request: Request) -> dict:
-        body = await _body(request)
+        body = await json_object(request)
         if body.get("model", model) != model:
             raise Fault(404, "model_not_found", f"this server serves {model} alone")
         return body
@@ -139,11 +123,6 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    async def failed(_: Request, e: Exception) -> JSONResponse:
-        fault = e if isinstance(e, Fault) else Fault(500, "failed", f"{type(e).__name__}: {e}")
-        headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else None
-        return JSONResponse(fault.body(), fault.status, headers)
-
     return Starlette(
         routes=[
             Route("/pooling", pooling, methods=["POST"]),
@@ -151,5 +130,5 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
             Route("/v1/models", models),
             Route("/health", health),
         ],
-        exception_handlers={Fault: failed, Exception: failed},
+        exception_handlers={Fault: respond, Exception: respond},
     )

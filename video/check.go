@@ -48,6 +48,14 @@ func (p Profile) checkSampling() error {
 		return p.bad("max_frames, width or quality is out of range")
 	case s.Stills < 0 || s.Stills > 256 || s.Stills > 1 && s.Strategy != Segments:
 		return p.bad("stills must be at most 256, and require the strategy segments")
+	case s.VideoTrack < 0 || s.AudioTrack < 0:
+		return p.bad("video_track and audio_track are counted from 1")
+	case s.AudioTrack > 0 && s.AudioLanguage != "":
+		return p.bad("audio_track and audio_language exclude each other")
+	case s.NoAudio && (s.AudioTrack > 0 || s.AudioLanguage != ""):
+		return p.bad("no_audio and a choice of the sound track exclude each other")
+	case len(s.AudioLanguage) > 35:
+		return p.bad("audio_language must be a language tag, such as de or ger")
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ type Sampling struct {
 	Width          int      `json:"width,omitempty" jsonschema:"maximum frame width in pixels; frames are never enlarged (default 1280)"`
 	Quality        int      `json:"quality,omitempty" jsonschema:"MJPEG quantizer, 2 (best) to 31 (default 4)"`
 	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track out"`
+	VideoTrack     int      `json:"video_track,omitempty" jsonschema:"number of the video track, counted from 1 among the video tracks (default the one that the container marks as default, else the first)"`
+	AudioTrack     int      `json:"audio_track,omitempty" jsonschema:"number of the sound track, counted from 1 among the sound tracks (default as for video_track)"`
+	AudioLanguage  string   `json:"audio_language,omitempty" jsonschema:"language of the sound track, such as de or ger; of several tracks, the default one"`
 }
 
 // Of is the input of an embedding model.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -22,6 +23,7 @@ type extractor struct {
 	tool     *Tool
 	file     *os.File
 	media    video.Media
+	chosen   tracks.Chosen
 	sampling video.Sampling
 	keeper   *keeper
 	said     *complaints
@@ -46,20 +48,24 @@ type extractor struct {
 func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
 	emit func(p video.Picture) error, progress func(ms int64),
 ) (video.Extraction, error) {
-	media, ok := t.known.get(file)
+	probe, ok := t.known.get(file)
 	if !ok {
 		var err error
-		if media, err = t.Probe(ctx, file); err != nil {
+		if probe, err = t.probe(ctx, file); err != nil {
 			return video.Extraction{}, err
 		}
+	}
+	media, chosen, err := probe.media(s)
+	if err != nil {
+		return video.Extraction{}, fault.New(fault.Input, opExtract, file.Name(), err.Error())
 	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
 	if s.Stills > 1 {
 		s.DedupDistance = -1 // a segment is more than its middle
 	}
-	x := &extractor{tool: t, file: file, media: media, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
+	x := &extractor{tool: t, file: file, media: media, chosen: chosen, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
 	x.sound.dir = dir
-	p := mainPlan(media, s)
+	p := mainPlan(media, chosen, s)
 	w, h := p.size()
 	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
 	x.main = &pass{plan: p, tick: x.tick, sink: x.sink(ctx)}
@@ -156,7 +162,7 @@ func (x *extractor) fillGap(ctx context.Context, until int64) error {
 	if headless {
 		offset = 0
 	}
-	return x.decode(ctx, x.fill(fillPlan(x.media, x.sampling, from, until, offset, step)), nil)
+	return x.decode(ctx, x.fill(fillPlan(x.media, x.chosen, x.sampling, from, until, offset, step)), nil)
 }
 
 // fill is a pass that adds what lies inside its part and after the last sample.
@@ -197,7 +203,7 @@ func (x *extractor) lastGap(ctx context.Context) error {
 		return x.fillGap(ctx, x.endMS)
 	}
 	gap := x.sampling.MaxGapMS
-	rest := x.fill(fillPlan(x.media, x.sampling, x.sampled, 0, gap, gap))
+	rest := x.fill(fillPlan(x.media, x.chosen, x.sampling, x.sampled, 0, gap, gap))
 	err := x.decode(ctx, rest, nil)
 	x.endMS = max(rest.line.end(x.media), x.sampled+1)
 	return err

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/video"
 )
 
 func FuzzParseProbe(f *testing.F) {
@@ -21,7 +24,11 @@ func FuzzParseProbe(f *testing.F) {
 	f.Add([]byte(`{"streams":[{"codec_type":"video","codec_name":"x","width":1,"height":1,"avg_frame_rate":"0/0",
 		"sample_aspect_ratio":"1:0","tags":{"rotate":"1e300"},"duration":"NaN","nb_frames":"0"}]}`))
 	f.Fuzz(func(t *testing.T, out []byte) {
-		m, err := parseProbe(out)
+		var p probed
+		if json.Unmarshal(out, &p) != nil {
+			return
+		}
+		m, _, err := p.media(video.Sampling{})
 		if err != nil {
 			return
 		}

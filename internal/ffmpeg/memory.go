@@ -3,8 +3,6 @@ package ffmpeg
 import (
 	"os"
 	"sync"
-
-	"github.com/cogniverse/cogflow/video"
 )
 
 // memory keeps what was probed last: extraction follows the probe, and starting
@@ -13,34 +11,34 @@ type memory struct {
 	mu     sync.Mutex
 	probes [32]struct {
 		file  os.FileInfo
-		media video.Media
+		probe probed
 	}
 	next int
 }
 
-func (m *memory) add(file *os.File, media video.Media) {
+func (m *memory) add(file *os.File, probe probed) {
 	info, err := file.Stat()
 	if err != nil {
 		return // it will be probed again
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.probes[m.next].file, m.probes[m.next].media = info, media
+	m.probes[m.next].file, m.probes[m.next].probe = info, probe
 	m.next = (m.next + 1) % len(m.probes)
 }
 
 // get finds the same unchanged file.
-func (m *memory) get(file *os.File) (video.Media, bool) {
+func (m *memory) get(file *os.File) (probed, bool) {
 	info, err := file.Stat()
 	if err != nil {
-		return video.Media{}, false
+		return probed{}, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.probes {
 		if p.file != nil && os.SameFile(p.file, info) && p.file.Size() == info.Size() && p.file.ModTime().Equal(info.ModTime()) {
-			return p.media, true
+			return p.probe, true
 		}
 	}
-	return video.Media{}, false
+	return probed{}, false
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -31,12 +32,13 @@ type plan struct {
 	keys     bool   // decode key frames only
 	fromMS   int64  // start of the part
 	untilMS  int64  // its end; 0 = to the end
+	chosen   tracks.Chosen
 	audio    bool
 }
 
 // mainPlan is the pass over the whole video.
-func mainPlan(m video.Media, s video.Sampling) plan {
-	p := plan{media: m, sampling: s, audio: m.AudioCodec != "" && !s.NoAudio}
+func mainPlan(m video.Media, c tracks.Chosen, s video.Sampling) plan {
+	p := plan{media: m, chosen: c, sampling: s, audio: c.Audio != nil}
 	switch s.Strategy {
 	case video.Keyframes:
 		p.keys, p.filter = true, "null"
@@ -57,9 +59,9 @@ func mainPlan(m video.Media, s video.Sampling) plan {
 
 // fillPlan looks into a part that the main pass left without a frame: one
 // picture each step milliseconds, the first after offset.
-func fillPlan(m video.Media, s video.Sampling, from, until, offset, step int64) plan {
+func fillPlan(m video.Media, c tracks.Chosen, s video.Sampling, from, until, offset, step int64) plan {
 	g := &grid{offset: offset, period: step, per: 1}
-	return plan{media: m, sampling: s, grid: g, filter: g.filter(), fromMS: from, untilMS: until}
+	return plan{media: m, chosen: c, sampling: s, grid: g, filter: g.filter(), fromMS: from, untilMS: until}
 }
 
 // sceneFilter selects the first picture of each shot. The gap is shortened by
@@ -103,7 +105,7 @@ func (t *Tool) args(p plan) []string {
 		"-max_interleave_delta", "1000000")
 	args = append(args, output("pipe:1")...)
 	if p.audio {
-		args = append(args, "-map", "0:a:0", "-af",
+		args = append(args, "-map", fmt.Sprintf("0:%d", p.chosen.Audio.Index), "-af",
 			"aresample=16000:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono", "-c:a", "flac", "-frame_size", strconv.Itoa(soundFrame))
 		args = append(args, output("pipe:4")...)
 	}
@@ -126,7 +128,7 @@ func (p plan) graph() string {
 	tw, th := fit(w, h, thumbWidth)
 	const exact = "bitexact+accurate_rnd"
 	return strings.Join([]string{
-		"[0:V:0]settb=1/1000,split=2[all][in]",
+		fmt.Sprintf("[0:%d]settb=1/1000,split=2[all][in]", p.chosen.Video.Index),
 		"[all]scale=2:2:flags=neighbor,format=gray[time]",
 		fmt.Sprintf("[in]%s,scale=%d:%d:flags=bicubic+%s:out_range=pc,setsar=1,format=yuvj420p,split=3[jpeg][a][b]",
 			p.filter, w, h, exact),

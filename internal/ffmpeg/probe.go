@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -35,32 +36,40 @@ func input() []string {
 	}
 }
 
-// Probe reads what the container says. A file that cannot be a video gives an
-// input fault that says why.
+// Probe reads what the container says about the tracks that are decoded by default. A file
+// that cannot be a video gives an input fault that says why.
 func (t *Tool) Probe(ctx context.Context, file *os.File) (video.Media, error) {
-	if err := sniff(opProbe, file); err != nil {
+	p, err := t.probe(ctx, file)
+	if err != nil {
 		return video.Media{}, err
 	}
+	m, _, err := p.media(video.Sampling{})
+	if err != nil {
+		return video.Media{}, fault.New(fault.Input, opProbe, file.Name(), err.Error())
+	}
+	t.known.add(file, p)
+	return m, nil
+}
+
+// probe asks ffprobe.
+func (t *Tool) probe(ctx context.Context, file *os.File) (probed, error) {
+	if err := sniff(opProbe, file); err != nil {
+		return probed{}, err
+	}
 	said := &complaints{}
-	args := append([]string{
-		"-hide_banner", "-v", "level+error", "-of", "json",
-		"-show_entries", "format=format_name,duration,start_time" +
-			":stream=codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames" +
-			":stream_disposition=attached_pic:stream_tags=rotate:stream_side_data=rotation",
-	}, input()...)
+	args := append([]string{"-hide_banner", "-v", "level+error", "-of", "json", "-show_entries", entries}, input()...)
 	out, err := t.config.Sandbox.Run(ctx, sandbox.Command{
 		Path: t.config.FFprobe, Args: args, Files: []*os.File{file}, ReadOnly: true,
 		Limits: t.limits(time.Minute), Stderr: said.add,
 	}, 8<<20)
 	if err != nil {
-		return video.Media{}, refusal(opProbe, file, err, said)
+		return probed{}, refusal(opProbe, file, err, said)
 	}
-	m, err := parseProbe(out)
-	if err != nil {
-		return video.Media{}, &fault.Error{Class: fault.Input, Op: opProbe, Subject: file.Name(), Reason: err.Error()}
+	var p probed
+	if json.Unmarshal(out, &p) != nil {
+		return probed{}, fault.New(fault.Input, opProbe, file.Name(), "ffprobe gave an unreadable answer")
 	}
-	t.known.add(file, m)
-	return m, nil
+	return p, nil
 }
 
 // probed is the part of ffprobe's answer that is asked for.
@@ -70,58 +79,31 @@ type probed struct {
 		Duration string `json:"duration"`
 		Start    string `json:"start_time"`
 	} `json:"format"`
-	Streams []stream `json:"streams"`
+	Streams []tracks.Stream `json:"streams"`
 }
 
-type stream struct {
-	Type        string `json:"codec_type"`
-	Codec       string `json:"codec_name"`
-	Width       int    `json:"width"`
-	Height      int    `json:"height"`
-	Aspect      string `json:"sample_aspect_ratio"`
-	Rate        string `json:"avg_frame_rate"`
-	Duration    string `json:"duration"`
-	Frames      string `json:"nb_frames"`
-	Disposition struct {
-		AttachedPic int `json:"attached_pic"`
-	} `json:"disposition"`
-	Tags struct {
-		Rotate string `json:"rotate"`
-	} `json:"tags"`
-	SideData []struct {
-		Rotation float64 `json:"rotation"`
-	} `json:"side_data_list"`
-}
+// entries are the fields of probed.
+const entries = "format=format_name,duration,start_time:" + tracks.Entries
 
-// parseProbe reads ffprobe's JSON. Its errors are reasons for people.
-func parseProbe(out []byte) (video.Media, error) {
-	var p probed
-	if err := json.Unmarshal(out, &p); err != nil {
-		return video.Media{}, errors.New("ffprobe gave an unreadable answer")
-	}
+// media describes the tracks that the sampling chooses. Its errors are reasons for people.
+func (p probed) media(s video.Sampling) (video.Media, tracks.Chosen, error) {
 	m := video.Media{
 		Format:     plain(p.Format.Name),
 		DurationMS: milliseconds(p.Format.Duration),
 		StartMS:    milliseconds(p.Format.Start),
 	}
-	var picture *stream
-	for i := range p.Streams {
-		s := &p.Streams[i]
-		switch {
-		case s.Type == "video" && s.Disposition.AttachedPic == 0 && picture == nil:
-			picture = s
-		case s.Type == "audio" && m.AudioCodec == "" && s.Codec != "unknown":
-			m.AudioCodec = plain(s.Codec)
-		}
+	chosen, err := tracks.Choose(p.Streams, s)
+	if err != nil {
+		return video.Media{}, chosen, err
 	}
-	if picture == nil {
-		return video.Media{}, errors.New("it has no video stream")
+	if chosen.Audio != nil {
+		m.AudioCodec = plain(chosen.Audio.Codec)
 	}
-	return m, picture.describe(&m)
+	return m, chosen, describe(chosen.Video, &m)
 }
 
 // describe fills in what the video stream says and refuses what cannot be decoded.
-func (s *stream) describe(m *video.Media) error {
+func describe(s tracks.Stream, m *video.Media) error {
 	m.VideoCodec = plain(s.Codec)
 	m.Width, m.Height = s.Width, s.Height
 	switch {
@@ -142,7 +124,7 @@ func (s *stream) describe(m *video.Media) error {
 		m.Width = max(1, int(math.Round(float64(m.Width)*aspect)))
 	}
 	m.FPS = ratio(s.Rate, "/")
-	m.Rotation = s.rotation()
+	m.Rotation = rotation(s)
 	if m.Rotation%180 != 0 {
 		m.Width, m.Height = m.Height, m.Width
 	}
@@ -151,7 +133,7 @@ func (s *stream) describe(m *video.Media) error {
 
 // rotation is clockwise; the display matrix counts the other way round, and
 // older versions of ffprobe have a tag instead.
-func (s *stream) rotation() int {
+func rotation(s tracks.Stream) int {
 	degrees, _ := strconv.ParseFloat(s.Tags.Rotate, 64) // an unreadable tag means none
 	for _, side := range s.SideData {
 		if side.Rotation != 0 {

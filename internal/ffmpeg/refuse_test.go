@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -131,7 +132,7 @@ func TestPlaylistsAreNotFollowed(t *testing.T) {
 			_, err := x.Probe(t.Context(), open(t, path))
 			require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 			e := &extractor{tool: x, file: open(t, path), said: &complaints{}, progress: func(int64) {}}
-			p := &pass{plan: mainPlan(video.Media{Width: 160, Height: 120}, video.LocalPreview().Sampling), tick: e.tick}
+			p := &pass{plan: mainPlan(video.Media{Width: 160, Height: 120}, tracks.Chosen{}, video.LocalPreview().Sampling), tick: e.tick}
 			p.sink = func(sample) error { return errors.New("a frame of the canary") }
 			require.NoError(t, e.decode(t.Context(), p, nil))
 			require.Error(t, e.refused)

@@ -84,7 +84,7 @@ func (x *extractor) lastWindows(ctx context.Context, end int64) error {
 		return nil
 	}
 	middle := (end - next) / 2
-	fill := &pass{plan: fillPlan(x.media, x.sampling, next, end, middle, x.sampling.WindowMS), tick: x.tick}
+	fill := &pass{plan: fillPlan(x.media, x.chosen, x.sampling, next, end, middle, x.sampling.WindowMS), tick: x.tick}
 	found := false
 	fill.sink = func(s sample) error {
 		if found || s.ptsMS < next {

@@ -59,6 +59,14 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 		defer cancel()
 		go func() { <-server.Done(); cancel() }()
 	}
+	small, err := startSmall(&c, stderr)
+	if err != nil {
+		return err
+	}
+	if small != nil {
+		defer func() { err = errors.Join(err, small.Stop()) }()
+		env = append(env, smallVariable+"="+c.SmallModels)
+	}
 	remove, err := writeStackFile(c, getenv, address, ui)
 	if err != nil {
 		return err

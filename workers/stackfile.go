@@ -30,6 +30,7 @@ func writeStackFile(c config.Config, getenv func(string) string, address, ui str
 	set("COGFLOW_LOGS", c.Logs)
 	set("COGFLOW_TRAINING_TRAINER_DIR", c.Training.TrainerDir)
 	set("COGFLOW_TRAINING_MODELS_DIR", c.Training.ModelsDir)
+	set(smallVariable, c.SmallModels)
 	set("COGFLOW_UI", c.UI)
 	set("COGFLOW_UI", ui)
 	if c.File != "" {

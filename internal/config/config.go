@@ -45,6 +45,8 @@ type Config struct {
 
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // model servers, by name
 
+	SmallModels string `json:"small_models,omitempty"` // server of small models; empty = none
+
 	NoSandbox bool `json:"no_sandbox"` // decode media and run metric commands and training without a sandbox
 
 	Training Training `json:"training"`
@@ -150,7 +152,7 @@ func (c *Config) take(s section) (problems Problems) {
 		c.Logs = abs
 	}
 	c.Sources = s.Sources
-	c.NoSandbox = s.NoSandbox
+	c.NoSandbox, c.SmallModels = s.NoSandbox, s.SmallModels
 	if s.NoSandbox && s.RequireSandbox {
 		problems = append(problems, Problem{
 			Place: "cogflow.no_sandbox", Text: "contradicts require_sandbox", Fix: "remove one of them; the sandbox is required by default",

@@ -108,6 +108,7 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 			all[name] = endpoint{Kind: kind, URL: c.vlmURL, Models: []string{defaultVLM}}
 		}
 	}
+	s.addSmall(all)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		e := all[name]
 		c.Endpoints = append(c.Endpoints, Endpoint{

@@ -45,6 +45,10 @@ func (c Config) Profile(name string) (video.Profile, error) {
 		return video.Profile{}, fault.New(fault.Input, "choose profile", name,
 			f.Missing()+"; name another profile, or set cogflow.active_profile")
 	}
+	if name == video.LocalSmall().Name {
+		return video.Profile{}, fault.New(fault.Input, "choose profile", name,
+			"no server of small models is configured; run make small, then make up, or set cogflow.small_models")
+	}
 	return video.Profile{}, fault.New(fault.Input, "choose profile", name,
 		"no such profile; supported: "+strings.Join(slices.Sorted(maps.Keys(c.profiles)), ", "))
 }
@@ -97,6 +101,7 @@ func (c *Config) takeProfiles(s section) (problems Problems) {
 		c.profiles[name] = p
 		delete(c.foreign, name)
 	}
+	c.takeSmall(s)
 	for name, p := range c.theirs {
 		if _, done := c.profiles[name]; done || s.has(name) {
 			continue

@@ -23,6 +23,7 @@ type section struct {
 	Tesseract      string              `json:"tesseract" jsonschema:"path or name of the tesseract program (default tesseract)"`
 	Fetch          fetch               `json:"fetch" jsonschema:"how sources are fetched"`
 	Endpoints      map[string]endpoint `json:"endpoints" jsonschema:"model servers by name"`
+	SmallModels    string              `json:"small_models" jsonschema:"URL of a server of the models that make small installs, with /v1; it adds the profile local_small (default none; make up starts one after make small)"`
 	Vespa          vespa               `json:"vespa" jsonschema:"Vespa; overrides Cogniverse's backend section"`
 	UI             string              `json:"ui" jsonschema:"base URL of the Temporal Web UI, used in links (default http://127.0.0.1:8233)"`
 	Training       trainingSection     `json:"training" jsonschema:"training"`

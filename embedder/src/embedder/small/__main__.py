@@ -11,6 +11,7 @@ def main() -> int:
     p = argparse.ArgumentParser("embedder.small", description=__doc__)
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--port", type=int, default=8092, help="0: a free one, printed when it is ready")
+    p.add_argument("--fd", type=int, help="an inherited listening socket, instead of a port")
     p.add_argument("--threads", type=int, default=0, help="of each model; 0: one a core, at most 4")
     a = p.parse_args()
     try:
@@ -19,8 +20,12 @@ def main() -> int:
         print(f"embedder.small: {e}; install its packages with `make small`", file=sys.stderr)
         return 64
     app = server.create(whisper.Whisper(threads=a.threads), minilm.MiniLM(threads=a.threads))
-    listener = socket.create_server((a.host, a.port))
-    print(f"listening on http://{a.host}:{listener.getsockname()[1]}/v1", flush=True)
+    if a.fd is None:
+        listener = socket.create_server((a.host, a.port))
+    else:
+        listener = socket.socket(fileno=a.fd)
+    host, port = listener.getsockname()[:2]
+    print(f"listening on http://{host}:{port}/v1", flush=True)
     uvicorn.Server(uvicorn.Config(app, access_log=False)).run(sockets=[listener])
     return 0
 

@@ -8,10 +8,11 @@ import (
 	"sync"
 
 	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/internal/index/postings"
 	"github.com/cogniverse/cogflow/video"
 )
 
-// cacheLimit is the maximum memory for embeddings, in bytes. A larger scope can still
+// cacheLimit is the maximum memory for embeddings and words, in bytes. A larger scope can still
 // be searched, but is read again after each search of another scope.
 const cacheLimit = 1 << 30
 
@@ -22,17 +23,19 @@ type segment struct {
 	docs                 []int64  // row ids
 	ids                  []string // document ids
 	vectors              vectors
+	words                *postings.List
 }
 
 // view holds the visible documents of one version of a scope.
 type view struct {
 	scope, version int64
 	segments       []*segment
-	first          []int32         // position of each segment's first document
-	owner          []int32         // segment by position
-	docs           []int64         // row ids by position
-	ids            []string        // document ids by position
-	position       map[int64]int32 // by row id
+	first          []int32  // position of each segment's first document
+	owner          []int32  // segment by position
+	docs           []int64  // row ids by position
+	ids            []string // document ids by position
+	lengths        []uint32 // number of terms by position
+	terms          int      // sum of lengths
 	bytes          int
 }
 
@@ -130,7 +133,7 @@ func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*vi
 		return nil, err
 	}
 	for _, s := range v.segments {
-		if s.docs == nil {
+		if s.words == nil {
 			if err := s.read(ctx, tx); err != nil {
 				return nil, err
 			}
@@ -142,17 +145,19 @@ func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*vi
 
 // read fills the segment from the file.
 func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding FROM generation g
+	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding, d.caption, d.on_screen_text, d.transcript, d.name
+		FROM generation g
 		JOIN document d ON d.generation = g.id AND d.id <= g.published WHERE g.id=? ORDER BY d.doc`, s.generation)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	var words postings.Builder
 	for rows.Next() {
 		var id int64
-		var doc string
+		var doc, caption, onScreen, transcript, name string
 		var stored sql.RawBytes
-		if err := rows.Scan(&id, &doc, &stored); err != nil {
+		if err := rows.Scan(&id, &doc, &stored, &caption, &onScreen, &transcript, &name); err != nil {
 			return err
 		}
 		var e video.Embedding
@@ -161,20 +166,22 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
 		}
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
 		s.vectors.add(e)
+		addText(&words, caption, onScreen, transcript, name)
 	}
+	s.words = words.Build()
 	return rows.Err()
 }
 
 // number gives each document its position.
 func (v *view) number() {
-	v.position = map[int64]int32{}
 	for segment, s := range v.segments {
 		v.first = append(v.first, int32(len(v.docs)))
-		for i, id := range s.docs {
-			v.position[id] = int32(len(v.docs) + i)
+		for i := range s.docs {
 			v.owner = append(v.owner, int32(segment))
+			v.lengths = append(v.lengths, uint32(s.words.Length(i)))
 		}
+		v.terms += s.words.Total()
 		v.docs, v.ids = append(v.docs, s.docs...), append(v.ids, s.ids...)
-		v.bytes += s.vectors.bytes() + 100*len(s.docs)
+		v.bytes += s.vectors.bytes() + s.words.Bytes() + 100*len(s.docs)
 	}
 }

@@ -120,17 +120,3 @@ func TestDamagedEmbedding(t *testing.T) {
 	_, err = other.Search(t.Context(), video.Query{Tenant: "acme", Profile: "p", Limit: 1, Rank: video.RankVector, Embedding: e})
 	require.ErrorContains(t, err, "move it away")
 }
-
-func TestMatchExpression(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"":                   "",
-		"*\"' ( ) ^ : \x00":  "",
-		"Red tram":           `"red" OR "tram"`,
-		"tram TRAM tram":     `"tram"`,
-		"a\"b NEAR(c) \xff9": `"a" OR "b" OR "near" OR "c" OR "9"`,
-		"don't":              `"don" OR "t"`,
-	} {
-		require.Equal(t, want, matchExpression(text), "%q", text)
-	}
-}

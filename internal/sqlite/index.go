@@ -1,5 +1,5 @@
-// Package sqlite is the embedded search index: documents in one SQLite file, words
-// ranked by FTS5's BM25, embeddings compared exactly in Go. Several processes may use
+// Package sqlite is the embedded search index: documents in one SQLite file, searched in
+// memory, words by BM25 and embeddings by their similarity. Several processes may use
 // the file at once; each search checks the version of the cached data. The package
 // does not know models, the object store or workflows.
 package sqlite
@@ -21,8 +21,7 @@ type Index struct {
 }
 
 // schema of version 1. A scope is one profile of one tenant and has its own table of words
-// (see wordsTable), so that neither the ranking nor the search time of a tenant depends on
-// the documents of other tenants.
+// (see wordsTable), in which only earlier builds search.
 //
 // Documents of a generation are visible up to the id in published; NULL means
 // that the generation is not published. Only visible documents have words.
@@ -130,14 +129,6 @@ func openScope(ctx context.Context, tx *sql.Tx, t tenant.ID, profile string) (in
 }
 
 func wordsTable(scope int64) string { return fmt.Sprintf("words_%d", scope) }
-
-// addWords adds the documents of a scope that match where to its table of words.
-func addWords(ctx context.Context, tx *sql.Tx, scope int64, where string, args ...any) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO "+wordsTable(scope)+
-		" (rowid, caption, on_screen_text, transcript, name)"+
-		" SELECT id, caption, on_screen_text, transcript, name FROM document WHERE "+where, args...)
-	return err
-}
 
 // touch increments the version of a scope, after a change of its visible documents, and returns it.
 func touch(ctx context.Context, tx *sql.Tx, scope int64) (version int64, err error) {

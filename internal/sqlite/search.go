@@ -44,7 +44,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) (hits []video.Hit, er
 		if err != nil {
 			return err
 		}
-		best, err := rank(ctx, tx, v, q)
+		best, err := rank(ctx, v, q)
 		if err != nil {
 			return err
 		}
@@ -72,11 +72,11 @@ func checkQuery(q video.Query) error {
 	return nil
 }
 
-func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, error) {
+func rank(ctx context.Context, v *view, q video.Query) ([]scored, error) {
 	var words, vector []scored
 	var err error
 	if q.Rank != video.RankVector {
-		if words, err = rankWords(ctx, tx, v, q.Text); err != nil {
+		if words, err = rankWords(ctx, v, q.Text); err != nil {
 			return nil, err
 		}
 	}

@@ -3,67 +3,103 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"strings"
-	"unicode"
+	"math"
+	"sync"
 
-	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/internal/index/postings"
+	"github.com/cogniverse/cogflow/internal/index/terms"
 )
 
-// maxWords limits the work of one query; further words are ignored.
-const maxWords = 64
+// maxPhrases limits the work of one query; further words are ignored.
+const maxPhrases = 64
 
-// matchExpression turns user input into an FTS5 expression that matches any of its words.
-// Only letters, digits and their marks are kept, and each word is quoted, so that input
-// cannot be FTS5 syntax. It is empty when no word is left.
-func matchExpression(text string) string {
-	var quoted []string
-	seen := map[string]bool{}
-	words := strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.In(r, unicode.L, unicode.N, unicode.M)
-	})
-	for word := range words {
-		if seen[word] {
-			continue
-		}
-		seen[word] = true
-		quoted = append(quoted, `"`+word+`"`)
-		if len(quoted) == maxWords {
-			break
-		}
+// Constants of BM25, as in FTS5, Lucene and Vespa.
+const (
+	termSaturation = 1.2  // k1
+	lengthPenalty  = 0.75 // b
+)
+
+// addText adds a document's texts to the words of its segment.
+func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
+	b.Next()
+	add := func(text string) {
+		terms.Tokens(text, func(t terms.Token) { b.Add(t.Text, t.Joined) })
 	}
-	return strings.Join(quoted, " OR ")
+	add(caption)
+	add(onScreen)
+	add(transcript)
+	b.Minor() // a word in a file name is less specific to a frame than one in its caption
+	add(name)
 }
 
-// A word in a file name is less specific to a frame than one in its caption.
-const columnWeights = "1.0, 1.0, 1.0, 0.5" // caption, on-screen text, transcript, name
-
-// rankWords scores the documents of a view that contain any word of the text by
-// BM25; a higher score is better.
-func rankWords(ctx context.Context, tx *sql.Tx, v *view, text string) ([]scored, error) {
-	expression := matchExpression(text)
-	if expression == "" {
+// rankWords scores the documents of a view that contain any phrase of the text by BM25.
+func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
+	phrases := terms.Query(text, maxPhrases)
+	if len(phrases) == 0 || len(v.docs) == 0 {
 		return nil, nil
 	}
-	table := wordsTable(v.scope)
-	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT rowid, bm25(%[1]s, %[2]s) FROM %[1]s WHERE %[1]s MATCH ?",
-		table, columnWeights), expression)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var found []scored
-	for rows.Next() {
-		var id int64
-		var score float64 // FTS5's bm25() returns smaller values for better matches
-		if err := rows.Scan(&id, &score); err != nil {
+	sums := scratch(len(v.docs))
+	defer release(sums)
+	average := max(1, float64(v.terms)/float64(len(v.docs)))
+	var found []postings.Match
+	total := 0
+	for _, p := range phrases {
+		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		at, ok := v.position[id]
-		if !ok {
-			return nil, fmt.Errorf("%w: words of row %d without a document", dbfile.ErrDamaged, id)
+		found = v.find(p.Terms, found[:0])
+		n := float64(len(found))
+		rarity := math.Log(1 + (float64(len(v.docs))-n+0.5)/(n+0.5))
+		for _, m := range found {
+			count, sum := float64(m.Count), &(*sums)[m.Doc]
+			if *sum == 0 {
+				total++
+			}
+			length := float64(v.lengths[m.Doc]) / average
+			*sum += rarity * count * (termSaturation + 1) / (count + termSaturation*(1-lengthPenalty+lengthPenalty*length))
 		}
-		found = append(found, scored{at: at, score: -score})
 	}
-	return found, rows.Err()
+	list := make([]scored, 0, total)
+	for at, sum := range *sums {
+		if sum > 0 {
+			list = append(list, scored{int32(at), sum})
+		}
+	}
+	return list, nil
+}
+
+// find lists the documents of all segments that have a phrase, by their positions.
+func (v *view) find(phrase []string, found []postings.Match) []postings.Match {
+	for i, s := range v.segments {
+		from := len(found)
+		found = s.words.Find(phrase, found)
+		for k := range found[from:] {
+			found[from+k].Doc += v.first[i]
+		}
+	}
+	return found
+}
+
+// sumsPool keeps the scores of searches, one for each document.
+var sumsPool = sync.Pool{New: func() any { return new([]float64) }}
+
+func scratch(n int) *[]float64 {
+	sums := sumsPool.Get().(*[]float64)
+	if cap(*sums) < n {
+		*sums = make([]float64, n)
+	}
+	*sums = (*sums)[:n]
+	clear(*sums)
+	return sums
+}
+
+func release(sums *[]float64) { sumsPool.Put(sums) }
+
+// addWords adds the documents of a scope that match where to its table of words, in which
+// earlier builds search. They share the file during an upgrade, and after a rollback.
+func addWords(ctx context.Context, tx *sql.Tx, scope int64, where string, args ...any) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO "+wordsTable(scope)+
+		" (rowid, caption, on_screen_text, transcript, name)"+
+		" SELECT id, caption, on_screen_text, transcript, name FROM document WHERE "+where, args...)
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -51,6 +52,8 @@ type frameFields struct {
 	Description   string  `json:"segment_description"`
 	Transcript    string  `json:"audio_transcript"`
 	OnScreenText  string  `json:"on_screen_text"`
+	CaptionTerms  string  `json:"description_terms,omitempty"`
+	SearchTerms   string  `json:"search_terms,omitempty"`
 	URI           string  `json:"uri"`
 	Name          string  `json:"name"`
 	FrameKey      string  `json:"frame_key"`
@@ -74,6 +77,7 @@ func (s *schema) encode(d video.Document, late bool) (Put, error) {
 		SegmentID: int32(d.PTSMS), PTSMS: d.PTSMS,
 		StartTime: float64(d.StartMS) / 1000, EndTime: float64(d.EndMS) / 1000,
 		VideoTitle: clean(d.Name), Description: clean(d.Caption), Transcript: clean(d.Transcript),
+		CaptionTerms: linguistics.Extra(d.Caption), SearchTerms: linguistics.Extra(d.Name, d.Transcript, d.OnScreenText),
 		OnScreenText: clean(d.OnScreenText), URI: clean(d.URI), Name: clean(d.Name), FrameKey: clean(d.FrameKey),
 		Preview: d.Preview,
 		Verbatim: verbatim(map[string]string{

@@ -32,8 +32,9 @@ func (s *schema) HitFields() []string {
 }
 
 const (
-	textScore        = "bm25(video_title) + bm25(segment_description) + bm25(audio_transcript) + bm25(on_screen_text)"
-	textScoreWithout = "bm25(video_title) + bm25(audio_transcript) + bm25(on_screen_text)"
+	textScore = "bm25(video_title) + bm25(segment_description) + bm25(audio_transcript) + bm25(on_screen_text)" +
+		" + bm25(description_terms) + bm25(search_terms)"
+	textScoreWithout = "bm25(video_title) + bm25(audio_transcript) + bm25(on_screen_text) + bm25(search_terms)"
 )
 
 // RankProfiles returns Cogniverse's rank profiles, if the schema has their fields, with the

@@ -6,18 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/index/terms"
+	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 	"github.com/cogniverse/cogflow/video"
 )
 
 const (
 	opSearch     = "search"
 	maxLimit     = 1000
-	maxWords     = 64 // of one query; further words are ignored
+	maxPhrases   = 64 // of one query; further words are ignored
 	rankConstant = 60 // of reciprocal rank fusion, from the paper that proposed it
 )
 
@@ -64,7 +63,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 // listing is one ranked list of a query.
 type listing struct {
 	profile rankProfile
-	words   []string
+	phrases []terms.Phrase
 	hits    int
 }
 
@@ -92,8 +91,8 @@ func (s *schema) lists(q video.Query) ([]listing, error) {
 		if err := s.checkQuery(p, q); err != nil {
 			return nil, err
 		}
-		l := listing{profile: p, words: words(q.Text), hits: depth}
-		if !p.Text || len(l.words) > 0 {
+		l := listing{profile: p, phrases: terms.Query(q.Text, maxPhrases), hits: depth}
+		if !p.Text || len(l.phrases) > 0 {
 			out = append(out, l)
 		}
 	}
@@ -117,22 +116,24 @@ func (s *schema) checkQuery(p rankProfile, q video.Query) error {
 	return nil
 }
 
-// words splits a text into search terms of letters, digits and marks only, so that user
-// input cannot be query syntax.
-func words(text string) []string {
-	var out []string
-	text = norm.NFKC.String(strings.ToValidUTF8(text, " "))
-	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.In(r, unicode.L, unicode.N, unicode.M)
-	}) {
-		if !slices.Contains(out, word) && strings.ContainsFunc(word, func(r rune) bool { return !unicode.Is(unicode.M, r) }) {
-			out = append(out, word)
-		}
-		if len(out) == maxWords {
-			break
-		}
+// condition is what a document must have for one phrase. Earlier builds did not store the
+// characters of a text, so their documents are found by whole runs, without a score.
+func condition(i int, p terms.Phrase, parameters map[string]any) (ranked, unranked string) {
+	names := make([]string, len(p.Terms))
+	for k, term := range p.Terms {
+		name := fmt.Sprintf("w%d_%d", i, k)
+		parameters[name], names[k] = linguistics.Word(term), "@"+name
 	}
-	return out
+	if !p.Character {
+		return "default contains " + names[0], ""
+	}
+	run := fmt.Sprintf("r%d", i)
+	parameters[run] = strings.Join(p.Terms, "")
+	unranked = "default contains ({ranked: false}@" + run + ")"
+	if len(names) == 1 {
+		return "terms contains " + names[0], unranked
+	}
+	return "terms contains phrase(" + strings.Join(names, ", ") + ")", unranked
 }
 
 // list requests one ranked list.
@@ -144,17 +145,20 @@ func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, e
 		parameters[fmt.Sprintf("v%d", i)], parameters[fmt.Sprintf("g%d", i)] = string(e.video), e.generation
 		fmt.Fprintf(&filter, " and !(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
 	}
-	terms := make([]string, len(l.words))
-	for i, word := range l.words {
-		parameters[fmt.Sprintf("w%d", i)] = word
-		terms[i] = fmt.Sprintf("default contains @w%d", i)
+	var ranked, unranked []string
+	for i, p := range l.phrases {
+		r, u := condition(i, p, parameters)
+		ranked = append(ranked, r)
+		if u != "" {
+			unranked = append(unranked, u)
+		}
 	}
 	where := filter.String()
 	switch {
 	case l.profile.Text:
-		where = "(" + strings.Join(terms, " or ") + ") and " + filter.String()
-	case len(terms) > 0:
-		where = "rank(" + filter.String() + ", " + strings.Join(terms, ", ") + ")"
+		where = "(" + strings.Join(append(ranked, unranked...), " or ") + ") and " + filter.String()
+	case len(ranked) > 0:
+		where = "rank(" + filter.String() + ", " + strings.Join(ranked, ", ") + ")"
 	}
 	s.bind(parameters, l.profile, q.Embedding)
 	ask := query{

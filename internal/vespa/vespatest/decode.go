@@ -14,7 +14,7 @@ func Decode(schema, body []byte) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &document{values: map[string]any{}, tensors: map[string]*tensor{}, words: map[string]map[string]int{}, lengths: map[string]int{}}
+	x := &document{values: map[string]any{}, tensors: map[string]*tensor{}, words: map[string][]string{}}
 	for name, raw := range fields {
 		f := d.fields[name]
 		if f == nil {

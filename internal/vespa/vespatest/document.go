@@ -13,14 +13,15 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 )
 
 // document is one stored document. It is immutable; an update replaces it.
 type document struct {
 	values  map[string]any // string, int64, float64, bool; references as strings
 	tensors map[string]*tensor
-	words   map[string]map[string]int // by field: the number of occurrences of each word
-	lengths map[string]int
+	words   map[string][]string // by field
 }
 
 func (s *Server) documentV1(w http.ResponseWriter, r *http.Request) {
@@ -128,7 +129,7 @@ func readFields(body []byte) (map[string]json.RawMessage, error) {
 // write stores a put or an update; an update of a missing document does nothing.
 func (s *Server) write(d *docType, id string, update bool, fields map[string]json.RawMessage) (ignored bool, err error) {
 	next := &document{
-		values: map[string]any{}, tensors: map[string]*tensor{}, words: map[string]map[string]int{}, lengths: map[string]int{},
+		values: map[string]any{}, tensors: map[string]*tensor{}, words: map[string][]string{},
 	}
 	for name, raw := range fields {
 		f := d.fields[name]
@@ -167,12 +168,11 @@ func (s *Server) write(d *docType, id string, update bool, fields map[string]jso
 
 func (x *document) with(changed *document) *document {
 	next := &document{
-		values: maps.Clone(x.values), tensors: maps.Clone(x.tensors), words: maps.Clone(x.words), lengths: maps.Clone(x.lengths),
+		values: maps.Clone(x.values), tensors: maps.Clone(x.tensors), words: maps.Clone(x.words),
 	}
 	maps.Copy(next.values, changed.values)
 	maps.Copy(next.tensors, changed.tensors)
 	maps.Copy(next.words, changed.words)
-	maps.Copy(next.lengths, changed.lengths)
 	return next
 }
 
@@ -210,11 +210,7 @@ func (x *document) set(f *field, raw json.RawMessage) error {
 	}
 	x.values[f.name] = v
 	if f.index {
-		x.words[f.name] = map[string]int{}
-		for _, word := range tokens(v) {
-			x.words[f.name][word]++
-			x.lengths[f.name]++
-		}
+		x.words[f.name] = linguistics.Split(v)
 	}
 	return nil
 }

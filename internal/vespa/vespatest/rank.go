@@ -4,24 +4,31 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
-// tokens splits a text into folded words: lower case, without accents.
-func tokens(text string) []string {
-	folded := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
-			return -1
+// term is a word or a phrase of a query.
+type term struct {
+	words  string   // with a space after each
+	fields []string // in which it is searched
+}
+
+// count is the number of occurrences in one field of a document.
+func (t term) count(field string, x *document) (n int) {
+	phrase := strings.Fields(t.words)
+	words := x.words[field]
+	for at := 0; at+len(phrase) <= len(words); at++ {
+		if slices.Equal(words[at:at+len(phrase)], phrase) {
+			n++
 		}
-		return unicode.ToLower(r)
-	}, norm.NFKD.String(text))
-	return strings.FieldsFunc(norm.NFC.String(folded), func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.N, unicode.M)
-	})
+	}
+	return n
+}
+
+func (t term) match(x *document) bool {
+	return t.words != "" && slices.ContainsFunc(t.fields, func(field string) bool { return t.count(field, x) > 0 })
 }
 
 // ranker computes the score of documents of one type.
@@ -29,7 +36,7 @@ type ranker struct {
 	d       *docType
 	profile *rankProfile
 	inputs  map[string]*tensor
-	terms   []string
+	terms   []term
 	stats   map[string]*fieldStats
 }
 
@@ -37,28 +44,28 @@ type ranker struct {
 type fieldStats struct {
 	documents float64
 	mean      float64
-	having    map[string]float64
+	having    map[string]float64 // by words
 }
 
-func newRanker(d *docType, p *rankProfile, terms []string, docs map[string]*document) *ranker {
+func newRanker(d *docType, p *rankProfile, terms []term, docs map[string]*document) *ranker {
 	r := &ranker{d: d, profile: p, inputs: map[string]*tensor{}, stats: map[string]*fieldStats{}}
 	seen := map[string]bool{}
-	for _, term := range terms {
-		if !seen[term] {
-			seen[term] = true
-			r.terms = append(r.terms, term)
+	for _, t := range terms {
+		if !seen[t.words] {
+			seen[t.words] = true
+			r.terms = append(r.terms, t)
 		}
 	}
 	if len(r.terms) == 0 {
 		return r
 	}
-	for _, field := range d.fieldset {
+	for _, field := range d.fieldset["default"] {
 		s := &fieldStats{documents: float64(len(docs)), having: map[string]float64{}}
 		for _, x := range docs {
-			s.mean += float64(x.lengths[field])
-			for _, term := range r.terms {
-				if x.words[field][term] > 0 {
-					s.having[term]++
+			s.mean += float64(len(x.words[field]))
+			for _, t := range r.terms {
+				if t.count(field, x) > 0 {
+					s.having[t.words]++
 				}
 			}
 		}
@@ -117,13 +124,13 @@ func (r *ranker) feature(name string, x *document) (float64, error) {
 func (r *ranker) bm25(field string, x *document) float64 {
 	const k1, b = 1.2, 0.75
 	score, s := 0.0, r.stats[field]
-	for _, term := range r.terms {
-		count := float64(x.words[field][term])
-		if count == 0 {
+	for _, t := range r.terms {
+		count := float64(t.count(field, x))
+		if count == 0 || !slices.Contains(t.fields, field) {
 			continue
 		}
-		idf := math.Log(1 + (s.documents-s.having[term]+0.5)/(s.having[term]+0.5))
-		score += idf * count * (k1 + 1) / (count + k1*(1-b+b*float64(x.lengths[field])/s.mean))
+		idf := math.Log(1 + (s.documents-s.having[t.words]+0.5)/(s.having[t.words]+0.5))
+		score += idf * count * (k1 + 1) / (count + k1*(1-b+b*float64(len(x.words[field]))/s.mean))
 	}
 	return score
 }

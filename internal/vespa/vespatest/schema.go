@@ -12,7 +12,7 @@ type docType struct {
 	name     string
 	fields   map[string]*field
 	imports  map[string]imported
-	fieldset []string
+	fieldset map[string][]string // by name
 	summary  map[string][]string
 	ranks    map[string]*rankProfile
 }
@@ -51,11 +51,11 @@ var (
 // unknown lines.
 func parseSchema(text string) (*docType, error) {
 	d := &docType{
-		fields: map[string]*field{}, imports: map[string]imported{}, summary: map[string][]string{}, ranks: map[string]*rankProfile{},
+		fields: map[string]*field{}, fieldset: map[string][]string{}, imports: map[string]imported{}, summary: map[string][]string{}, ranks: map[string]*rankProfile{},
 	}
 	var f *field
 	var p *rankProfile
-	summary, function, phase := "", "", ""
+	summary, function, phase, fieldset := "", "", "", ""
 	for number, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		key, value, _ := strings.Cut(line, " ")
@@ -76,8 +76,9 @@ func parseSchema(text string) (*docType, error) {
 			m := importLine.FindStringSubmatch(line)
 			d.imports[m[3]] = imported{m[1], m[2]}
 		case key == "fieldset":
+			fieldset = strings.TrimSuffix(value, " {")
 		case key == "fields:":
-			d.fieldset = strings.Split(value, ", ")
+			d.fieldset[fieldset] = strings.Split(value, ", ")
 		case key == "document-summary":
 			summary = strings.TrimSuffix(value, " {")
 		case key == "summary":

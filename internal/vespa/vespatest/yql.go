@@ -7,19 +7,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 )
 
 // condition reports whether a document matches; terms are the words by which it can be
 // ranked.
 type condition struct {
 	match func(x *document) bool
-	terms []string
+	terms []term
 }
 
-var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(),!=*])`)
+var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(){}:,!=*])`)
 
 // parser parses the YQL that package vespa generates: select * from T where …, with
-// and, or, !(…), rank(…), field contains @name and field = number.
+// and, or, !(…), rank(…), field contains @name, field contains phrase(@name, …),
+// field contains ({ranked: false}@name) and field = number.
 type parser struct {
 	server     *Server
 	d          *docType
@@ -135,31 +138,88 @@ func (p *parser) rank() (condition, error) {
 }
 
 func (p *parser) term(name string) (condition, error) {
-	operator, value := p.next(), p.next()
-	if operator == "=" {
-		number, err := strconv.ParseInt(value, 10, 64)
+	if p.peek() == "=" {
+		p.next()
+		number, err := strconv.ParseInt(p.next(), 10, 64)
 		if _, ok := p.d.imports[name]; !ok && p.d.fields[name] == nil {
 			err = fmt.Errorf("field %s does not exist in %s", name, p.d.name)
 		}
 		return condition{match: func(x *document) bool { return p.server.value(p.d, x, name) == number }}, err
 	}
-	if operator != "contains" || !strings.HasPrefix(value, "@") {
-		return condition{}, fmt.Errorf("query: %s %s %s is not supported", name, operator, value)
+	if err := p.expect("contains"); err != nil {
+		return condition{}, err
 	}
-	var text string
-	if err := json.Unmarshal(p.parameters[value[1:]], &text); err != nil {
-		return condition{}, fmt.Errorf("parameter %s: %w", value, err)
+	ranked := true
+	var texts []string
+	var err error
+	switch p.peek() {
+	case "phrase":
+		p.next()
+		texts, err = p.phrase()
+	case "(":
+		ranked = false
+		if err = p.expect("(", "{", "ranked", ":", "false", "}"); err == nil {
+			texts, err = p.values(")")
+		}
+	default:
+		var text string
+		text, err = p.value()
+		texts = []string{text}
 	}
-	if name == "default" {
-		phrase := tokens(text)
-		return condition{terms: phrase, match: func(x *document) bool {
-			return slices.ContainsFunc(p.d.fieldset, func(field string) bool {
-				return len(phrase) > 0 && !slices.ContainsFunc(phrase, func(word string) bool { return x.words[field][word] == 0 })
-			})
-		}}, nil
+	if err != nil {
+		return condition{}, err
 	}
-	if f := p.d.fields[name]; f == nil || !f.attribute || f.kind != "string" {
+	if fields := p.d.fieldset[name]; fields != nil {
+		t := term{fields: fields}
+		for _, text := range texts {
+			for _, word := range linguistics.Split(text) {
+				t.words += word + " "
+			}
+		}
+		c := condition{match: t.match}
+		if ranked {
+			c.terms = []term{t}
+		}
+		return c, nil
+	}
+	if f := p.d.fields[name]; f == nil || !f.attribute || f.kind != "string" || len(texts) != 1 {
 		return condition{}, fmt.Errorf("field %s is not an attribute of %s", name, p.d.name)
 	}
-	return condition{match: func(x *document) bool { return x.values[name] == text }}, nil
+	return condition{match: func(x *document) bool { return x.values[name] == texts[0] }}, nil
+}
+
+func (p *parser) phrase() ([]string, error) {
+	if err := p.expect("("); err != nil {
+		return nil, err
+	}
+	return p.values(")")
+}
+
+// values reads parameters that commas separate.
+func (p *parser) values(end string) (texts []string, err error) {
+	for {
+		text, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+		switch token := p.next(); token {
+		case ",":
+		case end:
+			return texts, nil
+		default:
+			return nil, fmt.Errorf("query: unexpected %q in a list", token)
+		}
+	}
+}
+
+func (p *parser) value() (text string, err error) {
+	name, ok := strings.CutPrefix(p.next(), "@")
+	if !ok {
+		return "", fmt.Errorf("query: a value is not a parameter")
+	}
+	if err := json.Unmarshal(p.parameters[name], &text); err != nil {
+		return "", fmt.Errorf("parameter %s: %w", name, err)
+	}
+	return text, nil
 }

@@ -63,6 +63,9 @@ func profiles() []video.Profile {
 // differ only in a separator, on two hosts, with a validation override.
 func export(ctx context.Context, dir string) error {
 	const owner tenant.ID = "acme"
+	if err := exportLinguistics(dir); err != nil {
+		return err
+	}
 	for _, p := range profiles() {
 		files, err := vespa.Package([]tenant.ID{owner}, []video.Profile{p}, vespa.PackageOptions{})
 		if err != nil {

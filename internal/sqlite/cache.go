@@ -30,12 +30,13 @@ type segment struct {
 type view struct {
 	scope, version int64
 	segments       []*segment
-	first          []int32  // position of each segment's first document
-	owner          []int32  // segment by position
-	docs           []int64  // row ids by position
-	ids            []string // document ids by position
-	lengths        []uint32 // number of terms by position
-	terms          int      // sum of lengths
+	first          []int32   // position of each segment's first document
+	owner          []int32   // segment by position
+	docs           []int64   // row ids by position
+	ids            []string  // document ids by position
+	lengths        []uint32  // number of terms by position
+	terms          int       // sum of lengths
+	sums           sync.Pool // of *[]float64: the scores of a search by position
 	bytes          int
 }
 

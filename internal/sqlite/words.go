@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"math"
-	"sync"
 
 	"github.com/cogniverse/cogflow/internal/index/postings"
 	"github.com/cogniverse/cogflow/internal/index/terms"
@@ -38,8 +37,8 @@ func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
 	if len(phrases) == 0 || len(v.docs) == 0 {
 		return nil, nil
 	}
-	sums := scratch(len(v.docs))
-	defer release(sums)
+	sums := v.scratch()
+	defer v.sums.Put(sums)
 	average := max(1, float64(v.terms)/float64(len(v.docs)))
 	var found []postings.Match
 	total := 0
@@ -80,20 +79,16 @@ func (v *view) find(phrase []string, found []postings.Match) []postings.Match {
 	return found
 }
 
-// sumsPool keeps the scores of searches, one for each document.
-var sumsPool = sync.Pool{New: func() any { return new([]float64) }}
-
-func scratch(n int) *[]float64 {
-	sums := sumsPool.Get().(*[]float64)
-	if cap(*sums) < n {
-		*sums = make([]float64, n)
+// scratch returns zeros, one for each document.
+func (v *view) scratch() *[]float64 {
+	sums, ok := v.sums.Get().(*[]float64)
+	if !ok {
+		all := make([]float64, len(v.docs))
+		return &all
 	}
-	*sums = (*sums)[:n]
 	clear(*sums)
 	return sums
 }
-
-func release(sums *[]float64) { sumsPool.Put(sums) }
 
 // addWords adds the documents of a scope that match where to its table of words, in which
 // earlier builds search. They share the file during an upgrade, and after a rollback.

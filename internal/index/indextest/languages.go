@@ -27,13 +27,8 @@ func testScripts(t *testing.T, x Index) {
 	} {
 		require.Equal(t, []string{docs[want].Caption}, captions(search(t, x, words(query))), query)
 	}
-	for _, query := range []string{"东京", "京北", "車電", "ラトム", "เรือ", "지하철", "寿司", "ム"} {
-		found := captions(search(t, x, words(query)))
-		if query == "ム" {
-			require.Equal(t, []string{docs[1].Caption}, found, "a single character")
-		} else {
-			require.Empty(t, found, query)
-		}
+	for _, query := range []string{"东京", "京北", "車電", "ラトム", "เรือ", "지하철", "寿司"} {
+		require.Empty(t, search(t, x, words(query)), query)
 	}
 }
 

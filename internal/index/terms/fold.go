@@ -8,12 +8,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// letters are Latin letters without a decomposition, as they are written without the letter.
-// A search for "Isparta" finds the Turkish dotless form, and one for "Lodz" the Polish one.
-var letters = map[rune]string{
-	'ı': "i", 'ø': "o", 'đ': "d", 'ð': "d", 'ł': "l", 'ħ': "h", 'ŧ': "t", 'ŋ': "n", 'æ': "ae", 'œ': "oe", 'þ': "th",
-}
-
 // Fold makes texts equal that differ only in case, accents, compatibility forms (full-width
 // letters, half-width katakana, ligatures) or the form of their Unicode. Invalid bytes become
 // spaces. Vowel signs stay in scripts that cannot be read without them.
@@ -29,13 +23,43 @@ func Fold(text string) string {
 		if optional(r) {
 			continue
 		}
-		if plain, ok := letters[r]; ok {
-			out.WriteString(plain)
+		if text := plain(r); text != "" {
+			out.WriteString(text)
 		} else {
 			out.WriteRune(r)
 		}
 	}
 	return norm.NFC.String(out.String())
+}
+
+// plain returns a Latin letter without a decomposition as it is written without the letter:
+// a search for "Isparta" finds the Turkish dotless form, and one for "Lodz" the Polish one.
+// It is empty for every other character.
+func plain(r rune) string {
+	switch r {
+	case 'ı':
+		return "i"
+	case 'ø':
+		return "o"
+	case 'đ', 'ð':
+		return "d"
+	case 'ł':
+		return "l"
+	case 'ħ':
+		return "h"
+	case 'ŧ':
+		return "t"
+	case 'ŋ':
+		return "n"
+	case 'æ':
+		return "ae"
+	case 'œ':
+		return "oe"
+	case 'þ':
+		return "th"
+	default:
+		return ""
+	}
 }
 
 func isASCII(text string) bool {

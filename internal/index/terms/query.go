@@ -19,8 +19,19 @@ type Phrase struct {
 // `whole` is a word and stays whole; a longer one is split into overlapping pieces of n.
 // Most Chinese words and Korean stems have two characters. The other scripts write a
 // syllable or a sound per character, so that shorter pieces are in too many words.
-var grams = map[script]struct{ whole, n int }{
-	han: {2, 2}, hangul: {2, 2}, hiragana: {3, 3}, katakana: {6, 3}, syllabic: {5, 3}, emoji: {maxPhrase, maxPhrase},
+func grams(s script) (whole, n int) {
+	switch s {
+	case han, hangul:
+		return 2, 2
+	case hiragana:
+		return 3, 3
+	case katakana:
+		return 6, 3
+	case syllabic:
+		return 5, 3
+	default:
+		return maxPhrase, maxPhrase
+	}
 }
 
 // Query returns what a text looks for, without duplicates, at most limit phrases. A document
@@ -84,12 +95,12 @@ func (q *query) addRun(run []Token) {
 }
 
 func split(sequence []Token) (pieces [][]Token) {
-	size, ok := grams[sequence[0].script]
-	if !ok || len(sequence) <= size.whole {
+	whole, n := grams(sequence[0].script)
+	if sequence[0].script == word || len(sequence) <= whole {
 		return [][]Token{sequence}
 	}
-	for from := 0; from+size.n <= len(sequence); from++ {
-		pieces = append(pieces, sequence[from:from+size.n])
+	for from := 0; from+n <= len(sequence); from++ {
+		pieces = append(pieces, sequence[from:from+n])
 	}
 	return pieces
 }

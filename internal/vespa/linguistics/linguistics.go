@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/cogniverse/cogflow/internal/index/terms"
@@ -82,7 +84,8 @@ func Split(text string) (words []string) {
 
 // normal does what SimpleTokenizer.processToken does; terms compare it in NFC.
 func normal(word string) string {
-	word = norm.NFD.String(strings.ToLower(norm.NFKC.String(word)))
+	lower := cases.Lower(language.Und, cases.HandleFinalSigma(true)) // as Java
+	word = norm.NFD.String(lower.String(norm.NFKC.String(word)))
 	return norm.NFC.String(strings.Map(func(r rune) rune {
 		if r >= 0x0300 && r <= 0x036f { // the block Combining Diacritical Marks
 			return -1

@@ -13,6 +13,7 @@ func TestExtra(t *testing.T) {
 		"A plain Café, 12 trams":   "",
 		"ﬁlm in ｆｕｌｌ ｗｉｄｔｈ":        "",
 		"Straße und Łódź":          "strasse ꙮ lodz",
+		"ΟΔΟΣ οδός":                "οδοσ ꙮ οδοσ",
 		"北京 街道":                    "北 京 ꙮ 街 道",
 		"JR東日本":                    "jr ꙮ 東 日 本",
 		"the 🚋 and 👩‍🚒":            "ꙮ1f68b ꙮ ꙮ1f469 ꙮ1f692",

@@ -14,7 +14,12 @@ GO      ?= go
 
 # Two packages at a time, with four parallel tests each: tests wait for servers and ffmpeg
 # processes, so two parallel tests would leave half of a small machine idle.
-TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 60m
+TEST_FLAGS ?= $(RACE) -p 2 -parallel 4 -timeout 60m
+
+# The race detector for everything except the C code of SQLite, as in programs that link SQLite
+# itself; its Go driver is included. See docs/decisions/040-what-the-race-detector-sees.md.
+RACE := -race -gcflags=modernc.org/...=-d=checkptr=0 \
+  $(foreach p,sqlite/lib libc/... memory,-gcflags=modernc.org/$p=-race=false)
 
 # The folder with the videos of `make demo`; empty = it makes three clips.
 VIDEOS ?=

@@ -177,7 +177,7 @@ func TestHeartbeatsCoverExtraction(t *testing.T) {
 	w := &slowWorld{lifecycleTest: l, file: filepath.Join(t.TempDir(), "slow.mp4"), seen: map[string]int{}}
 	require.NoError(t, os.WriteFile(w.file, []byte("a video"), 0o600))
 	a := &Activities{Store: slowStore{store, w}, Sources: w, Media: w, Runs: alone{}, Scratch: t.TempDir()}
-	p := video.LocalPreview()
+	p := video.LocalPreview().Pinned()
 	recipe := storeRecipe(t, store, p)
 	l.env.RegisterActivity(a.Inspect)
 	l.env.RegisterActivity(a.Extract)

@@ -211,7 +211,7 @@ func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 		require.Empty(t, out.FinishedBy, "not part of the result, since an earlier build would refuse the field")
 		var stored video.Extraction
 		require.NoError(t, activities.ReadJSON(t.Context(), b.store, video.ExtractionKey(prefix), &stored))
-		require.Equal(t, "3", stored.FinishedBy)
+		require.Equal(t, video.LocalPreview().Pinned().Extractor, stored.FinishedBy)
 		var want []string
 		bytes := 0
 		for i := range seconds {
@@ -227,13 +227,12 @@ func TestExtractionIsFinishedByAnotherBuild(t *testing.T) {
 	}
 }
 
-// TestExtractionIsPinned: a run of this build, or of a build that pinned nothing, is
-// extracted at once.
+// TestExtractionIsPinned: a run of this build is extracted at once.
 func TestExtractionIsPinned(t *testing.T) {
 	t.Parallel()
 	p := video.LocalPreview()
 	p.ChunkFrames = 3
-	b := newBuilds(t, p)
+	b := newBuilds(t, p.Pinned())
 	out, attempts := b.extract(false, calm)
 	require.Equal(t, 1, attempts)
 	require.Equal(t, video.Extraction{Frames: 10, Chunks: 4, DurationMS: 10_000, FrameBytes: 60}, out)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/packets"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -18,6 +19,9 @@ const opExtract = "extract frames"
 // ThumbnailFile is the name of the poster in Extract's directory.
 const ThumbnailFile = "thumbnail.jpg"
 
+// errDoubt stops a pass over the key frames at a picture whose time is not that of one.
+var errDoubt = errors.New("a key frame came with another time than its own")
+
 // extractor is one extraction.
 type extractor struct {
 	tool     *Tool
@@ -26,7 +30,6 @@ type extractor struct {
 	chosen   tracks.Chosen
 	sampling video.Sampling
 	keeper   *keeper
-	said     *complaints
 	refused  error // why ffmpeg gave up, if it did
 	main     *pass
 	progress func(int64)
@@ -34,7 +37,13 @@ type extractor struct {
 	endMS    int64     // where the video ends, as far as is known
 	told     time.Time // when progress was called last
 
-	sampled int64    // keyframes: time of the last sample; -1 = none yet
+	sampled int64          // keyframes: time of the last sample; -1 = none yet
+	table   *packets.Table // what the packets say; nil = not asked yet
+	whole   bool           // keyframes: every picture is decoded
+	audited bool           // damage is what an audit found
+	damage  packets.Spans
+	damaged int // pictures of damage
+
 	windows []sample // segments: not yet known to be over
 	opened  int64    // segments with stills: start of the next window
 	sound   soundWriter
@@ -63,9 +72,16 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 	if s.Stills > 1 {
 		s.DedupDistance = -1 // a segment is more than its middle
 	}
-	x := &extractor{tool: t, file: file, media: media, chosen: chosen, sampling: s, said: &complaints{}, progress: progress, sampled: -1}
+	x := &extractor{tool: t, file: file, media: media, chosen: chosen, sampling: s, progress: progress, sampled: -1}
 	x.sound.dir = dir
-	p := mainPlan(media, chosen, s)
+	if s.Strategy == video.Keyframes || media.StartMS < 0 {
+		table, err := x.times(ctx)
+		if err != nil {
+			return video.Extraction{}, err
+		}
+		x.whole = table.Doubt != ""
+	}
+	p := x.mainPlan()
 	w, h := p.size()
 	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
 	x.main = &pass{plan: p, tick: x.tick, sink: x.sink(ctx)}
@@ -86,6 +102,12 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 // run decodes, completes what the main pass could not know, and sums up.
 func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, error) {
 	err := x.decode(ctx, x.main, &x.sound)
+	if errors.Is(err, errDoubt) {
+		x.whole = true
+		x.main = &pass{plan: x.mainPlan(), tick: x.tick, sink: x.sink(ctx)}
+		x.sound = soundWriter{dir: dir}
+		err = x.decode(ctx, x.main, &x.sound)
+	}
 	x.endMS = x.main.line.end(x.media)
 	if err == nil {
 		err = x.finish(ctx)
@@ -102,7 +124,7 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 			return video.Extraction{}, x.refused
 		}
 		return video.Extraction{}, fault.New(fault.Input, opExtract, x.file.Name(),
-			"no picture of it can be decoded"+because(x.said.first))
+			"no picture of it can be decoded"+because(x.main.said.first))
 	}
 	if len(x.thumb) > 0 {
 		name := filepath.Join(dir, ThumbnailFile)
@@ -113,7 +135,7 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 	out := video.Extraction{
 		Unsandboxed: !x.tool.config.Sandbox.Protection().Bubblewrap,
 		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
-		Capped: capped, DecodeErrors: x.said.total(), DurationMS: x.endMS,
+		Capped: capped, DecodeErrors: max(x.main.said.total(), x.damaged), DurationMS: x.endMS,
 	}
 	if x.refused != nil && out.DecodeErrors == 0 {
 		out.DecodeErrors = 1
@@ -123,16 +145,21 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 
 // sink takes samples in the way of the strategy.
 func (x *extractor) sink(ctx context.Context) func(sample) error {
-	switch x.sampling.Strategy {
-	case video.Keyframes:
+	switch {
+	case x.sampling.Strategy == video.Keyframes && x.whole:
+		return x.between(0)
+	case x.sampling.Strategy == video.Keyframes:
 		return func(s sample) error {
+			if !x.table.Key(s.ptsMS) {
+				return errDoubt
+			}
 			if err := x.fillGap(ctx, s.ptsMS); err != nil {
 				return err
 			}
 			x.sampled = s.ptsMS
 			return x.keeper.add(s)
 		}
-	case video.Segments:
+	case x.sampling.Strategy == video.Segments:
 		if x.sampling.Stills > 1 {
 			return x.still
 		}
@@ -145,44 +172,13 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 	}
 }
 
-// fillGap looks for frames between the last sample and until if they lie too
-// far apart, at even distances. An edited video may begin between key frames:
-// then its first picture is looked for too.
-func (x *extractor) fillGap(ctx context.Context, until int64) error {
-	const late = 500 // milliseconds without a first picture
-	headless := x.sampled < 0 && until > late
-	from := max(x.sampled, 0)
-	gap := until - from
-	if gap <= x.sampling.MaxGapMS && !headless {
-		return nil
-	}
-	parts := (gap + x.sampling.MaxGapMS - 1) / x.sampling.MaxGapMS
-	step := (gap + parts - 1) / parts
-	offset := step
-	if headless {
-		offset = 0
-	}
-	return x.decode(ctx, x.fill(fillPlan(x.media, x.chosen, x.sampling, from, until, offset, step)), nil)
-}
-
-// fill is a pass that adds what lies inside its part and after the last sample.
-func (x *extractor) fill(p plan) *pass {
-	return &pass{plan: p, tick: x.tick, sink: func(s sample) error {
-		if s.ptsMS <= x.sampled || (p.untilMS > 0 && s.ptsMS >= p.untilMS) {
-			return nil
-		}
-		s.start = 0
-		return x.keeper.add(s)
-	}}
-}
-
 // finish does what can only be done when the end of the video is known.
 func (x *extractor) finish(ctx context.Context) error {
 	var err error
-	switch x.sampling.Strategy {
-	case video.Keyframes:
+	switch {
+	case x.sampling.Strategy == video.Keyframes && !x.whole:
 		err = x.lastGap(ctx)
-	case video.Segments:
+	case x.sampling.Strategy == video.Segments:
 		err = x.lastWindows(ctx, x.endMS)
 	default: // all is known
 	}
@@ -190,23 +186,6 @@ func (x *extractor) finish(ctx context.Context) error {
 		return err
 	}
 	return x.keeper.flush(x.endMS)
-}
-
-// lastGap looks behind the last key frame. The main pass decoded nothing there,
-// so that the end is known only if the container is sound and gives it.
-func (x *extractor) lastGap(ctx context.Context) error {
-	if x.main.line.count == 0 {
-		return nil
-	}
-	if sound := x.said.total() == 0 && x.refused == nil; sound && x.media.DurationMS > x.sampled {
-		x.endMS = x.media.DurationMS
-		return x.fillGap(ctx, x.endMS)
-	}
-	gap := x.sampling.MaxGapMS
-	rest := x.fill(fillPlan(x.media, x.chosen, x.sampling, x.sampled, 0, gap, gap))
-	err := x.decode(ctx, rest, nil)
-	x.endMS = max(rest.line.end(x.media), x.sampled+1)
-	return err
 }
 
 // tick reports the position, at most ten times a second.

@@ -24,6 +24,18 @@ type pass struct {
 	thumb  []byte   // the candidate with the most detail
 	sink   func(sample) error
 	tick   func(ms int64)
+
+	said      *complaints // of the last run
+	every     bool        // remember the times of all pictures
+	seen      []int64     // these times
+	deliver   func(sample) error
+	delivered int // samples that went to sink
+	again     int // samples that a former run delivered
+}
+
+// rewind prepares for another run, which passes over what was delivered.
+func (p *pass) rewind() {
+	*p = pass{plan: p.plan, sink: p.sink, tick: p.tick, every: p.every, again: p.delivered, delivered: p.delivered}
 }
 
 // packet takes the next packet of the stream.
@@ -31,6 +43,9 @@ func (p *pass) packet(in packet) error {
 	switch in.track {
 	case trackTime:
 		p.line.add(p.fromMS+in.ptsMS, p.grid != nil)
+		if p.every {
+			p.seen = append(p.seen, p.fromMS+in.ptsMS)
+		}
 		p.tick(p.line.last)
 		return p.resolve(false)
 	case trackSmall:
@@ -86,16 +101,39 @@ func (p *pass) resolve(ended bool) error {
 			s.start = p.grid.period * k // the window, if the strategy has windows
 		}
 		p.ready = p.ready[1:]
-		if err := p.sink(s); err != nil {
+		if err := p.deliver(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// errDamaged stops a pass before the first sample that may be damaged.
+var errDamaged = errors.New("a decoder complained")
+
+func isDamaged(err error) bool { return errors.Is(err, errDamaged) }
+
 // decode runs a pass. Damage that leaves usable frames is counted in said and is not an
-// error; the sound goes to its files if the plan has any.
+// error; pictures that it may have hit are left out. The sound goes to its files if the plan
+// has any.
 func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) error {
+	err := x.once(ctx, p, sound)
+	if !isDamaged(err) {
+		return err
+	}
+	if err := x.audit(ctx); err != nil {
+		return err
+	}
+	p.rewind()
+	if sound != nil {
+		*sound = soundWriter{dir: sound.dir} // it writes the same again
+	}
+	return x.once(ctx, p, sound)
+}
+
+// once runs ffmpeg for a pass. It stops with errDamaged when a decoder complained and the
+// damaged pictures are not known yet.
+func (x *extractor) once(ctx context.Context, p *pass, sound *soundWriter) error {
 	if _, err := x.file.Seek(0, io.SeekStart); err != nil { // where a descriptor's copies share its position
 		return fault.Disk(opExtract, x.file.Name(), err)
 	}
@@ -104,13 +142,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 	defer cancel(nil)
 	watch := newStopwatch(limit, func() { cancel(sandbox.ErrWall) })
 	defer watch.stop()
-	sink := p.sink
-	p.sink = func(s sample) error {
-		watch.pause()
-		defer watch.resume()
-		return sink(s)
-	}
-
+	p.said = &complaints{sound: p.chosen.Audio}
 	files := []*os.File{x.file}
 	var soundOut, soundIn *os.File
 	if p.audio {
@@ -125,13 +157,30 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 	limits.Wall = 0 // the stopwatch knows when we are the ones to wait for
 	process, err := x.tool.config.Sandbox.Start(ctx, sandbox.Command{
 		Path: x.tool.config.FFmpeg, Args: x.tool.args(p.plan), Files: files, ReadOnly: true,
-		Limits: limits, Stderr: x.said.add,
+		Limits: limits, Stderr: p.said.add,
 	})
 	if soundIn != nil {
 		_ = soundIn.Close() // the child has its own
 	}
 	if err != nil {
 		return err
+	}
+	p.deliver = func(s sample) error {
+		if p.again > 0 {
+			p.again--
+			return nil
+		}
+		process.Drain() // what it said about this picture
+		if !x.audited && p.said.pictures() > 0 {
+			return errDamaged
+		}
+		p.delivered++
+		if x.damage.Contains(s.ptsMS) {
+			return nil
+		}
+		watch.pause()
+		defer watch.resume()
+		return p.sink(s)
 	}
 	heard := make(chan error, 1)
 	panics.Go(func() error {
@@ -163,7 +212,7 @@ func (x *extractor) decode(ctx context.Context, p *pass, sound *soundWriter) err
 	case err != nil:
 		return err
 	}
-	return x.verdict(status)
+	return x.verdict(p, status)
 }
 
 // read takes packets until the stream ends. How it should have ended is known
@@ -186,11 +235,11 @@ func (p *pass) read(r io.Reader) error {
 
 // verdict decides about the exit status: ffmpeg fails on damaged videos of which
 // it decoded a part, and that part counts.
-func (x *extractor) verdict(status error) error {
+func (x *extractor) verdict(p *pass, status error) error {
 	if status == nil {
 		return nil
 	}
-	refused := refusal(opExtract, x.file, status, x.said)
+	refused := refusal(opExtract, x.file, status, p.said)
 	if fault.ClassOf(refused) != fault.Input || errors.Is(status, sandbox.ErrWall) {
 		return refused
 	}

@@ -33,17 +33,22 @@ type plan struct {
 	fromMS   int64  // start of the part
 	untilMS  int64  // its end; 0 = to the end
 	chosen   tracks.Chosen
+	late     late
 	audio    bool
 }
 
-// mainPlan is the pass over the whole video.
-func mainPlan(m video.Media, c tracks.Chosen, s video.Sampling) plan {
+// mainPlan is the pass over the whole video; whole = every picture is decoded, even if key
+// frames are enough for the strategy.
+func mainPlan(m video.Media, c tracks.Chosen, s video.Sampling, whole bool) plan {
 	p := plan{media: m, chosen: c, sampling: s, audio: c.Audio != nil}
 	switch s.Strategy {
 	case video.Keyframes:
 		p.keys, p.filter = true, "null"
+		if whole {
+			p.keys, p.filter = false, selectFilter(m, s, "key")
+		}
 	case video.Scene:
-		p.filter = sceneFilter(m, s)
+		p.filter = selectFilter(m, s, "gt(scene,"+decimal(s.SceneThreshold)+")")
 	case video.Segments:
 		p.grid = &grid{offset: s.WindowMS / 2, period: s.WindowMS - s.OverlapMS, per: 1}
 		if s.Stills > 1 {
@@ -64,23 +69,36 @@ func fillPlan(m video.Media, c tracks.Chosen, s video.Sampling, from, until, off
 	return plan{media: m, chosen: c, sampling: s, grid: g, filter: g.filter(), fromMS: from, untilMS: until}
 }
 
-// sceneFilter selects the first picture of each shot. The gap is shortened by
-// one picture, because one is only seen to be late when it has come; half a
-// millisecond is for rounding.
-func sceneFilter(m video.Media, s video.Sampling) string {
+// selectFilter selects the pictures for which a condition is not 0, and more where they lie
+// too far apart. The gap is shortened by one picture, because one is only seen to be late
+// when it has come; half a millisecond is for rounding.
+func selectFilter(m video.Media, s video.Sampling, condition string) string {
 	gap := float64(s.MaxGapMS) / 1000
 	if m.FPS > 0 {
 		gap = math.Max(gap-1/m.FPS+0.0005, 0)
 	}
-	return fmt.Sprintf("select='eq(n,0)+gt(scene,%s)+gte(t-prev_selected_t,%s)'",
-		decimal(s.SceneThreshold), decimal(gap))
+	return fmt.Sprintf("select='eq(n,0)+%s+gte(t-prev_selected_t,%s)'", condition, decimal(gap))
+}
+
+// late says that ffmpeg shows the first pictures too early: they have no times, and it counts
+// from 0. Matroska stores no negative times, so that this is a video that begins before 0.
+type late struct {
+	pictures int
+	byMS     int64
+}
+
+func (l late) filter() string {
+	if l.pictures == 0 || l.byMS <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(",setpts='PTS+lt(N,%d)*%d'", l.pictures, l.byMS)
 }
 
 // args is the argument vector of a pass. The same input and plan give the same
 // bytes: everything is bit-exact, and encoders have one thread each.
 func (t *Tool) args(p plan) []string {
 	args := []string{
-		"-nostdin", "-hide_banner", "-v", "level+error", "-max_error_rate", "1",
+		"-nostdin", "-hide_banner", "-v", "repeat+level+warning", "-max_error_rate", "1",
 		"-threads", strconv.Itoa(t.config.Threads), "-max_pixels", strconv.Itoa(maxPixels),
 		"-reinit_filter", "0", // the scaler copes with a change of size; the sampler would start again
 	}
@@ -128,7 +146,7 @@ func (p plan) graph() string {
 	tw, th := fit(w, h, thumbWidth)
 	const exact = "bitexact+accurate_rnd"
 	return strings.Join([]string{
-		fmt.Sprintf("[0:%d]settb=1/1000,split=2[all][in]", p.chosen.Video.Index),
+		fmt.Sprintf("[0:%d]settb=1/1000%s,split=2[all][in]", p.chosen.Video.Index, p.late.filter()),
 		"[all]scale=2:2:flags=neighbor,format=gray[time]",
 		fmt.Sprintf("[in]%s,scale=%d:%d:flags=bicubic+%s:out_range=pc,setsar=1,format=yuvj420p,split=3[jpeg][a][b]",
 			p.filter, w, h, exact),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,7 +70,21 @@ func (t *Tool) probe(ctx context.Context, file *os.File) (probed, error) {
 	if json.Unmarshal(out, &p) != nil {
 		return probed{}, fault.New(fault.Input, opProbe, file.Name(), "ffprobe gave an unreadable answer")
 	}
-	return p, nil
+	return p, t.measure(ctx, file, &p)
+}
+
+// measure replaces the duration of a container whose clock jumps: ffprobe subtracts the first
+// time from the last.
+func (t *Tool) measure(ctx context.Context, file *os.File, p *probed) error {
+	m, chosen, err := p.media(video.Sampling{})
+	if err != nil || !slices.Contains([]string{"mpegts", "mpeg", "ogg"}, p.Format.Name) {
+		return nil //nolint:nilerr // the caller refuses it, by the sampling that it has
+	}
+	table, err := t.index(ctx, file, m, chosen)
+	if err == nil && table.Jumps > 0 {
+		p.Format.Duration = decimal(float64(table.DurationMS) / 1000)
+	}
+	return err
 }
 
 // probed is the part of ffprobe's answer that is asked for.

@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/safetext"
 )
@@ -58,14 +60,18 @@ func playlist(head []byte) bool {
 // complaints counts what ffmpeg says at level error, and keeps the first line
 // that says something.
 type complaints struct {
+	sound *tracks.Stream // whose errors do not damage pictures; nil = none. Set before the start
+
 	mu      sync.Mutex
 	count   int
+	damage  int // complaints that can be about pictures
 	first   string
 	sandbox string // what the sandbox itself complained about
 }
 
 var (
 	lineContext = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )*(\[(error|fatal|panic)\] )?`)
+	lineWarning = regexp.MustCompile(`^(\[[^\]]* @ 0x[0-9a-f]+\] )*\[warning\] `)
 	// Our own output; its errors are not damage of the input.
 	muxerContext = regexp.MustCompile(`^\[matroska @ 0x`)
 )
@@ -77,18 +83,45 @@ func (c *complaints) add(line string) {
 		c.sandbox = plain(line)
 		return
 	}
+	if lineWarning.MatchString(line) {
+		if strings.Contains(line, "corrupt decoded frame") && !c.ofSound(line) {
+			c.damage++
+		}
+		return
+	}
 	if muxerContext.MatchString(line) {
 		return
 	}
+	ofSound := c.ofSound(line)
 	line = lineContext.ReplaceAllString(line, "")
 	line = strings.TrimPrefix(plain(line), "file:/dev/fd/3: ")
 	if line == "" {
 		return
 	}
 	c.count++
+	if !ofSound {
+		c.damage++
+	}
 	if c.first == "" {
 		c.first = strings.ReplaceAll(line, "file:/dev/fd/3", "the file")
 	}
+}
+
+// ofSound recognizes what the decoder of the sound track says, or what is said about its stream.
+func (c *complaints) ofSound(line string) bool {
+	if c.sound == nil {
+		return false
+	}
+	number := strconv.Itoa(c.sound.Index)
+	return strings.HasPrefix(line, "["+c.sound.Codec+" @ ") || strings.Contains(line, "stream #0:"+number+":") ||
+		strings.HasSuffix(strings.TrimSpace(line), "in stream "+number)
+}
+
+// pictures is how many complaints can be about pictures.
+func (c *complaints) pictures() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.damage
 }
 
 // total is how often ffmpeg complained.

@@ -84,15 +84,13 @@ func (x *extractor) lastWindows(ctx context.Context, end int64) error {
 		return nil
 	}
 	middle := (end - next) / 2
-	fill := &pass{plan: fillPlan(x.media, x.chosen, x.sampling, next, end, middle, x.sampling.WindowMS), tick: x.tick}
 	found := false
-	fill.sink = func(s sample) error {
+	return x.fill(ctx, next, end, middle, x.sampling.WindowMS, func(s sample) error {
 		if found || s.ptsMS < next {
 			return nil
 		}
 		found = true
 		s.start, s.endMS = next, end
 		return x.keeper.add(s)
-	}
-	return x.decode(ctx, fill, nil)
+	})
 }

@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -233,6 +233,10 @@ func (p *Process) pipes() ([]*os.File, error) {
 		closeAll(out, outChild)
 		return nil, err
 	}
+	if p.stderr.raw, err = errs.SyscallConn(); err != nil {
+		closeAll(out, outChild, errs, errsChild)
+		return nil, err
+	}
 	p.Stdout, p.stdout = out, out
 	p.cmd.Stdout, p.cmd.Stderr = outChild, errsChild
 	return []*os.File{errs, outChild, errsChild}, nil
@@ -259,7 +263,7 @@ func (p *Process) run(started chan<- error, limits Limits, stderr *os.File) {
 	stop := context.AfterFunc(p.ctx, p.Kill)
 	silent := make(chan struct{})
 	var broken error
-	panics.Go(func() error { p.stderr.read(stderr); return nil }, func(err error) {
+	panics.Go(func() error { p.stderr.read(); return nil }, func(err error) {
 		if broken = err; err != nil {
 			p.Kill() // its stderr is no longer read
 		}
@@ -313,6 +317,10 @@ func (p *Process) Kill() {
 	}
 }
 
+// Drain hands on the lines that the child has written to stderr so far. What it had said
+// before it wrote a part of Stdout is known then, once that part has been read.
+func (p *Process) Drain() { p.stderr.drain() }
+
 // Wait returns when all processes of the child have ended: nil after exit status 0, the
 // cause if its context ended (ErrWall for the limit), else an *ExitError.
 func (p *Process) Wait() error {
@@ -353,22 +361,71 @@ func (s *Sandbox) Run(ctx context.Context, c Command, limit int64) ([]byte, erro
 type tail struct {
 	line func(string)
 	text []byte
+
+	raw   syscall.RawConn
+	mu    sync.Mutex // held while bytes are read and handed on
+	begun []byte     // a line without its end
 }
 
-func (t *tail) read(r io.Reader) {
-	lines := bufio.NewReaderSize(r, stderrTail)
-	for {
-		line, err := lines.ReadSlice('\n') // an overlong line is passed on in pieces
-		if len(line) > 0 && t.line != nil {
-			t.line(string(line))
+// read hands lines on until the child's end.
+func (t *tail) read() {
+	var err error
+	for ended := false; !ended && err == nil; {
+		err = t.raw.Read(func(fd uintptr) bool {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			var some bool
+			some, ended = t.take(fd)
+			return some || ended
+		})
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hand(t.begun) // its end never came
+}
+
+// drain hands on what the child has written so far.
+func (t *tail) drain() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = t.raw.Control(func(fd uintptr) { // it fails when all is read
+		for some := true; some; {
+			some, _ = t.take(fd)
 		}
-		t.text = append(t.text, line...)
-		if cut := len(t.text) - stderrTail; cut > 0 {
-			t.text = append(t.text[:0], t.text[cut:]...)
+	})
+}
+
+// take reads once, without waiting, and hands lines on; some = there may be more.
+func (t *tail) take(fd uintptr) (some, ended bool) {
+	var buf [stderrTail]byte
+	n, err := syscall.Read(int(fd), buf[:])
+	if n <= 0 {
+		interrupted := errors.Is(err, syscall.EINTR)
+		return interrupted, !interrupted && !errors.Is(err, syscall.EAGAIN)
+	}
+	t.begun = append(t.begun, buf[:n]...)
+	for len(t.begun) > 0 {
+		end := bytes.IndexByte(t.begun, '\n') + 1
+		if end == 0 && len(t.begun) >= stderrTail {
+			end = stderrTail // an overlong line is passed on in pieces
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return
+		if end == 0 {
+			break
 		}
+		line := t.begun[:end]
+		t.begun = t.begun[end:]
+		t.hand(line)
+	}
+	return true, false
+}
+
+func (t *tail) hand(line []byte) {
+	t.text = append(t.text, line...)
+	if cut := len(t.text) - stderrTail; cut > 0 {
+		t.text = append(t.text[:0], t.text[cut:]...)
+	}
+	if len(line) > 0 && t.line != nil {
+		t.line(string(line))
 	}
 }
 

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -213,4 +214,29 @@ func TestProtection(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, s.Protection().Bubblewrap)
 	}
+}
+
+// TestDrain: what a child said before it wrote is known once that was read.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	protections(t, func(t *testing.T, s *Sandbox) {
+		var said []string
+		c := shell(t, "for i in 1 2 3 4 5 6 7 8 9; do echo line $i >&2; printf $i; done; printf rest >&2")
+		c.Stderr = func(line string) { said = append(said, line) }
+		p, err := s.Start(t.Context(), c)
+		require.NoError(t, err)
+		for i := range 9 {
+			var one [1]byte
+			_, err := io.ReadFull(p.Stdout, one[:])
+			require.NoError(t, err)
+			p.Drain()
+			p.stderr.mu.Lock()
+			require.Greater(t, len(said), i)
+			require.Equal(t, "line "+strconv.Itoa(i+1)+"\n", said[i])
+			p.stderr.mu.Unlock()
+		}
+		require.NoError(t, p.Wait())
+		require.Equal(t, "rest", said[9])
+		p.Drain()
+	})
 }

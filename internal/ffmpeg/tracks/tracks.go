@@ -26,6 +26,7 @@ type Stream struct {
 	Rate        string      `json:"avg_frame_rate"`      // "30000/1001"
 	Duration    string      `json:"duration"`            // seconds; empty = unknown
 	Frames      string      `json:"nb_frames"`           // empty = unknown
+	Delay       int         `json:"has_b_frames"`        // pictures that the decoder holds back, to bring them into the order of showing
 	Disposition Disposition `json:"disposition"`
 	Tags        struct {
 		Rotate   string `json:"rotate"` // of older versions of ffprobe
@@ -52,7 +53,7 @@ type SideData struct {
 }
 
 // Entries is the value of ffprobe's -show_entries for streams.
-const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames" +
+const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames" +
 	":stream_disposition=default,comment,hearing_impaired,visual_impaired,attached_pic,timed_thumbnails" +
 	":stream_tags=rotate,language,title:stream_side_data=side_data_type,rotation"
 

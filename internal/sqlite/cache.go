@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/internal/index/postings"
+	"github.com/cogniverse/cogflow/internal/index/quantized"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -23,6 +25,8 @@ type segment struct {
 	docs                 []int64  // row ids
 	ids                  []string // document ids
 	vectors              vectors
+	codes                *quantized.Set // of single vectors of floats, which are not kept in vectors
+	hashes               []uint64       // with codes: of the stored vectors; equal vectors have equal hashes
 	words                *postings.List
 }
 
@@ -32,8 +36,6 @@ type view struct {
 	segments       []*segment
 	first          []int32   // position of each segment's first document
 	owner          []int32   // segment by position
-	docs           []int64   // row ids by position
-	ids            []string  // document ids by position
 	lengths        []uint32  // number of terms by position
 	terms          int       // sum of lengths
 	sums           sync.Pool // of *[]float64: the scores of a search by position
@@ -44,12 +46,15 @@ type view struct {
 // one in its transaction, so that it sees writes of other processes.
 type cache struct {
 	limit   int
+	seed    maphash.Seed
 	loading chan struct{} // a semaphore of one: a cold scope is read once, not by every search
 	mu      sync.Mutex
 	views   []*view // most recently used last
 }
 
-func newCache(limit int) *cache { return &cache{limit: limit, loading: make(chan struct{}, 1)} }
+func newCache(limit int) *cache {
+	return &cache{limit: limit, seed: maphash.MakeSeed(), loading: make(chan struct{}, 1)}
+}
 
 // view returns the scope as the transaction sees it.
 func (c *cache) view(ctx context.Context, tx *sql.Tx, scope, version int64) (*view, error) {
@@ -66,7 +71,7 @@ func (c *cache) view(ctx context.Context, tx *sql.Tx, scope, version int64) (*vi
 	if last != nil && last.version == version {
 		return last, nil
 	}
-	v, err := load(ctx, tx, scope, version, last)
+	v, err := c.load(ctx, tx, scope, version, last)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +109,7 @@ func (c *cache) keep(v *view) {
 }
 
 // load reads a scope, and reuses the unchanged segments of an older view.
-func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*view, error) {
+func (c *cache) load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*view, error) {
 	type key struct{ generation, revision int64 }
 	known := map[key]*segment{}
 	if old != nil {
@@ -135,7 +140,7 @@ func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*vi
 	}
 	for _, s := range v.segments {
 		if s.words == nil {
-			if err := s.read(ctx, tx); err != nil {
+			if err := s.read(ctx, tx, c.seed); err != nil {
 				return nil, err
 			}
 		}
@@ -145,7 +150,7 @@ func load(ctx context.Context, tx *sql.Tx, scope, version int64, old *view) (*vi
 }
 
 // read fills the segment from the file.
-func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
+func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error {
 	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding, d.caption, d.on_screen_text, d.transcript, d.name
 		FROM generation g
 		JOIN document d ON d.generation = g.id AND d.id <= g.published WHERE g.id=? ORDER BY d.doc`, s.generation)
@@ -165,24 +170,51 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx) error {
 		if err := e.UnmarshalBinary(stored); err != nil {
 			return fmt.Errorf("%w: document %q: %v", dbfile.ErrDamaged, doc, err) //nolint:errorlint // its class does not apply here
 		}
+		s.hashes = append(s.hashes, maphash.Bytes(seed, stored))
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
 		s.vectors.add(e)
 		addText(&words, caption, onScreen, transcript, name)
 	}
 	s.words = words.Build()
+	if s.vectors.single {
+		s.codes = quantized.New(s.vectors.dim, s.vectors.floats)
+		s.vectors.floats = nil
+	} else {
+		s.hashes = nil
+	}
 	return rows.Err()
+}
+
+func (s *segment) bytes() int {
+	n := s.vectors.bytes() + s.words.Bytes() + 8*len(s.hashes) + 120*len(s.docs)
+	if s.codes != nil {
+		n += s.codes.Bytes()
+	}
+	return n
+}
+
+// size is the number of documents.
+func (v *view) size() int { return len(v.owner) }
+
+// row is the row of a document.
+func (v *view) row(at int32) int64 {
+	return v.segments[v.owner[at]].docs[at-v.first[v.owner[at]]]
+}
+
+// id is the id of a document.
+func (v *view) id(at int32) string {
+	return v.segments[v.owner[at]].ids[at-v.first[v.owner[at]]]
 }
 
 // number gives each document its position.
 func (v *view) number() {
 	for segment, s := range v.segments {
-		v.first = append(v.first, int32(len(v.docs)))
+		v.first = append(v.first, int32(len(v.owner)))
 		for i := range s.docs {
 			v.owner = append(v.owner, int32(segment))
 			v.lengths = append(v.lengths, uint32(s.words.Length(i)))
 		}
 		v.terms += s.words.Total()
-		v.docs, v.ids = append(v.docs, s.docs...), append(v.ids, s.ids...)
-		v.bytes += s.vectors.bytes() + s.words.Bytes() + 100*len(s.docs)
+		v.bytes += s.bytes()
 	}
 }

@@ -2,10 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"runtime"
 	"sync/atomic"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/index/quantized"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -13,60 +15,133 @@ import (
 // blockSize is how many documents a scan compares between two checks of the context.
 const blockSize = 512
 
-// rankVectors compares the query with every document of the same vector shape. Documents
-// from before a change of the profile's model have another shape and are skipped. If all
-// documents have another shape, rankVectors returns a fault.
-func rankVectors(ctx context.Context, v *view, q video.Query) ([]scored, error) {
+// rankVectors returns the documents that are most similar to the query: at least the best n by
+// their exact similarity, and further ones up to depth. It compares documents of the same
+// vector shape. Documents from before a change of the profile's model have another shape and
+// are skipped. If all documents have another shape, rankVectors returns a fault.
+func rankVectors(ctx context.Context, tx *sql.Tx, v *view, q video.Query, n, depth int) ([]scored, error) {
 	if q.Multi && q.Embedding.Dim%8 == 0 {
 		q.Embedding = q.Embedding.Binary() // in the encoding of the documents
 	}
 	query := pack(q.Embedding)
-	found := v.comparable(&query)
-	if len(found) == 0 && len(v.docs) > 0 {
+	compressed, others := v.comparable(&query)
+	if len(compressed)+len(others) == 0 && v.size() > 0 {
 		have := v.segments[v.owner[0]].vectors
 		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+
 			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
 			"; search with the model that embedded them")
 	}
-	var next atomic.Int64
-	scan := func() error {
-		for {
-			to := int(next.Add(blockSize))
-			from := to - blockSize
-			if from >= len(found) {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			for i := range found[from:min(to, len(found))] {
-				s := &found[from+i]
-				s.score = v.similarity(&query, s.at)
-			}
-		}
+	found, err := v.scan(ctx, &query, v.documents(others))
+	if err != nil || len(compressed) == 0 {
+		return found, err
 	}
-	var group panics.Group
-	for range min(runtime.GOMAXPROCS(0), len(found)/blockSize+1) {
-		group.Go(scan)
-	}
-	return found, group.Wait()
+	more, err := v.nearest(ctx, tx, &query, compressed, n, depth)
+	return append(found, more...), err
 }
 
-// comparable lists the documents whose vectors have the query's shape.
-func (v *view) comparable(query *vectors) []scored {
-	list := make([]scored, 0, len(v.docs))
+// comparable lists the segments whose vectors have the query's shape.
+func (v *view) comparable(query *vectors) (compressed, others []int) {
 	for i, s := range v.segments {
-		if s.vectors.encoding != query.encoding || s.vectors.dim != query.dim {
-			continue
+		switch {
+		case s.vectors.encoding != query.encoding || s.vectors.dim != query.dim:
+		case s.codes != nil:
+			compressed = append(compressed, i)
+		default:
+			others = append(others, i)
 		}
-		for d := range s.docs {
+	}
+	return compressed, others
+}
+
+// documents lists the documents of segments.
+func (v *view) documents(segments []int) (list []scored) {
+	for _, i := range segments {
+		for d := range v.segments[i].docs {
 			list = append(list, scored{at: v.first[i] + int32(d)})
 		}
 	}
 	return list
 }
 
+// scan compares the query with every document of a list, in memory.
+func (v *view) scan(ctx context.Context, query *vectors, list []scored) ([]scored, error) {
+	var next atomic.Int64
+	part := func() error {
+		for {
+			to := int(next.Add(blockSize))
+			from := to - blockSize
+			if from >= len(list) {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for i := range list[from:min(to, len(list))] {
+				s := &list[from+i]
+				s.score = v.similarity(query, s.at)
+			}
+		}
+	}
+	var group panics.Group
+	for range min(runtime.GOMAXPROCS(0), (len(list)+blockSize-1)/blockSize) {
+		group.Go(part)
+	}
+	return list, group.Wait()
+}
+
 func (v *view) similarity(query *vectors, at int32) float64 {
 	owner := v.owner[at]
 	return v.segments[owner].vectors.similarity(query, int(at-v.first[owner]))
+}
+
+// nearest compares the query with compressed vectors, and those that may be among the best n
+// with their stored vectors.
+func (v *view) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments []int, n, depth int) ([]scored, error) {
+	direction, ok := quantized.NewQuery(query.floats)
+	if !query.single || !ok {
+		list := v.documents(segments)
+		if !query.single { // several vectors, which codes cannot be compared with
+			return list, v.exact(ctx, tx, query, list)
+		}
+		return list, nil // nothing is similar to a vector of zeros
+	}
+	sets := make([]*quantized.Set, len(segments))
+	for i, segment := range segments {
+		sets[i] = v.segments[segment].codes
+	}
+	candidates, err := quantized.Search(ctx, sets, direction, nil, n, 2*depth) // so that level decides which are the last
+	if err != nil {
+		return nil, err
+	}
+	var best, rest []scored
+	for _, c := range candidates {
+		s := scored{at: v.first[segments[c.Set]] + int32(c.Vector), score: float64(c.Value)}
+		if c.Best {
+			best = append(best, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	if err := v.exact(ctx, tx, query, best); err != nil {
+		return nil, err
+	}
+	return v.level(best, rest), nil
+}
+
+// level appends rest to best. Equal vectors get equal scores, although their codes differ from
+// segment to segment.
+func (v *view) level(best, rest []scored) []scored {
+	known := make(map[uint64]float64, len(best)+len(rest))
+	for _, s := range best {
+		known[v.hash(s.at)] = s.score
+	}
+	for i := range rest {
+		hash := v.hash(rest[i].at)
+		if score, ok := known[hash]; ok {
+			rest[i].score = score
+		} else {
+			known[hash] = rest[i].score
+		}
+	}
+	return append(best, rest...)
 }

@@ -21,6 +21,9 @@ const (
 	// depth is how many hits of each list the fusion uses. It does not depend on the
 	// query's limit, so a smaller limit returns the beginning of the same list.
 	depth = maxLimit
+	// exactly is how many of the fusion's best vectors are in their exact order. Further ones
+	// are ordered by their codes, whose error is smaller than the distance of their ranks.
+	exactly = 100
 )
 
 // scored is a document by its position in a view.
@@ -44,7 +47,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) (hits []video.Hit, er
 		if err != nil {
 			return err
 		}
-		best, err := rank(ctx, v, q)
+		best, err := rank(ctx, tx, v, q)
 		if err != nil {
 			return err
 		}
@@ -72,7 +75,7 @@ func checkQuery(q video.Query) error {
 	return nil
 }
 
-func rank(ctx context.Context, v *view, q video.Query) ([]scored, error) {
+func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, error) {
 	var words, vector []scored
 	var err error
 	if q.Rank != video.RankVector {
@@ -81,7 +84,11 @@ func rank(ctx context.Context, v *view, q video.Query) ([]scored, error) {
 		}
 	}
 	if q.Rank != video.RankBM25 {
-		if vector, err = rankVectors(ctx, v, q); err != nil {
+		exact, all := q.Limit, q.Limit
+		if q.Rank == video.RankHybrid {
+			exact, all = exactly, depth
+		}
+		if vector, err = rankVectors(ctx, tx, v, q, exact, all); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +105,24 @@ func rank(ctx context.Context, v *view, q video.Query) ([]scored, error) {
 // top returns the n best, best first.
 func (v *view) top(list []scored, n int) []scored {
 	better := func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(v.ids[a.at], v.ids[b.at]))
+		if a.score != b.score {
+			return cmp.Compare(b.score, a.score)
+		}
+		return cmp.Compare(v.id(a.at), v.id(b.at))
+	}
+	if len(list) > 2*n { // most of a long list is not among the best so far
+		best := append(make([]scored, 0, 2*n), list[:n]...)
+		slices.SortFunc(best, better)
+		for _, s := range list[n:] {
+			if s.score < best[n-1].score || better(s, best[n-1]) > 0 {
+				continue
+			}
+			if best = append(best, s); len(best) == 2*n {
+				slices.SortFunc(best, better)
+				best = best[:n]
+			}
+		}
+		list = best
 	}
 	slices.SortFunc(list, better)
 	return list[:min(n, len(list))]
@@ -124,7 +148,7 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 	ids := make([]int64, len(best))
 	order := make(map[int64]int, len(best))
 	for i, s := range best {
-		ids[i] = v.docs[s.at]
+		ids[i] = v.row(s.at)
 		order[ids[i]] = i
 	}
 	list, err := json.Marshal(ids)

@@ -34,12 +34,12 @@ func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
 // rankWords scores the documents of a view that contain any phrase of the text by BM25.
 func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
 	phrases := terms.Query(text, maxPhrases)
-	if len(phrases) == 0 || len(v.docs) == 0 {
+	if len(phrases) == 0 || v.size() == 0 {
 		return nil, nil
 	}
 	sums := v.scratch()
 	defer v.sums.Put(sums)
-	average := max(1, float64(v.terms)/float64(len(v.docs)))
+	average := max(1, float64(v.terms)/float64(v.size()))
 	var found []postings.Match
 	total := 0
 	for _, p := range phrases {
@@ -48,7 +48,7 @@ func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
 		}
 		found = v.find(p.Terms, found[:0])
 		n := float64(len(found))
-		rarity := math.Log(1 + (float64(len(v.docs))-n+0.5)/(n+0.5))
+		rarity := math.Log(1 + (float64(v.size())-n+0.5)/(n+0.5))
 		for _, m := range found {
 			count, sum := float64(m.Count), &(*sums)[m.Doc]
 			if *sum == 0 {
@@ -83,7 +83,7 @@ func (v *view) find(phrase []string, found []postings.Match) []postings.Match {
 func (v *view) scratch() *[]float64 {
 	sums, ok := v.sums.Get().(*[]float64)
 	if !ok {
-		all := make([]float64, len(v.docs))
+		all := make([]float64, v.size())
 		return &all
 	}
 	clear(*sums)

@@ -69,8 +69,11 @@ func (x *List) Find(phrase []string, out []Match) []Match {
 		}
 		cursors[i] = cursor{data: data, doc: -1}
 	}
-	if len(cursors) == 0 {
+	switch len(cursors) {
+	case 0:
 		return out
+	case 1:
+		return x.documents(cursors[0].data, out)
 	}
 	var first, other []uint32
 	for {
@@ -87,6 +90,25 @@ func (x *List) Find(phrase []string, out []Match) []Match {
 			out = append(out, Match{int32(doc), count})
 		}
 	}
+}
+
+// documents appends all documents of one term.
+func (x *List) documents(data []byte, out []Match) []Match {
+	c := cursor{data: data}
+	for doc := -1; len(c.data) > 0; {
+		doc += int(c.read())
+		n, at, count := c.read(), uint32(0), float32(0)
+		for range n {
+			at += uint32(c.read())
+			if at >= x.minor[doc] {
+				count += 0.5
+			} else {
+				count++
+			}
+		}
+		out = append(out, Match{int32(doc), count})
+	}
+	return out
 }
 
 // together moves the cursors to the next document that all of them have.

@@ -21,6 +21,9 @@ TEST_FLAGS ?= $(RACE) -p 2 -parallel 4 -timeout 60m
 RACE := -race -gcflags=modernc.org/...=-d=checkptr=0 \
   $(foreach p,sqlite/lib libc/... memory,-gcflags=modernc.org/$p=-race=false)
 
+# The Python environments of the tests.
+ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance,$e/.venv/.compiled)
+
 # The folder with the videos of `make demo`; empty = it makes three clips.
 VIDEOS ?=
 
@@ -61,10 +64,20 @@ demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 up: build ## Start Temporal, its Web UI and one worker (it can train after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
-# The longest packages first, so that none of them runs alone at the end.
+# Python's tests need one core for a few minutes. Go's tests wait for servers and processes a
+# third of their time, so both run at once.
 .PHONY: test
-test: tools test-python ## Run all tests, the Go tests with the race detector
+test: tools $(ENVIRONMENTS) ## Run all tests, the Go tests with the race detector
+	@$(MAKE) -j 2 test-go test-python-beside
+
+# The longest packages first, so that none of them runs alone at the end.
+.PHONY: test-go
+test-go: tools $(ENVIRONMENTS)
 	$(GO) test $(TEST_FLAGS) ./workers ./workflows ./prompt/mipro/... ./prompt/conformance ./...
+
+.PHONY: test-python-beside
+test-python-beside: $(ENVIRONMENTS)
+	@deploy/tools/output-at-end.sh $(MAKE) test-python
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on workers of earlier commits, continue on this commit's worker, and roll back
@@ -72,7 +85,7 @@ upgrade-test: tools trainer ## Start runs on workers of earlier commits, continu
 	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
-test-python: embedder/.venv/.compiled small trainer prompt/conformance/.venv/.compiled ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
+test-python: $(ENVIRONMENTS) ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
 

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/colour"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/packets"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
@@ -28,6 +30,7 @@ type extractor struct {
 	file     *os.File
 	media    video.Media
 	chosen   tracks.Chosen
+	convert  string // see plan
 	sampling video.Sampling
 	keeper   *keeper
 	refused  error // why ffmpeg gave up, if it did
@@ -81,6 +84,9 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 		}
 		x.whole = table.Doubt != ""
 	}
+	if err := x.convertColours(ctx); err != nil {
+		return video.Extraction{}, err
+	}
 	p := x.mainPlan()
 	w, h := p.size()
 	x.keeper = &keeper{sampling: s, width: w, height: h, emit: emit}
@@ -97,6 +103,23 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 		return video.Extraction{}, err
 	}
 	return out, nil
+}
+
+// convertColours chooses the filters that bring pictures into the colours of JPEG.
+func (x *extractor) convertColours(ctx context.Context) (err error) {
+	var missing []string
+	if needs := colour.Needs(x.chosen.Video); len(needs) > 0 {
+		has, err := x.tool.filters(ctx, needs)
+		if err != nil {
+			return err
+		}
+		missing = slices.DeleteFunc(needs, func(name string) bool { return slices.Contains(has, name) })
+	}
+	size := plan{media: x.media, sampling: x.sampling}.scaling()
+	if x.convert, err = colour.Filters(x.chosen.Video, size, missing); err != nil {
+		return fault.New(fault.Input, opExtract, x.file.Name(), err.Error())
+	}
+	return nil
 }
 
 // run decodes, completes what the main pass could not know, and sums up.

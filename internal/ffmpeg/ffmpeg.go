@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +67,9 @@ func New(ctx context.Context, c Config) (*Tool, error) {
 		c.WallFactor = 20
 	}
 	t := &Tool{config: c}
-	out, err := c.Sandbox.Run(ctx, sandbox.Command{
-		Path: c.FFmpeg, Args: []string{"-hide_banner", "-version"}, Limits: t.limits(c.Wall), ReadOnly: true,
-	}, 64<<10)
+	out, err := t.says(ctx, "-version")
 	if err != nil {
-		return nil, fault.Wrap(fault.Transport, "run program", c.FFmpeg, err)
+		return nil, err
 	}
 	match := versionLine.FindSubmatch(out)
 	if match == nil {
@@ -79,6 +78,22 @@ func New(ctx context.Context, c Config) (*Tool, error) {
 	t.version = string(match[1])
 	t.sync = syncFlag(t.version)
 	return t, nil
+}
+
+// filters returns the names of those filters that this ffmpeg has, of some.
+func (t *Tool) filters(ctx context.Context, some []string) ([]string, error) {
+	list, err := t.says(ctx, "-filters")
+	return slices.DeleteFunc(slices.Clone(some), func(name string) bool {
+		return !strings.Contains(string(list), " "+name+" ")
+	}), err
+}
+
+// says runs ffmpeg for what it says about itself.
+func (t *Tool) says(ctx context.Context, about string) ([]byte, error) {
+	out, err := t.config.Sandbox.Run(ctx, sandbox.Command{
+		Path: t.config.FFmpeg, Args: []string{"-hide_banner", about}, Limits: t.limits(t.config.Wall), ReadOnly: true,
+	}, 256<<10)
+	return out, fault.Wrap(fault.Transport, "run program", t.config.FFmpeg, err)
 }
 
 // Version is what ffmpeg calls itself: "5.1.9-0+deb12u1".

@@ -8,14 +8,14 @@ import (
 // mainPlan is the pass over the whole video.
 func (x *extractor) mainPlan() plan {
 	p := mainPlan(x.media, x.chosen, x.sampling, x.whole)
-	p.late = x.late()
+	p.late, p.convert = x.late(), x.convert
 	return p
 }
 
 // fromStart is a fill without a seek.
 func (x *extractor) fromStart(until, offset, step int64) plan {
 	p := fillPlan(x.media, x.chosen, x.sampling, 0, until, offset, step)
-	p.late = x.late()
+	p.late, p.convert = x.late(), x.convert
 	return p
 }
 
@@ -44,6 +44,7 @@ func (x *extractor) fill(ctx context.Context, from, until, offset, step int64, s
 	if few := until > 0 && (until-from)/step < maxHeld; few && table.Doubt == "" && from > 0 {
 		var held []sample
 		p := &pass{plan: fillPlan(x.media, x.chosen, x.sampling, from, until, offset, step), tick: x.tick, every: true}
+		p.convert = x.convert
 		p.sink = func(s sample) error { held = append(held, s); return nil }
 		refused := x.refused
 		err := x.once(ctx, p, nil)

@@ -34,6 +34,7 @@ type plan struct {
 	untilMS  int64  // its end; 0 = to the end
 	chosen   tracks.Chosen
 	late     late
+	convert  string // filters that scale a picture and convert its colours
 	audio    bool
 }
 
@@ -144,15 +145,25 @@ func output(to string) []string {
 func (p plan) graph() string {
 	w, h := p.size()
 	tw, th := fit(w, h, thumbWidth)
-	const exact = "bitexact+accurate_rnd"
 	return strings.Join([]string{
 		fmt.Sprintf("[0:%d]settb=1/1000%s,split=2[all][in]", p.chosen.Video.Index, p.late.filter()),
 		"[all]scale=2:2:flags=neighbor,format=gray[time]",
-		fmt.Sprintf("[in]%s,scale=%d:%d:flags=bicubic+%s:out_range=pc,setsar=1,format=yuvj420p,split=3[jpeg][a][b]",
-			p.filter, w, h, exact),
+		fmt.Sprintf("[in]%s,%s,pad=%d:%d:(ow-iw)/2:(oh-ih)/2:eval=frame,setsar=1,split=3[jpeg][a][b]", p.filter, p.convert, w, h),
 		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=yuvj420p[small]", smallWidth, smallHeight, exact),
 		fmt.Sprintf("[b]select='lt(n,%d)',scale=%d:%d:flags=area+%s[thumb]", thumbCount, tw, th, exact),
 	}, ";")
+}
+
+// exact makes the scaler give the same bytes on each machine.
+const exact = "bitexact+accurate_rnd"
+
+// scaling is the arguments of scale. Pictures of another shape than the first are made to
+// fit, and the rest is black.
+func (p plan) scaling() string {
+	w, h := p.size()
+	alike := fmt.Sprintf("lt(abs(dar*%d/%d-1),0.05)", h, w)
+	return fmt.Sprintf("w='if(%[1]s+gt(dar,%[2]d/%[3]d),%[2]d,max(2,2*trunc(%[3]d*dar/2)))':h='if(%[1]s+lt(dar,%[2]d/%[3]d),%[3]d,max(2,2*trunc(%[2]d/dar/2)))'"+
+		":eval=frame:flags=bicubic+%[4]s", alike, w, h, exact)
 }
 
 // size is the size of the frames, never larger than the video.

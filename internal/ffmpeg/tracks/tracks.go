@@ -27,6 +27,9 @@ type Stream struct {
 	Duration    string      `json:"duration"`            // seconds; empty = unknown
 	Frames      string      `json:"nb_frames"`           // empty = unknown
 	Delay       int         `json:"has_b_frames"`        // pictures that the decoder holds back, to bring them into the order of showing
+	Space       string      `json:"color_space"`         // matrix: "bt709"; empty or "unknown" = unknown, as below
+	Range       string      `json:"color_range"`         // "tv", "pc"
+	Transfer    string      `json:"color_transfer"`      // "bt709", "smpte2084"
 	Disposition Disposition `json:"disposition"`
 	Tags        struct {
 		Rotate   string `json:"rotate"` // of older versions of ffprobe
@@ -50,12 +53,17 @@ type Disposition struct {
 type SideData struct {
 	Type     string  `json:"side_data_type"`
 	Rotation float64 `json:"rotation"` // counterclockwise degrees of a display matrix
+
+	// Of a Dolby Vision configuration: its profile, and which players can show the base layer
+	// without it; 0 = none.
+	DolbyProfile int `json:"dv_profile"`
+	DolbyBase    int `json:"dv_bl_signal_compatibility_id"`
 }
 
 // Entries is the value of ffprobe's -show_entries for streams.
-const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames" +
+const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames,color_space,color_range,color_transfer" +
 	":stream_disposition=default,comment,hearing_impaired,visual_impaired,attached_pic,timed_thumbnails" +
-	":stream_tags=rotate,language,title:stream_side_data=side_data_type,rotation"
+	":stream_tags=rotate,language,title:stream_side_data=side_data_type,rotation,dv_profile,dv_bl_signal_compatibility_id"
 
 // Chosen is what of a container is decoded. Audio is nil if there is no sound.
 type Chosen struct {

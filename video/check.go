@@ -77,6 +77,8 @@ func (p Profile) checkStages() error {
 		return p.bad("embed.dim must be 1 to 65536 (in a profile of Cogniverse: schema_config.embedding_dim)")
 	case e.Keep == KeepBits && e.Dim%8 != 0:
 		return p.bad("embed.dim must be a multiple of 8 to be kept as bits")
+	case e.Roles.check() != "":
+		return p.bad(e.Roles.check())
 	case d.MaxTokens < 0 || d.Temperature < 0 || d.Temperature > 2 || d.MaxPixels < 0 || e.MaxPixels < 0:
 		return p.bad("max_tokens, temperature or max_pixels is out of range")
 	}

@@ -108,6 +108,15 @@ func RecipeKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/recipes/" + string(f) + ".json"
 }
 
+// RecipesPrefix is the prefix of the keys of all recipes.
+func RecipesPrefix(t tenant.ID) string { return string(t) + "/recipes/" }
+
+// RolesKey holds the roles that were chosen for a profile's embedder by the name of its model.
+func RolesKey(t tenant.ID, p Profile) string {
+	parts := append([]string{p.Name}, p.Embed.embeddingParts()...)
+	return string(t) + "/roles/" + string(NewFingerprint("roles", parts...)) + ".json"
+}
+
 // PublicationKey holds what is published of a video in a profile.
 func PublicationKey(t tenant.ID, v ID, profile string) string {
 	return Prefix(t, v) + "index/" + profile + ".json"

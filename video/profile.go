@@ -76,6 +76,7 @@ type Stage struct {
 	Multi        bool     `json:"multi,omitempty"`          // embed: one vector per patch or token, not one in total
 	Dim          int      `json:"dim,omitempty"`            // embed: values per vector
 	Keep         Keep     `json:"keep,omitempty"`           // embed
+	Roles        *Roles   `json:"roles,omitempty"`          // embed: nil = by the model's name; in a pinned recipe none
 	Preview      bool     `json:"preview,omitempty"`        // a built-in preview model
 	GPU          []string `json:"gpu,omitempty"`            // classes in order of preference, default cpu
 	CostMicroUSD int64    `json:"cost_micro_usd,omitempty"` // price of one call, for estimates and budgets
@@ -160,13 +161,15 @@ func (p Profile) CaptionFingerprint(f Frame) Fingerprint {
 
 // EmbedFingerprint determines the embedding of one text.
 func (p Profile) EmbedFingerprint(text string) Fingerprint {
-	return NewFingerprint("embedding", append(p.Embed.embeddingParts(), text)...)
+	parts := append(p.Embed.embeddingParts(), p.Embed.roleParts(false)...)
+	return NewFingerprint("embedding", append(parts, text)...)
 }
 
 // QueryFingerprint determines the embedding of a search query: models may treat it
 // differently from a document with the same words, and it is kept in full precision.
 func (p Profile) QueryFingerprint(text string) Fingerprint {
-	return NewFingerprint("query", append(p.Embed.embeddingParts(), text)...)
+	parts := append(p.Embed.embeddingParts(), p.Embed.roleParts(true)...)
+	return NewFingerprint("query", append(parts, text)...)
 }
 
 // PictureFingerprint determines the embedding of a frame's picture or, for models of clips,
@@ -191,6 +194,7 @@ func (s Stage) transcriptParts() []string { return []string{s.Model, s.Revision,
 func (p Profile) Generation(v ID) Fingerprint {
 	parts := []string{p.SchemaVersion(), p.Name, string(p.ExtractFingerprint(v))}
 	parts = append(append(parts, p.Describe.captionParts()...), p.Embed.embeddingParts()...)
+	parts = append(parts, p.Embed.roleParts(false)...)
 	if p.Embed.Of != OfCaption {
 		parts = append(parts, string(p.Embed.Of))
 	}

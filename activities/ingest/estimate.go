@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/outlook"
+	"github.com/cogniverse/cogflow/activities/ingest/roles"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
@@ -55,7 +56,9 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 	if err := p.Check(); err != nil {
 		return EstimateResult{}, err
 	}
-	p = p.Pinned()
+	if p, err = roles.Expected(ctx, a.Store, in.Tenant, p); err != nil {
+		return EstimateResult{}, err
+	}
 	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
 	e := &outlook.Estimator{
 		Store: a.Store, Sources: a.Sources, Media: a.Media, Identify: identify, Tenant: in.Tenant, Profile: p, Force: in.Force,

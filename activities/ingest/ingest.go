@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/roles"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -92,7 +93,9 @@ func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recip
 	if err := p.Check(); err != nil {
 		return Recipe{}, err
 	}
-	p = p.Pinned()
+	if p, err = roles.Pinned(ctx, a.Store, in.Tenant, p); err != nil {
+		return Recipe{}, err
+	}
 	whole, err := json.Marshal(p)
 	if err != nil {
 		return Recipe{}, err

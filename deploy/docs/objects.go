@@ -37,6 +37,7 @@ func objects(c *comments) ([]byte, error) {
 			{"TranscriptKey", video.TranscriptKey(t, f)},
 			{"EmbeddingKey", video.EmbeddingKey(t, f)},
 			{"RecipeKey", video.RecipeKey(t, f)},
+			{"RolesKey", string(t) + "/roles/<hash of profile and model>.json"},
 			{"PublicationKey", video.PublicationKey(t, v, "<profile>")},
 			{"ClaimKey", video.ClaimKey(t, v, "<profile>")},
 			{"ListingKey", video.ListingKey(video.ListingPrefix(t, "<run>"), 0)},

@@ -179,3 +179,26 @@ def test_adapter_of_a_text_encoder(base, request, tmp_path):
     got = np.concatenate(served("query", texts))
     np.testing.assert_allclose(got, plain.encode(texts, normalize_embeddings=True), atol=1e-5)
     assert not np.allclose(got, before, atol=1e-2)
+
+
+def test_prompts_of_roles(folder, tmp_path):
+    """A model with prompts for queries and for documents embeds each text with its own."""
+    plain = SentenceTransformer(str(folder), device="cpu")
+    plain.prompts = {"query": "find: ", "passage": "keep: "}
+    plain.save_pretrained(str(tmp_path))
+    client = TestClient(create(models.load(str(tmp_path), "1"), "words", "1"))
+    want = plain.encode(["find: tea", "keep: tea", "tea"], prompt="", normalize_embeddings=True)
+    names = [("query", "document"), ("search_query", "search_document"), ("query", "passage")]
+    for query, document in names:
+        got = [vectors(post(client, "tea", input_type=r))[0] for r in (query, document)]
+        np.testing.assert_allclose(got, want[:2], atol=1e-4)
+    task = vectors(post(client, "tea", task="retrieval.query"))
+    np.testing.assert_allclose(task[0], want[0], atol=1e-4)
+    np.testing.assert_allclose(vectors(post(client, "tea"))[0], want[2], atol=1e-4)
+    assert refusal(post(client, "tea", input_type="poem"))[0] == "invalid_request"
+    long = "x" * (LONGEST - 5)  # it fits, but not with the prompt
+    assert refusal(post(client, long, input_type="query"))[0] == "context_length_exceeded"
+
+
+def test_model_without_prompts_has_no_roles(client):
+    assert refusal(post(client, "tea", input_type="query"))[0] == "no_role"

@@ -133,8 +133,11 @@ func (c Config) served(p video.Profile) error {
 		return fault.New(fault.Input, "check profile", p.Name, "no endpoint serves its "+what+" model "+strconv.Quote(s.Model)+
 			"; add one to cogflow.endpoints, or name another model for the stage in cogflow.profiles."+p.Name)
 	}
-	if _, ok := c.Embedder(p.Embed); !ok && !p.Embed.Preview {
+	switch e, ok := c.Embedder(p.Embed); {
+	case !ok && !p.Embed.Preview:
 		return missing("embedding", p.Embed)
+	case p.Embed.Roles != nil && p.Embed.Roles.Parameter != "" && e.Kind != Embeddings:
+		return fault.New(fault.Input, "check profile", p.Name, "embed.roles.parameter requires an endpoint of kind embeddings; use prefixes instead")
 	}
 	if _, ok := c.Describer(p.Describe); !ok && !p.Describe.Preview && p.Describe.Model != "" {
 		return missing("describe", p.Describe)
@@ -192,6 +195,7 @@ func (s stage) over(base video.Stage) video.Stage {
 	out.Structured, out.Multi = out.Structured || s.Structured, out.Multi || s.Multi
 	out.MaxPixels = cmp.Or(s.MaxPixels, out.MaxPixels)
 	out.Of, out.Keep, out.Dim = cmp.Or(s.Of, out.Of), cmp.Or(s.Keep, out.Keep), cmp.Or(s.Dim, out.Dim)
+	out.Roles = cmp.Or(s.Roles, out.Roles)
 	if s.CostMicroUSD != nil {
 		out.CostMicroUSD, out.Unpriced = *s.CostMicroUSD, false
 	}

@@ -61,6 +61,7 @@ type stage struct {
 	Of           video.Of         `json:"of" jsonschema:"embed: what is embedded (default the caption)"`
 	Multi        bool             `json:"multi" jsonschema:"embed: one vector per patch or token instead of one in all"`
 	Keep         video.Keep       `json:"keep" jsonschema:"embed: precision of stored vectors (default 32-bit floats)"`
+	Roles        *video.Roles     `json:"roles" jsonschema:"embed: how queries and passages are told apart; an empty object: not at all (default by the name of the model)"`
 	Dim          int              `json:"dim" jsonschema:"embed: dimensions of a vector"`
 	GPU          []string         `json:"gpu" jsonschema:"GPU classes in order of preference (default cpu)"`
 	CostMicroUSD *int64           `json:"cost_micro_usd" jsonschema:"price of one call in millionths of a USD; 0 is free; without it the price is unknown and no call is made under a hard budget"`

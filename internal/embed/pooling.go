@@ -115,13 +115,14 @@ func (p *Pooling) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.
 	out := make([]video.Embedding, len(r.Texts))
 	group, ctx := panics.WithContext(ctx)
 	group.SetLimit(p.limit.Limit())
+	words := r.Stage.Words(r.Query, r.Texts)
 	for i, text := range r.Texts {
 		group.Go(func() (err error) {
 			if strings.TrimSpace(text) == "" {
 				return money.NeverSent(fault.New(fault.Input, op, r.Stage.Model, fmt.Sprintf("text %d is empty", i+1)))
 			}
 			body := request(r.Stage)
-			body.Input = text
+			body.Input = words[i]
 			out[i], err = p.ask(ctx, r.Stage, body)
 			return err
 		})

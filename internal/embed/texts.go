@@ -55,12 +55,9 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 		return []video.Embedding{}, nil
 	}
 	said, err := params.Ask(ctx, t.params, s.Model, func(without params.Set) (embeddings, params.Set, error) {
-		request := openai.EmbeddingRequestStrings{Input: r.Texts, Model: openai.EmbeddingModel(s.Model)}
-		if !without.Has(params.Encoding) { // without it, servers write numbers too
-			request.EncodingFormat = openai.EmbeddingEncodingFormatFloat
-		}
+		body := textsBody(r, without)
 		said, err := answer.Measure(t.limit, func() (out embeddings, err error) {
-			err = t.client.PostUpTo(ctx, bytesOf(s, len(r.Texts)), t.url+"/embeddings", request, &out)
+			err = t.client.PostUpTo(ctx, bytesOf(s, len(r.Texts)), t.url+"/embeddings", body, &out)
 			return out, err
 		})
 		return said, params.Encoding &^ without, err
@@ -70,6 +67,25 @@ func (t *Texts) EmbedTexts(ctx context.Context, r video.TextRequest) ([]video.Em
 	}
 	out, err := said.read(s, len(r.Texts))
 	return out, answer.Bill(nil).Charge(nil, err) // the price is per text
+}
+
+// textsBody is the request for the embeddings of texts. Servers that have a field for the
+// role of a text are not OpenAI's, and may refuse its empty field user.
+func textsBody(r video.TextRequest, without params.Set) any {
+	texts := r.Stage.Words(r.Query, r.Texts)
+	format := openai.EmbeddingEncodingFormatFloat
+	if without.Has(params.Encoding) { // without it, servers write numbers too
+		format = ""
+	}
+	field, role, ok := r.Stage.RoleField(r.Query)
+	if !ok {
+		return openai.EmbeddingRequestStrings{Input: texts, Model: openai.EmbeddingModel(r.Stage.Model), EncodingFormat: format}
+	}
+	body := map[string]any{"model": r.Stage.Model, "input": texts, field: role}
+	if format != "" {
+		body["encoding_format"] = format
+	}
+	return body
 }
 
 // embeddings holds the used fields of an answer.
@@ -135,6 +151,9 @@ func unit(e video.Embedding) video.Embedding {
 // that its vectors have the dimension of the stage. The second check makes a request that
 // may be paid, by the money.Payer of ctx, until the model has passed once in this process.
 func (t *Texts) Check(ctx context.Context, s video.Stage) error {
+	if s.Roles == nil { // some servers require the field that names the role
+		s.Roles = s.DefaultRoles()
+	}
 	if err := t.serves(ctx, s); err != nil {
 		return err
 	}

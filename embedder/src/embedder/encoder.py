@@ -13,13 +13,15 @@ class Encoder:
     """A model with its processor; calling it embeds a batch of one kind of input.
 
     A `picture` is a PIL image, a `clip` an array of `frames` prepared stills, a
-    `query` a text. The answer has an array of rows of length 1 for each input.
+    `query` a text, and so is each kind of `roles`. The answer has an array of rows of
+    length 1 for each input.
     """
 
     kind = "multi"  # many rows per input; "single" is one
     dim = 0
     frames = 0  # stills of one clip; 0: pictures are embedded one by one
     max_tokens = 0  # of a text; 0: no limit
+    roles: frozenset = frozenset()  # kinds of texts that the model has prompts for
     no_text = no_pictures = ""  # why the model takes none, and what to do
 
     def __init__(self, network, processor):
@@ -40,8 +42,8 @@ class Encoder:
         """What is kept of a picture until its turn comes; runs beside the model."""
         return picture
 
-    def tokens(self, text: str) -> int:
-        """How many tokens a text has."""
+    def tokens(self, text: str, kind: str = "query") -> int:
+        """How many tokens a text of a kind has."""
         return len(self.tokenizer(text)["input_ids"])
 
     def __call__(self, kind: str, items: list) -> list[np.ndarray]:

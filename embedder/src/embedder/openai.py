@@ -33,19 +33,36 @@ def check(encoder, body: dict) -> None:
         raise bad("encoding_format must be float or base64")
 
 
-async def answer(embed: Callable[[str], Awaitable], encoder, model: str, body: dict) -> dict:
+QUERIES = ("query", "search_query", "retrieval.query")
+PASSAGES = ("document", "passage", "search_document", "retrieval.passage")
+
+
+def kind(encoder, body: dict) -> str:
+    """The kind of the texts, by the field of Voyage, Cohere and NVIDIA, or by that of Jina."""
+    role = body.get("input_type", body.get("task"))
+    if role is None:
+        return "query"  # as everything without a role
+    if role not in QUERIES + PASSAGES:
+        raise bad("input_type must be query or document")
+    found = "role_query" if role in QUERIES else "role_document"
+    if found not in getattr(encoder, "roles", ()):
+        raise bad(f"this model has no prompt for input_type {role}: leave it out", "no_role")
+    return found
+
+
+async def answer(embed: Callable[[str, str], Awaitable], encoder, model: str, body: dict) -> dict:
     """Embed the texts of a request, in its order."""
     check(encoder, body)
-    inputs = texts(body)
+    inputs, role = texts(body), kind(encoder, body)
     found: list = []
     for i in range(0, len(inputs), AT_ONCE):
-        found += await asyncio.gather(*(embed(t) for t in inputs[i : i + AT_ONCE]))
+        found += await asyncio.gather(*(embed(t, role) for t in inputs[i : i + AT_ONCE]))
     form = _base64 if body.get("encoding_format") == "base64" else np.ndarray.tolist
     data = [
         {"object": "embedding", "index": i, "embedding": form(rows[0])}
         for i, rows in enumerate(found)
     ]
-    tokens = sum(encoder.tokens(t) for t in inputs)
+    tokens = sum(encoder.tokens(t, role) for t in inputs)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "model": model, "data": data, "usage": usage}
 

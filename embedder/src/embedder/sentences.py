@@ -31,8 +31,12 @@ def load(model: str, path, own=None) -> "Sentences":
     return Sentences(network)
 
 
+# The prompts of each role in config_sentence_transformers.json, as the trainer finds them.
+ROLES = (("role_query", ("query",)), ("role_document", ("document", "passage", "corpus")))
+
+
 class Sentences(Encoder):
-    """One vector of length 1 a text, with the model's default prompt if it has one."""
+    """One vector of length 1 a text, with the prompt of its role, else the default prompt."""
 
     kind = "single"
     no_pictures = "this model embeds texts only: send input instead of messages"
@@ -41,20 +45,26 @@ class Sentences(Encoder):
         super().__init__(network, None)
         self.dim = network.get_embedding_dimension()
         self.max_tokens = network.max_seq_length or 0
-        self._prompt = network.prompts.get(network.default_prompt_name or "", "")
+        prompts = network.prompts
+        self._prompts = {"query": prompts.get(network.default_prompt_name or "", "")}
+        own = {r: next((prompts[n] for n in names if prompts.get(n)), "") for r, names in ROLES}
+        if any(own.values()):  # one of the roles may have an empty prompt
+            self._prompts |= own
+            self.roles = frozenset(own)
 
     @property
     def tokenizer(self):
         """What counts the tokens of a text."""
         return self.network.tokenizer
 
-    def tokens(self, text: str) -> int:
+    def tokens(self, text: str, kind: str = "query") -> int:
         """How many tokens a text has, with the prompt before it."""
-        return super().tokens(self._prompt + text)
+        return super().tokens(self._prompts[kind] + text)
 
     def __call__(self, kind: str, items: list) -> list:
         rows = self.network.encode(
             items,
+            prompt=self._prompts[kind],
             batch_size=len(items),
             normalize_embeddings=True,
             show_progress_bar=False,

@@ -72,16 +72,16 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
     def prepared(uri: str) -> object:
         return encoder.prepare(pictures.read(uri))
 
-    async def text_of(text: object) -> np.ndarray:
+    async def text_of(text: object, kind: str = "query") -> np.ndarray:
         if not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
             raise bad(f"input must be a string of 1 to {MAX_TEXT} characters")
-        tokens = encoder.tokens(text) if encoder.max_tokens else 0
+        tokens = encoder.tokens(text, kind) if encoder.max_tokens else 0
         if tokens > encoder.max_tokens:
             raise bad(
                 f"the text has {tokens} tokens, the model takes {encoder.max_tokens}: shorten it",
                 "context_length_exceeded",
             )
-        return finite(await batcher.submit("query", len(text), text))
+        return finite(await batcher.submit(kind, len(text), text))
 
     async def asked(request: Request) -> dict:
         body = await json_object(request)

@@ -63,7 +63,7 @@ class MiniLM:
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
-    def tokens(self, text: str) -> int:
+    def tokens(self, text: str, kind: str = "query") -> int:
         """How many tokens a text has, with the marks of its start and its end."""
         return len(self._ids(text)) + 2
 

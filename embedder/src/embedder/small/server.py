@@ -31,10 +31,10 @@ def create(speech: whisper.Whisper, meaning: minilm.MiniLM) -> Starlette:
             return JSONResponse(formats.verbose(found, times))
         return Response(formats.text(found, kind), headers={"content-type": formats.TYPES[kind]})
 
-    async def vector(text: str):
+    async def vector(text: str, kind: str):
         if not text.strip() or len(text) > MAX_TEXT:
             raise bad(f"input must be a string of 1 to {MAX_TEXT} characters")
-        return await texts.submit("text", len(text), text)
+        return await texts.submit(kind, len(text), text)
 
     async def embeddings(request: Request) -> JSONResponse:
         body = await json_object(request)

@@ -106,7 +106,7 @@ func TestOnlyQueriesHaveRoles(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, p.Embed.Roles.Query.Prefix, "Represent this sentence")
 	require.Equal(t, bge.EmbedFingerprint("a text"), p.EmbedFingerprint("a text"))
-	require.Equal(t, bge.Generation("v"), p.Generation("v"))
+	require.Equal(t, bge.Pinned().Generation("v"), p.Generation("v"))
 	require.NotEqual(t, bge.QueryFingerprint("a text"), p.QueryFingerprint("a text"))
 }
 

@@ -64,6 +64,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if d.videos == "" {
+		if err := d.spoken(ctx); err != nil {
+			return err
+		}
+	}
 	d.say("Look")
 	d.line("report", report)
 	d.line("Web UI", d.ui())

@@ -102,6 +102,7 @@ func (d *demo) reportFile(ctx context.Context, key string) (string, error) {
 // search is one query and, if the answer is known, the position of its first hit.
 type search struct {
 	query          string
+	profile        string // empty: the active one
 	clip           string // empty: any hit is correct
 	fromMS, tillMS int64
 }
@@ -117,7 +118,7 @@ func scripted() []search {
 	for _, clip := range clips.Scripts() {
 		for i, scene := range clip.Scenes {
 			if query := wanted[scene.Text]; query != "" {
-				all = append(all, search{query, clip.Name, clip.StartMS(i), clip.EndMS(i)})
+				all = append(all, search{query: query, clip: clip.Name, fromMS: clip.StartMS(i), tillMS: clip.EndMS(i)})
 			}
 		}
 	}
@@ -131,7 +132,11 @@ func generic() []search {
 
 func (d *demo) search(ctx context.Context, s search) error {
 	var r ingest.SearchResult
-	if _, err := d.cogflow(ctx, &r, "search", s.query, "--limit", "3"); err != nil {
+	args := []string{"search", s.query, "--limit", "3"}
+	if s.profile != "" {
+		args = append(args, "--profile", s.profile)
+	}
+	if _, err := d.cogflow(ctx, &r, args...); err != nil {
 		return err
 	}
 	if len(r.Hits) == 0 {

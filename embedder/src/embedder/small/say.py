@@ -1,6 +1,7 @@
-"""python -m embedder.small.say TEXT FILE: speak a text by eSpeak NG into a WAV file."""
+"""python -m embedder.small.say TEXT FILE ...: speak each text by eSpeak NG into a WAV file."""
 
 import ctypes
+import functools
 import sys
 import wave
 
@@ -10,10 +11,17 @@ SYNCHRONOUS = 2
 UTF8 = 1
 
 
-def speak(text: str, voice: str = "en-us") -> tuple[bytes, int]:
-    """The samples of a spoken text (16 bits, mono), and their rate."""
+@functools.cache
+def engine() -> tuple[ctypes.CDLL, int]:
+    """The library, ready, and the rate of its samples. It can be made ready only once."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
+    return library, rate
+
+
+def speak(text: str, voice: str = "en-us") -> tuple[bytes, int]:
+    """The samples of a spoken text (16 bits, mono), and their rate."""
+    library, rate = engine()
     sound = bytearray()
 
     @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -32,13 +40,13 @@ def speak(text: str, voice: str = "en-us") -> tuple[bytes, int]:
 
 
 def main() -> int:
-    text, path = sys.argv[1:]
-    sound, rate = speak(text)
-    with wave.open(path, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(sound)
+    for text, path in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        sound, rate = speak(text)
+        with wave.open(path, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(sound)
     return 0
 
 

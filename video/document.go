@@ -59,6 +59,7 @@ type Query struct {
 	Embedding Embedding
 	Limit     int // 1 to 1000
 	Rank      Rank
+	Filter    Filter // Videos are ids
 }
 
 // Hit is one search result, best first.

@@ -34,5 +34,6 @@ type PublishedFilter struct {
 	Profile string
 	Video   ID
 	Offset  int
-	Limit   int // 0 = 100
+	Limit   int    // 0 = 100
+	Name    string // file name
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -53,6 +54,30 @@ func search(s *stack, query string) ingest.SearchResult {
 	return out
 }
 
+// filters searches within one of the demo's clips, by its name, and in all of them.
+func (s *stack) filters() {
+	s.t.Helper()
+	first, second := clips.Scripts()[0], clips.Scripts()[1]
+	ask := func(f video.Filter) ([]video.Hit, error) {
+		out, err := execute[ingest.SearchResult](s, "filter", "SearchVideos", ingest.SearchInput{Query: first.Scenes[0].Text, Filter: f})
+		return out.Hits, err
+	}
+	hits, err := ask(video.Filter{Videos: []string{second.Name}, FromMS: second.StartMS(1)})
+	require.NoError(s.t, err)
+	require.NotEmpty(s.t, hits)
+	for _, h := range hits {
+		require.Equal(s.t, second.Name, h.Name)
+		require.Greater(s.t, h.EndMS, second.StartMS(1))
+	}
+	hits, err = ask(video.Filter{PerVideo: 1})
+	require.NoError(s.t, err)
+	require.Len(s.t, hits, len(clips.Scripts()))
+	_, err = ask(video.Filter{Videos: []string{"missing.mp4"}})
+	require.ErrorContains(s.t, err, "missing.mp4")
+	_, err = ask(video.Filter{PerVideo: -1})
+	require.ErrorContains(s.t, err, "per_video")
+}
+
 // ingestsAndFinds ingests the demo's clips, searches each of their scenes, and ingests them
 // again, which does no work.
 func (s *stack) ingestsAndFinds(dir string) {
@@ -76,6 +101,8 @@ func (s *stack) ingestsAndFinds(dir string) {
 			require.Less(t, hits[0].PTSMS, clip.EndMS(i), scene.Text)
 		}
 	}
+
+	s.filters()
 
 	again, err := execute[ingest.LibraryResult](s, "demo", "IngestLibrary", in)
 	require.NoError(t, err)

@@ -291,7 +291,9 @@ type ListResult struct {
 
 // ListVideos lists what is published.
 func (a *Activities) ListVideos(ctx context.Context, in ListInput) (ListResult, error) {
-	videos, err := a.Index.Published(ctx, video.PublishedFilter(in))
+	videos, err := a.Index.Published(ctx, video.PublishedFilter{
+		Tenant: in.Tenant, Profile: in.Profile, Video: in.Video, Offset: in.Offset, Limit: in.Limit,
+	})
 	if videos == nil {
 		videos = []video.Generation{}
 	}

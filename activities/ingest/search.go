@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -74,6 +75,7 @@ type SearchInput struct {
 	Query  string            `json:"query"`
 	Rank   video.Rank        `json:"rank"`
 	Limit  int               `json:"limit"`
+	video.Filter
 }
 
 // Owner is the tenant that the activity works for.
@@ -84,6 +86,8 @@ type SearchResult struct {
 	Hits    []video.Hit `json:"hits"`
 	Index   string      `json:"index,omitempty"`   // what was searched, for people
 	Version string      `json:"version,omitempty"` // build of the worker that searched
+	// Filtered is false if the worker has an earlier build, which knows no filters.
+	Filtered bool `json:"filtered,omitempty"`
 }
 
 // Search searches the index.
@@ -99,9 +103,39 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
 		}
 	}
+	if q.Filter, err = a.resolve(ctx, in.Tenant, p.Name, in.Filter); err != nil {
+		return SearchResult{}, err
+	}
 	hits, err := a.Index.Search(ctx, q)
 	if hits == nil {
 		hits = []video.Hit{}
 	}
-	return SearchResult{Hits: hits, Index: a.IndexName, Version: a.Version}, err
+	return SearchResult{Hits: hits, Index: a.IndexName, Version: a.Version, Filtered: in.Active()}, err
+}
+
+// resolve replaces the names of videos by their ids. A name can be that of several videos.
+func (a *Activities) resolve(ctx context.Context, t tenant.ID, profile string, f video.Filter) (video.Filter, error) {
+	if err := f.Check(); err != nil {
+		return f, err
+	}
+	var ids []string
+	for _, name := range f.Videos {
+		if _, err := video.ParseID(name); err == nil {
+			ids = append(ids, name)
+			continue
+		}
+		found, err := a.Index.Published(ctx, video.PublishedFilter{Tenant: t, Profile: profile, Name: name, Limit: video.MaxFilterVideos})
+		if err != nil {
+			return f, err
+		}
+		if len(found) == 0 {
+			return f, fault.New(fault.Input, "search", name, "is not the file name or the SHA-256 of a video in profile "+profile+
+				"; cogflow videos list shows them")
+		}
+		for _, g := range found {
+			ids = append(ids, string(g.Video))
+		}
+	}
+	f.Videos = ids
+	return f, nil
 }

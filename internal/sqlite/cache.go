@@ -22,13 +22,18 @@ const cacheLimit = 1 << 30
 // changes, its revision does too, and a new segment replaces this one.
 type segment struct {
 	generation, revision int64
+	video                video.ID
 	docs                 []int64  // row ids
 	ids                  []string // document ids
+	times                []times
 	vectors              vectors
 	codes                *quantized.Set // of single vectors of floats, which are not kept in vectors
 	hashes               []uint64       // with codes: of the stored vectors; equal vectors have equal hashes
 	words                *postings.List
 }
+
+// times are the range of a document, in milliseconds of its video.
+type times struct{ start, end int64 }
 
 // view holds the visible documents of one version of a scope.
 type view struct {
@@ -119,19 +124,20 @@ func (c *cache) load(ctx context.Context, tx *sql.Tx, scope, version int64, old 
 	}
 	v := &view{scope: scope, version: version}
 	rows, err := tx.QueryContext(ctx,
-		"SELECT id, revision FROM generation WHERE scope=? AND published IS NOT NULL ORDER BY id", scope)
+		"SELECT id, revision, video FROM generation WHERE scope=? AND published IS NOT NULL ORDER BY id", scope)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var k key
-		if err := rows.Scan(&k.generation, &k.revision); err != nil {
+		var id video.ID
+		if err := rows.Scan(&k.generation, &k.revision, &id); err != nil {
 			return nil, err
 		}
 		s := known[k]
 		if s == nil {
-			s = &segment{generation: k.generation, revision: k.revision}
+			s = &segment{generation: k.generation, revision: k.revision, video: id}
 		}
 		v.segments = append(v.segments, s)
 	}
@@ -151,7 +157,8 @@ func (c *cache) load(ctx context.Context, tx *sql.Tx, scope, version int64, old 
 
 // read fills the segment from the file.
 func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error {
-	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding, d.caption, d.on_screen_text, d.transcript, d.name
+	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding, d.caption, d.on_screen_text, d.transcript, d.name,
+		d.start_ms, d.end_ms
 		FROM generation g
 		JOIN document d ON d.generation = g.id AND d.id <= g.published WHERE g.id=? ORDER BY d.doc`, s.generation)
 	if err != nil {
@@ -163,7 +170,8 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error
 		var id int64
 		var doc, caption, onScreen, transcript, name string
 		var stored sql.RawBytes
-		if err := rows.Scan(&id, &doc, &stored, &caption, &onScreen, &transcript, &name); err != nil {
+		var during times
+		if err := rows.Scan(&id, &doc, &stored, &caption, &onScreen, &transcript, &name, &during.start, &during.end); err != nil {
 			return err
 		}
 		var e video.Embedding
@@ -172,6 +180,7 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error
 		}
 		s.hashes = append(s.hashes, maphash.Bytes(seed, stored))
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
+		s.times = append(s.times, during)
 		s.vectors.add(e)
 		addText(&words, caption, onScreen, transcript, name)
 	}
@@ -186,7 +195,7 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error
 }
 
 func (s *segment) bytes() int {
-	n := s.vectors.bytes() + s.words.Bytes() + 8*len(s.hashes) + 120*len(s.docs)
+	n := s.vectors.bytes() + s.words.Bytes() + 8*len(s.hashes) + 136*len(s.docs)
 	if s.codes != nil {
 		n += s.codes.Bytes()
 	}

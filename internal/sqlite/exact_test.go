@@ -117,9 +117,10 @@ func exhaustive(t *testing.T, x *Index, q video.Query) (ids []string) {
 	require.NoError(t, x.db.View(t.Context(), "test", func(tx *sql.Tx) error {
 		scope, version, err := scopeID(t.Context(), tx, q.Tenant, q.Profile)
 		require.NoError(t, err)
-		v, err := x.cache.view(t.Context(), tx, scope, version)
+		all, err := x.cache.view(t.Context(), tx, scope, version)
 		require.NoError(t, err)
-		words, err := rankWords(t.Context(), v, q.Text)
+		v := all.selected(video.Filter{}, nil)
+		words, err := v.rankWords(t.Context(), q.Text)
 		require.NoError(t, err)
 		query := pack(q.Embedding)
 		segments, _ := v.comparable(&query)

@@ -22,9 +22,9 @@ func (x *Index) Published(ctx context.Context, f video.PublishedFilter) (found [
 		rows, err := tx.QueryContext(ctx, `SELECT s.tenant, s.profile, g.video, g.generation, g.documents,
 			g.uri, g.name, g.duration_ms FROM generation g JOIN scope s ON s.id = g.scope
 			WHERE g.published IS NOT NULL
-			AND (?1='' OR s.tenant=?1) AND (?2='' OR s.profile=?2) AND (?3='' OR g.video=?3)
+			AND (?1='' OR s.tenant=?1) AND (?2='' OR s.profile=?2) AND (?3='' OR g.video=?3) AND (?6='' OR g.name=?6)
 			ORDER BY s.profile, g.name, g.video, s.tenant LIMIT ?4 OFFSET ?5`,
-			string(f.Tenant), f.Profile, string(f.Video), f.Limit, f.Offset)
+			string(f.Tenant), f.Profile, string(f.Video), f.Limit, f.Offset, f.Name)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -19,7 +20,7 @@ const blockSize = 512
 // their exact similarity, and further ones up to depth. It compares documents of the same
 // vector shape. Documents from before a change of the profile's model have another shape and
 // are skipped. If all documents have another shape, rankVectors returns a fault.
-func rankVectors(ctx context.Context, tx *sql.Tx, v *view, q video.Query, n, depth int) ([]scored, error) {
+func (v *selection) rankVectors(ctx context.Context, tx *sql.Tx, q video.Query, n, depth int) ([]scored, error) {
 	if q.Multi && q.Embedding.Dim%8 == 0 {
 		q.Embedding = q.Embedding.Binary() // in the encoding of the documents
 	}
@@ -31,6 +32,7 @@ func rankVectors(ctx context.Context, tx *sql.Tx, v *view, q video.Query, n, dep
 			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
 			"; search with the model that embedded them")
 	}
+	compressed, others = slices.DeleteFunc(compressed, v.excludes), slices.DeleteFunc(others, v.excludes)
 	found, err := v.scan(ctx, &query, v.documents(others))
 	if err != nil || len(compressed) == 0 {
 		return found, err
@@ -53,10 +55,13 @@ func (v *view) comparable(query *vectors) (compressed, others []int) {
 	return compressed, others
 }
 
-// documents lists the documents of segments.
-func (v *view) documents(segments []int) (list []scored) {
+// documents lists the selected documents of segments.
+func (v *selection) documents(segments []int) (list []scored) {
 	for _, i := range segments {
 		for d := range v.segments[i].docs {
+			if v.timed() && !v.document(i, d) {
+				continue
+			}
 			list = append(list, scored{at: v.first[i] + int32(d)})
 		}
 	}
@@ -96,7 +101,7 @@ func (v *view) similarity(query *vectors, at int32) float64 {
 
 // nearest compares the query with compressed vectors, and those that may be among the best n
 // with their stored vectors.
-func (v *view) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments []int, n, depth int) ([]scored, error) {
+func (v *selection) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments []int, n, depth int) ([]scored, error) {
 	direction, ok := quantized.NewQuery(query.floats)
 	if !query.single || !ok {
 		list := v.documents(segments)
@@ -109,7 +114,11 @@ func (v *view) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments
 	for i, segment := range segments {
 		sets[i] = v.segments[segment].codes
 	}
-	candidates, err := quantized.Search(ctx, sets, direction, nil, n, 2*depth) // so that level decides which are the last
+	var allowed func(set, vector int) bool
+	if v.timed() {
+		allowed = func(set, vector int) bool { return v.document(segments[set], vector) }
+	}
+	candidates, err := quantized.Search(ctx, sets, direction, allowed, n, 2*depth) // so that level decides which are the last
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,8 @@ func checkQuery(q video.Query) error {
 		return bad("a query needs a tenant and a profile")
 	case q.Limit < 1 || q.Limit > maxLimit:
 		return bad("limit must be 1 to 1000")
+	case q.Filter.Check() != nil:
+		return q.Filter.Check()
 	case q.Rank == video.RankBM25:
 		return nil
 	case q.Rank != video.RankVector && q.Rank != video.RankHybrid:
@@ -76,30 +78,26 @@ func checkQuery(q video.Query) error {
 }
 
 func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, error) {
-	var words, vector []scored
-	var err error
-	if q.Rank != video.RankVector {
-		if words, err = rankWords(ctx, v, q.Text); err != nil {
-			return nil, err
-		}
-	}
-	if q.Rank != video.RankBM25 {
-		exact, all := q.Limit, q.Limit
-		if q.Rank == video.RankHybrid {
-			exact, all = exactly, depth
-		}
-		if vector, err = rankVectors(ctx, tx, v, q, exact, all); err != nil {
-			return nil, err
-		}
-	}
+	s := v.selected(q.Filter, nil)
 	switch q.Rank {
 	case video.RankBM25:
-		return v.top(words, q.Limit), nil
+		return s.words(ctx, q.Text, q.Limit)
 	case video.RankVector:
-		return v.top(vector, q.Limit), nil
-	default:
-		return v.top(fuse(v.top(words, depth), v.top(vector, depth)), q.Limit), nil
+		return s.vectors(ctx, tx, q, q.Limit, q.Limit)
 	}
+	n := depth
+	if q.Filter.PerVideo > 0 { // there are fewer hits to fuse, each of which costs more
+		n = max(exactly, q.Limit)
+	}
+	words, err := s.words(ctx, q.Text, n)
+	if err != nil {
+		return nil, err
+	}
+	vectors, err := s.vectors(ctx, tx, q, exactly, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.few(fuse(words, vectors), q.Limit), nil // a video can have more hits in two lists than in one
 }
 
 // top returns the n best, best first.
@@ -110,7 +108,7 @@ func (v *view) top(list []scored, n int) []scored {
 		}
 		return cmp.Compare(v.id(a.at), v.id(b.at))
 	}
-	if len(list) > 2*n { // most of a long list is not among the best so far
+	if n > 0 && len(list) > 2*n { // most of a long list is not among the best so far
 		best := append(make([]scored, 0, 2*n), list[:n]...)
 		slices.SortFunc(best, better)
 		for _, s := range list[n:] {

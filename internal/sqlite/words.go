@@ -31,8 +31,9 @@ func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
 	add(name)
 }
 
-// rankWords scores the documents of a view that contain any phrase of the text by BM25.
-func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
+// rankWords scores the documents that contain any phrase of the text by BM25. The frequency
+// of a phrase is that in the whole view.
+func (v *selection) rankWords(ctx context.Context, text string) ([]scored, error) {
 	phrases := terms.Query(text, maxPhrases)
 	if len(phrases) == 0 || v.size() == 0 {
 		return nil, nil
@@ -60,7 +61,7 @@ func rankWords(ctx context.Context, v *view, text string) ([]scored, error) {
 	}
 	list := make([]scored, 0, total)
 	for at, sum := range *sums {
-		if sum > 0 {
+		if sum > 0 && v.includes(int32(at)) {
 			list = append(list, scored{int32(at), sum})
 		}
 	}

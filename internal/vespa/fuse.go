@@ -3,6 +3,7 @@ package vespa
 import (
 	"slices"
 
+	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -34,9 +35,9 @@ func superseded(lists [][]candidate) []edition {
 
 // hits returns a single list unchanged, or fuses several lists by the sum of 1/(k+rank) over
 // the lists that contain a document.
-func hits(lists [][]candidate, limit int, fuse bool) []video.Hit {
+func hits(lists [][]candidate, q video.Query) []video.Hit {
 	all := slices.Concat(lists...)
-	if fuse {
+	if q.Rank == video.RankHybrid {
 		all = nil
 		sums := map[string]candidate{}
 		for _, list := range lists {
@@ -54,7 +55,8 @@ func hits(lists [][]candidate, limit int, fuse bool) []video.Hit {
 		}
 		slices.SortFunc(all, best)
 	}
-	out := make([]video.Hit, min(limit, len(all)))
+	all = index.Few(all, q.Filter.PerVideo, candidate.videoID)
+	out := make([]video.Hit, min(q.Limit, len(all)))
 	for i := range out {
 		out[i] = all[i].Hit
 	}

@@ -64,6 +64,10 @@ func (x *Index) generations(ctx context.Context, op string, t tenant.ID, f video
 		where += " and video_id contains @video"
 		parameters["video"] = string(f.Video)
 	}
+	if f.Name != "" {
+		where += " and name contains @name"
+		parameters["name"] = clean(f.Name)
+	}
 	var rows []generationFields
 	for len(rows) < f.Limit {
 		answer, err := x.ask(ctx, query{

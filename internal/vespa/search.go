@@ -44,7 +44,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 	for range 5 {
 		var ranked [][]candidate
 		for _, l := range lists {
-			found, err := x.list(ctx, s, q, l, exclude)
+			found, err := x.listed(ctx, s, q, l, exclude)
 			if err != nil {
 				return nil, err
 			}
@@ -52,7 +52,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 		}
 		older := superseded(ranked)
 		if len(older) == 0 {
-			return hits(ranked, q.Limit, q.Rank == video.RankHybrid), nil
+			return hits(ranked, q), nil
 		}
 		// A generation is being published: repeat the query without the older one.
 		exclude = append(exclude, older...)
@@ -73,6 +73,9 @@ func (s *schema) lists(q video.Query) ([]listing, error) {
 	if q.Limit < 1 || q.Limit > maxLimit {
 		return nil, bad("limit must be 1 to 1000")
 	}
+	if err := q.Filter.Check(); err != nil {
+		return nil, err
+	}
 	names, depth := []string{string(q.Rank)}, q.Limit
 	switch q.Rank {
 	case video.RankBM25:
@@ -81,6 +84,9 @@ func (s *schema) lists(q video.Query) ([]listing, error) {
 		names[0] = vectorProfile
 	case video.RankHybrid:
 		names, depth = []string{"bm25_only", vectorProfile}, rankDepth
+		if q.Filter.PerVideo > 0 { // there are fewer hits to fuse, each of which costs more
+			depth = max(100, q.Limit)
+		}
 	}
 	var out []listing
 	for _, name := range names {
@@ -116,49 +122,25 @@ func (s *schema) checkQuery(p rankProfile, q video.Query) error {
 	return nil
 }
 
-// condition is what a document must have for one phrase. Earlier builds did not store the
-// characters of a text, so their documents are found by whole runs, without a score.
-func condition(i int, p terms.Phrase, parameters map[string]any) (ranked, unranked string) {
-	names := make([]string, len(p.Terms))
-	for k, term := range p.Terms {
-		name := fmt.Sprintf("w%d_%d", i, k)
-		parameters[name], names[k] = linguistics.Word(term), "@"+name
-	}
-	if !p.Character {
-		return "default contains " + names[0], ""
-	}
-	run := fmt.Sprintf("r%d", i)
-	parameters[run] = strings.Join(p.Terms, "")
-	unranked = "default contains ({ranked: false}@" + run + ")"
-	if len(names) == 1 {
-		return "terms contains " + names[0], unranked
-	}
-	return "terms contains phrase(" + strings.Join(names, ", ") + ")", unranked
-}
-
 // list requests one ranked list.
-func (x *Index) list(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
-	parameters := map[string]any{"tenant": string(q.Tenant)}
-	var filter strings.Builder
-	filter.WriteString("published = 1 and late = 0 and tenant contains @tenant")
-	for i, e := range exclude {
-		parameters[fmt.Sprintf("v%d", i)], parameters[fmt.Sprintf("g%d", i)] = string(e.video), e.generation
-		fmt.Fprintf(&filter, " and !(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
-	}
+func (x *Index) list(
+	ctx context.Context, s *schema, q video.Query, l listing, exclude []edition, full map[video.ID]bool,
+) ([]candidate, error) {
+	parameters := map[string]any{}
+	where := filter(q, exclude, full, parameters)
 	var ranked, unranked []string
 	for i, p := range l.phrases {
-		r, u := condition(i, p, parameters)
+		r, u := linguistics.Condition(i, p, parameters)
 		ranked = append(ranked, r)
 		if u != "" {
 			unranked = append(unranked, u)
 		}
 	}
-	where := filter.String()
 	switch {
 	case l.profile.Text:
-		where = "(" + strings.Join(append(ranked, unranked...), " or ") + ") and " + filter.String()
+		where = "(" + strings.Join(append(ranked, unranked...), " or ") + ") and " + where
 	case len(ranked) > 0:
-		where = "rank(" + filter.String() + ", " + strings.Join(ranked, ", ") + ")"
+		where = "rank(" + where + ", " + strings.Join(ranked, ", ") + ")"
 	}
 	s.bind(parameters, l.profile, q.Embedding)
 	ask := query{

@@ -4,6 +4,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -29,8 +30,11 @@ func Search(ctx workflow.Context, in SearchInput) (SearchResult, error) {
 		}
 	}
 	found, err := workflows.Call(c.Lookup(ctx, "search"), a.Search, ingest.SearchInput{
-		Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Rank: video.Rank(in.Rank), Limit: in.Limit,
+		Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Rank: video.Rank(in.Rank), Limit: in.Limit, Filter: in.Filter,
 	})
+	if err == nil && in.Active() && !found.Filtered {
+		err = workflows.Typed(fault.New(fault.Input, "search", "", "an earlier build searched, which knows no filters; upgrade the workers of the pool index"))
+	}
 	if err != nil {
 		return SearchResult{}, workflows.Staged("search", err)
 	}

@@ -18,6 +18,7 @@ type SearchInput struct {
 	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
 	Limit   int    `json:"limit,omitempty"`   // maximum number of hits, up to 1000; default 10
 	Rank    string `json:"rank,omitempty"`    // "hybrid" (default), "bm25" or "vector"
+	video.Filter
 
 	received workflows.Received
 }
@@ -51,6 +52,9 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 		return fault.New(fault.Input, "read input", "query", "must be at most 4096 bytes")
 	}
 	if err := workflows.Required("query", in.Query); err != nil {
+		return err
+	}
+	if err := in.Filter.Check(); err != nil {
 		return err
 	}
 	return in.CheckCommon()

@@ -30,6 +30,7 @@ func Feature(a *cli.App) cli.Feature {
 func (a app) searchCommand() *cobra.Command {
 	var in ingest.SearchInput
 	var page pageFlags
+	var filter filterFlags
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
 		Short: "Find moments in ingested videos",
@@ -38,10 +39,16 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
   cogflow search "EXIT 12" --rank bm25
+  cogflow search a red car --video talk.mp4 --from 1:30 --to 5m
+  cogflow search sunset --group --limit 30
   cogflow search sunset --open`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Query = strings.Join(args, " ")
+			var err error
+			if in.Filter, err = filter.read(); err != nil {
+				return err
+			}
 			if err := cli.Normalize(&in.Common); err != nil {
 				return err
 			}
@@ -62,9 +69,12 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 			if err != nil {
 				return err
 			}
-			if a.JSON {
+			switch {
+			case a.JSON:
 				err = a.PrintJSON(raw)
-			} else {
+			case filter.group:
+				a.printHits(byVideo(r.Hits))
+			default:
 				a.printHits(r.Hits)
 			}
 			if err != nil {
@@ -80,6 +90,7 @@ within one tenant and profile. A preview model wrote the captions marked ~.`,
 	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
 	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
 	f.BoolVar(&page.open, "open", false, "open that page in the browser; videos on this machine play from the hit")
+	filter.add(cmd)
 	a.CompleteProfiles(cmd)
 	cli.OfferWords(cmd, "rank", ranks()...)
 	return cmd

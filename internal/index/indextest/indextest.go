@@ -55,6 +55,8 @@ func Run(t *testing.T, open func(t *testing.T) Index) {
 		"multi-vector bits":         testBits,
 		"hybrid":                    testHybrid,
 		"ties":                      testTies,
+		"filters":                   testFilters,
+		"hits of a video":           testPerVideo,
 		"limit":                     testLimit,
 		"whole hit":                 testWholeHit,
 		"concurrent":                testConcurrent,

@@ -253,6 +253,8 @@ func testListing(t *testing.T, x Index) {
 	require.Equal(t, []string{"acme alpha b.mp4", "acme frames b.mp4"},
 		list(video.PublishedFilter{Tenant: acme, Video: videoID("b")}))
 	require.Len(t, list(video.PublishedFilter{}), 11)
+	require.Equal(t, []string{"acme alpha Ä.mp4", "acme frames Ä.mp4"}, list(video.PublishedFilter{Tenant: acme, Name: "Ä.mp4"}))
+	require.Empty(t, list(video.PublishedFilter{Name: "a"}), "the whole name")
 	_, err := x.Published(t.Context(), video.PublishedFilter{Offset: -1})
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 }

@@ -18,11 +18,11 @@ type condition struct {
 	terms []term
 }
 
-var yqlToken = regexp.MustCompile(`^\s*(@\w+|\w+|[(){}:,!=*])`)
+var yqlToken = regexp.MustCompile(`^\s*(@\w+|[\w.]+|>=|[(){}:,!=*<>])`)
 
 // parser parses the YQL that package vespa generates: select * from T where …, with
 // and, or, !(…), rank(…), field contains @name, field contains phrase(@name, …),
-// field contains ({ranked: false}@name) and field = number.
+// field contains ({ranked: false}@name) and field = number, with <, > and >=, too.
 type parser struct {
 	server     *Server
 	d          *docType
@@ -138,13 +138,9 @@ func (p *parser) rank() (condition, error) {
 }
 
 func (p *parser) term(name string) (condition, error) {
-	if p.peek() == "=" {
+	if operator := p.peek(); strings.Contains(operator, "=") || operator == "<" || operator == ">" {
 		p.next()
-		number, err := strconv.ParseInt(p.next(), 10, 64)
-		if _, ok := p.d.imports[name]; !ok && p.d.fields[name] == nil {
-			err = fmt.Errorf("field %s does not exist in %s", name, p.d.name)
-		}
-		return condition{match: func(x *document) bool { return p.server.value(p.d, x, name) == number }}, err
+		return p.compare(name, operator)
 	}
 	if err := p.expect("contains"); err != nil {
 		return condition{}, err
@@ -222,4 +218,34 @@ func (p *parser) value() (text string, err error) {
 		return "", fmt.Errorf("parameter %s: %w", name, err)
 	}
 	return text, nil
+}
+
+// compare parses the number of a comparison. A field of a number can be compared.
+func (p *parser) compare(name, operator string) (condition, error) {
+	number, err := strconv.ParseFloat(p.next(), 64)
+	f := p.d.fields[name]
+	if _, ok := p.d.imports[name]; !ok && (f == nil || !f.attribute) {
+		err = fmt.Errorf("field %s is not an attribute of %s", name, p.d.name)
+	}
+	return condition{match: func(x *document) bool {
+		var have float64
+		switch v := p.server.value(p.d, x, name).(type) {
+		case int64:
+			have = float64(v)
+		case float64:
+			have = v
+		default:
+			return false
+		}
+		switch operator {
+		case "<":
+			return have < number
+		case ">":
+			return have > number
+		case ">=":
+			return have >= number
+		default:
+			return have == number
+		}
+	}}, err
 }

@@ -1,0 +1,50 @@
+package search
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/video"
+)
+
+func TestPosition(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"": 0, "0s": 0, "90s": 90_000, "1.5s": 1500, "1h2m": 3_720_000, "250ms": 250,
+		"0:00": 0, "1:30": 90_000, "90:00": 5_400_000, "1:02:03.5": 3_723_500, "00:00.250": 250,
+	} {
+		got, err := position("from", text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"1", "x", "-1s", "1:", ":", "1:60", "1:2:3:4", "1.5:00", "1:-2", "NaN:1", "1:NaN", "1e3:00", "2000h", "9999999:00", "1:0x10"} {
+		_, err := position("from", text)
+		require.ErrorContains(t, err, "--from must be a time", text)
+	}
+}
+
+func TestFilterFlags(t *testing.T) {
+	t.Parallel()
+	f := filterFlags{from: "1:00", to: "90s", group: true, Filter: video.Filter{Videos: []string{"a.mp4"}}}
+	got, err := f.read()
+	require.NoError(t, err)
+	require.Equal(t, video.Filter{Videos: []string{"a.mp4"}, FromMS: 60_000, ToMS: 90_000, PerVideo: groupSize}, got)
+	f.PerVideo = 1
+	got, err = f.read()
+	require.NoError(t, err)
+	require.Equal(t, 1, got.PerVideo)
+	f.to = "30s"
+	_, err = f.read()
+	require.ErrorContains(t, err, "--to must be later than --from")
+}
+
+func TestByVideo(t *testing.T) {
+	t.Parallel()
+	hits := []video.Hit{{Video: "a", PTSMS: 1}, {Video: "b", PTSMS: 2}, {Video: "a", PTSMS: 3}, {Video: "c", PTSMS: 4}, {Video: "b", PTSMS: 5}}
+	var times []int64
+	for _, h := range byVideo(hits) {
+		times = append(times, h.PTSMS)
+	}
+	require.Equal(t, []int64{1, 3, 2, 5, 4}, times)
+}

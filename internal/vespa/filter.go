@@ -1,0 +1,61 @@
+package vespa
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/internal/index"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// filter is the condition of documents that a query can find, whatever its words.
+func filter(q video.Query, exclude []edition, full map[video.ID]bool, parameters map[string]any) string {
+	parameters["tenant"] = string(q.Tenant)
+	conditions := []string{"published = 1", "late = 0", "tenant contains @tenant"}
+	add := func(format string, args ...any) { conditions = append(conditions, fmt.Sprintf(format, args...)) }
+	for i, e := range exclude {
+		parameters[fmt.Sprintf("v%d", i)], parameters[fmt.Sprintf("g%d", i)] = string(e.video), e.generation
+		add("!(video_id contains @v%[1]d and generation contains @g%[1]d)", i)
+	}
+	for i, v := range slices.Sorted(maps.Keys(full)) {
+		parameters[fmt.Sprintf("x%d", i)] = string(v)
+		add("!(video_id contains @x%d)", i)
+	}
+	var any []string
+	for i, v := range q.Filter.Videos {
+		parameters[fmt.Sprintf("f%d", i)] = v
+		any = append(any, fmt.Sprintf("video_id contains @f%d", i))
+	}
+	if len(any) > 0 {
+		add("(%s)", strings.Join(any, " or "))
+	}
+	seconds := func(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 3, 64) }
+	if q.Filter.ToMS != 0 {
+		add("start_time < %s", seconds(q.Filter.ToMS))
+	}
+	if q.Filter.FromMS != 0 { // a range without a length is a moment, see video.Filter
+		add("(end_time > %[1]s or start_time >= %[1]s)", seconds(q.Filter.FromMS))
+	}
+	return strings.Join(conditions, " and ")
+}
+
+// listed requests one ranked list, with the hits of each video that the filter allows.
+func (x *Index) listed(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
+	if q.Filter.PerVideo == 0 {
+		return x.list(ctx, s, q, l, exclude, nil)
+	}
+	n := l.hits
+	l.hits = rankDepth
+	found, err := index.PerVideo(n, q.Filter.PerVideo, candidate.videoID, func(full map[video.ID]bool) ([]candidate, bool, error) {
+		list, err := x.list(ctx, s, q, l, exclude, full)
+		return list, len(list) < rankDepth, err
+	})
+	slices.SortStableFunc(found, best)
+	return found[:min(n, len(found))], err
+}
+
+func (c candidate) videoID() video.ID { return c.Video }

@@ -20,24 +20,24 @@ const blockSize = 512
 // their exact similarity, and further ones up to depth. It compares documents of the same
 // vector shape. Documents from before a change of the profile's model have another shape and
 // are skipped. If all documents have another shape, rankVectors returns a fault.
-func (v *selection) rankVectors(ctx context.Context, tx *sql.Tx, q video.Query, n, depth int) ([]scored, error) {
+func (s *selection) rankVectors(ctx context.Context, tx *sql.Tx, q video.Query, n, depth int) ([]scored, error) {
 	if q.Multi && q.Embedding.Dim%8 == 0 {
 		q.Embedding = q.Embedding.Binary() // in the encoding of the documents
 	}
 	query := pack(q.Embedding)
-	compressed, others := v.comparable(&query)
-	if len(compressed)+len(others) == 0 && v.size() > 0 {
-		have := v.segments[v.owner[0]].vectors
+	compressed, others := s.comparable(&query)
+	if len(compressed)+len(others) == 0 && s.size() > 0 {
+		have := s.segments[s.owner[0]].vectors
 		return nil, fault.New(fault.Input, opSearch, q.Profile, "the query's embedding is "+
 			shapeName(query.encoding, query.dim)+", the profile's documents are "+shapeName(have.encoding, have.dim)+
 			"; search with the model that embedded them")
 	}
-	compressed, others = slices.DeleteFunc(compressed, v.excludes), slices.DeleteFunc(others, v.excludes)
-	found, err := v.scan(ctx, &query, v.documents(others))
+	compressed, others = slices.DeleteFunc(compressed, s.excludes), slices.DeleteFunc(others, s.excludes)
+	found, err := s.scan(ctx, &query, s.documents(others))
 	if err != nil || len(compressed) == 0 {
 		return found, err
 	}
-	more, err := v.nearest(ctx, tx, &query, compressed, n, depth)
+	more, err := s.nearest(ctx, tx, &query, compressed, n, depth)
 	return append(found, more...), err
 }
 
@@ -56,13 +56,13 @@ func (v *view) comparable(query *vectors) (compressed, others []int) {
 }
 
 // documents lists the selected documents of segments.
-func (v *selection) documents(segments []int) (list []scored) {
+func (s *selection) documents(segments []int) (list []scored) {
 	for _, i := range segments {
-		for d := range v.segments[i].docs {
-			if v.timed() && !v.document(i, d) {
+		for d := range s.segments[i].docs {
+			if s.timed() && !s.document(i, d) {
 				continue
 			}
-			list = append(list, scored{at: v.first[i] + int32(d)})
+			list = append(list, scored{at: s.first[i] + int32(d)})
 		}
 	}
 	return list
@@ -101,22 +101,22 @@ func (v *view) similarity(query *vectors, at int32) float64 {
 
 // nearest compares the query with compressed vectors, and those that may be among the best n
 // with their stored vectors.
-func (v *selection) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments []int, n, depth int) ([]scored, error) {
+func (s *selection) nearest(ctx context.Context, tx *sql.Tx, query *vectors, segments []int, n, depth int) ([]scored, error) {
 	direction, ok := quantized.NewQuery(query.floats)
 	if !query.single || !ok {
-		list := v.documents(segments)
+		list := s.documents(segments)
 		if !query.single { // several vectors, which codes cannot be compared with
-			return list, v.exact(ctx, tx, query, list)
+			return list, s.exact(ctx, tx, query, list)
 		}
 		return list, nil // nothing is similar to a vector of zeros
 	}
 	sets := make([]*quantized.Set, len(segments))
 	for i, segment := range segments {
-		sets[i] = v.segments[segment].codes
+		sets[i] = s.segments[segment].codes
 	}
 	var allowed func(set, vector int) bool
-	if v.timed() {
-		allowed = func(set, vector int) bool { return v.document(segments[set], vector) }
+	if s.timed() {
+		allowed = func(set, vector int) bool { return s.document(segments[set], vector) }
 	}
 	candidates, err := quantized.Search(ctx, sets, direction, allowed, n, 2*depth) // so that level decides which are the last
 	if err != nil {
@@ -124,17 +124,17 @@ func (v *selection) nearest(ctx context.Context, tx *sql.Tx, query *vectors, seg
 	}
 	var best, rest []scored
 	for _, c := range candidates {
-		s := scored{at: v.first[segments[c.Set]] + int32(c.Vector), score: float64(c.Value)}
+		d := scored{at: s.first[segments[c.Set]] + int32(c.Vector), score: float64(c.Value)}
 		if c.Best {
-			best = append(best, s)
+			best = append(best, d)
 		} else {
-			rest = append(rest, s)
+			rest = append(rest, d)
 		}
 	}
-	if err := v.exact(ctx, tx, query, best); err != nil {
+	if err := s.exact(ctx, tx, query, best); err != nil {
 		return nil, err
 	}
-	return v.level(best, rest), nil
+	return s.level(best, rest), nil
 }
 
 // level appends rest to best. Equal vectors get equal scores, although their codes differ from

@@ -84,6 +84,7 @@ func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, er
 		return s.words(ctx, q.Text, q.Limit)
 	case video.RankVector:
 		return s.vectors(ctx, tx, q, q.Limit, q.Limit)
+	case video.RankHybrid:
 	}
 	n := depth
 	if q.Filter.PerVideo > 0 { // there are fewer hits to fuse, each of which costs more

@@ -33,35 +33,35 @@ func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
 
 // rankWords scores the documents that contain any phrase of the text by BM25. The frequency
 // of a phrase is that in the whole view.
-func (v *selection) rankWords(ctx context.Context, text string) ([]scored, error) {
+func (s *selection) rankWords(ctx context.Context, text string) ([]scored, error) {
 	phrases := terms.Query(text, maxPhrases)
-	if len(phrases) == 0 || v.size() == 0 {
+	if len(phrases) == 0 || s.size() == 0 {
 		return nil, nil
 	}
-	sums := v.scratch()
-	defer v.sums.Put(sums)
-	average := max(1, float64(v.terms)/float64(v.size()))
+	sums := s.scratch()
+	defer s.sums.Put(sums)
+	average := max(1, float64(s.terms)/float64(s.size()))
 	var found []postings.Match
 	total := 0
 	for _, p := range phrases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		found = v.find(p.Terms, found[:0])
+		found = s.find(p.Terms, found[:0])
 		n := float64(len(found))
-		rarity := math.Log(1 + (float64(v.size())-n+0.5)/(n+0.5))
+		rarity := math.Log(1 + (float64(s.size())-n+0.5)/(n+0.5))
 		for _, m := range found {
 			count, sum := float64(m.Count), &(*sums)[m.Doc]
 			if *sum == 0 {
 				total++
 			}
-			length := float64(v.lengths[m.Doc]) / average
+			length := float64(s.lengths[m.Doc]) / average
 			*sum += rarity * count * (termSaturation + 1) / (count + termSaturation*(1-lengthPenalty+lengthPenalty*length))
 		}
 	}
 	list := make([]scored, 0, total)
 	for at, sum := range *sums {
-		if sum > 0 && v.includes(int32(at)) {
+		if sum > 0 && s.includes(int32(at)) {
 			list = append(list, scored{int32(at), sum})
 		}
 	}

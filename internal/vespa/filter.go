@@ -25,13 +25,13 @@ func filter(q video.Query, exclude []edition, full map[video.ID]bool, parameters
 		parameters[fmt.Sprintf("x%d", i)] = string(v)
 		add("!(video_id contains @x%d)", i)
 	}
-	var any []string
+	var videos []string
 	for i, v := range q.Filter.Videos {
 		parameters[fmt.Sprintf("f%d", i)] = v
-		any = append(any, fmt.Sprintf("video_id contains @f%d", i))
+		videos = append(videos, fmt.Sprintf("video_id contains @f%d", i))
 	}
-	if len(any) > 0 {
-		add("(%s)", strings.Join(any, " or "))
+	if len(videos) > 0 {
+		add("(%s)", strings.Join(videos, " or "))
 	}
 	seconds := func(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 3, 64) }
 	if q.Filter.ToMS != 0 {

@@ -54,7 +54,7 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 	if err := workflows.Required("query", in.Query); err != nil {
 		return err
 	}
-	if err := in.Filter.Check(); err != nil {
+	if err := in.Check(); err != nil {
 		return err
 	}
 	return in.CheckCommon()

@@ -156,10 +156,11 @@ func search(ctx context.Context, index *vespa.Index, p video.Profile, docs []vid
 			return fmt.Errorf("rank %s: found %d of %d documents", rank, len(hits), len(docs))
 		}
 	}
+	filter := video.Filter{Videos: []string{string(docs[0].Video), "another"}, FromMS: 1500, ToMS: 1 << 30, PerVideo: 3}
 	for _, rank := range []video.Rank{video.RankBM25, video.RankHybrid, "bm25_no_description", "hybrid_binary_bm25"} {
 		if _, err := index.Search(ctx, video.Query{
 			Tenant: docs[0].Tenant, Profile: p.Name, Text: `Car "turns" OR 日本語 @tenant); -x`, Embedding: embedding(p, 3, 1000),
-			Limit: 10, Rank: rank,
+			Limit: 10, Rank: rank, Filter: filter,
 		}); err != nil {
 			return fmt.Errorf("rank %s: %w", rank, err)
 		}

@@ -105,6 +105,12 @@ docs: ## Write docs/reference from the code; a test fails when it is out of date
 bench: build tools ## Run the benchmarks and print the results relative to their targets
 	$(GO) test -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./...
 
+.PHONY: bench-peers
+bench-peers: build tools .tools/peers/.compiled ## Compare an ingest that is killed with a loop, asyncio, Ray Data and Prefect (6 minutes)
+	$(GO) build -o bin/simulated-endpoint ./docs/benchmarks/ingest
+	.tools/peers/bin/python docs/benchmarks/ingest/run.py bin/simulated-endpoint bin
+	.tools/peers/bin/python docs/benchmarks/ingest/plot.py
+
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
 PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 
@@ -209,6 +215,12 @@ internal/answer/zootest/servers/.venv/.compiled: internal/answer/zootest/servers
 	$(BIN)/uv venv -q --allow-existing -p trainer/.venv/bin/python $(@D)
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $(@D) $<
 	@trainer/.venv/bin/python -c '$(PURELIB)' > "$$($(@D)/bin/python -c '$(PURELIB)')/trainer.pth"
+	@touch $@
+
+.tools/peers/.compiled: docs/benchmarks/ingest/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing Ray Data and Prefect"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
 	@touch $@
 
 prompt/conformance/.venv/.compiled: prompt/conformance/requirements.txt | bin/.uv-$(UV_VERSION)

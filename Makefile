@@ -22,7 +22,7 @@ RACE := -race -gcflags=modernc.org/...=-d=checkptr=0 \
   $(foreach p,sqlite/lib libc/... memory,-gcflags=modernc.org/$p=-race=false)
 
 # The Python environments of the tests.
-ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance,$e/.venv/.compiled)
+ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance internal/ffmpeg/truth,$e/.venv/.compiled)
 
 # The folder with the videos of `make demo`; empty = it makes three clips.
 VIDEOS ?=
@@ -227,4 +227,10 @@ prompt/conformance/.venv/.compiled: prompt/conformance/requirements.txt | bin/.u
 	@echo "installing DSPy and Optuna"
 	$(BIN)/uv venv -q --allow-existing prompt/conformance/.venv
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p prompt/conformance/.venv prompt/conformance/requirements.txt
+	@touch $@
+
+internal/ffmpeg/truth/.venv/.compiled: internal/ffmpeg/truth/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing PyAV"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
 	@touch $@

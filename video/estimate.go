@@ -18,7 +18,7 @@ func (s Sampling) EstimateFrames(m Media) int {
 	case Segments:
 		step := float64(s.WindowMS - s.OverlapMS)
 		frames = math.Ceil(max(duration-float64(s.OverlapMS), 1) / step)
-	case Keyframes, Scene:
+	case Keyframes, Scene, Shots:
 		frames = 2 * math.Ceil(duration/float64(max(s.MaxGapMS, 1)))
 	case FixedRate:
 		rate := s.FPS

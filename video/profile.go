@@ -18,16 +18,17 @@ const (
 	Keyframes Strategy = "keyframes" // keyframes of the encoder, with a maximum gap
 	Scene     Strategy = "scene"     // the first frame of each shot, with a maximum gap
 	Segments  Strategy = "segments"  // the middle frame of each time window
+	Shots     Strategy = "shots"     // the best frame of each shot, long shots in parts
 )
 
 // Sampling is how frames are extracted. Zero values take the defaults of Normal. The
 // tags are the reference; see config.Schema.
 type Sampling struct {
-	Strategy       Strategy `json:"strategy" jsonschema:"fps: a fixed rate; keyframes: the encoder's, with a maximum gap; scene: the first frame of each shot; segments: stills of time windows"`
-	FPS            float64  `json:"fps,omitempty" jsonschema:"fps: frames per second (default 1)"`
+	Strategy       Strategy `json:"strategy" jsonschema:"fps: a fixed rate; keyframes: the encoder's, with a maximum gap; scene: the first frame of each shot; segments: stills of time windows; shots: the best still of each shot"`
+	FPS            float64  `json:"fps,omitempty" jsonschema:"fps: frames per second (default 1); shots: pictures per second that are compared (default 5)"`
 	MaxGapMS       int64    `json:"max_gap_ms,omitempty" jsonschema:"keyframes, scene: longest time without a frame, in milliseconds (default 10000)"`
 	SceneThreshold float64  `json:"scene_threshold,omitempty" jsonschema:"scene: change between shots, 0 to 1 (default 0.3)"`
-	WindowMS       int64    `json:"window_ms,omitempty" jsonschema:"segments: length of a window in milliseconds (default 30000)"`
+	WindowMS       int64    `json:"window_ms,omitempty" jsonschema:"segments: length of a window in milliseconds; shots: longest part of a shot (default 30000)"`
 	OverlapMS      int64    `json:"overlap_ms,omitempty" jsonschema:"segments: overlap of windows in milliseconds (default 0)"`
 	Stills         int      `json:"stills,omitempty" jsonschema:"segments: evenly spaced stills per window, for models that look at a clip (default the middle frame only)"`
 	MaxFrames      int      `json:"max_frames,omitempty" jsonschema:"maximum number of frames; a cut is reported (default 20000)"`
@@ -123,6 +124,9 @@ func LocalPreview() Profile {
 func (p Profile) Normal() Profile {
 	s := &p.Sampling
 	setDefault(&s.Strategy, FixedRate)
+	if s.Strategy == Shots {
+		setDefault(&s.FPS, 5)
+	}
 	setDefault(&s.FPS, 1)
 	setDefault(&s.MaxGapMS, 10_000)
 	setDefault(&s.SceneThreshold, 0.3)

@@ -106,6 +106,7 @@ type Extraction struct {
 	Frames       int    `json:"frames"`                  // kept
 	Chunks       int    `json:"chunks"`                  // of the profile's chunk size
 	Duplicates   int    `json:"duplicates,omitempty"`    // dropped: looked like the last kept frame
+	Blank        int    `json:"blank,omitempty"`         // shots: left out, because all of their pictures are plain, blurred or test pictures
 	Capped       bool   `json:"capped,omitempty"`        // max_frames cut the rest off
 	DecodeErrors int    `json:"decode_errors,omitempty"` // damaged places that were skipped
 	DurationMS   int64  `json:"duration_ms"`             // measured: end of the last decoded frame

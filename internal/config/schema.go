@@ -25,7 +25,7 @@ func Schema() (*jsonschema.Schema, error) {
 		reflect.TypeFor[Kind]():             enum(kinds()...),
 		reflect.TypeFor[video.Of]():         enum(video.OfCaption, video.OfFrame, video.OfSegment),
 		reflect.TypeFor[video.Keep]():       enum(video.KeepFloat, video.KeepBFloat16, video.KeepBits),
-		reflect.TypeFor[video.Strategy]():   enum(video.FixedRate, video.Keyframes, video.Scene, video.Segments),
+		reflect.TypeFor[video.Strategy]():   enum(video.FixedRate, video.Keyframes, video.Scene, video.Segments, video.Shots),
 	}
 	options := &jsonschema.ForOptions{TypeSchemas: known}
 	object, err := jsonschema.For[role](options)

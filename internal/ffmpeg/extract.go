@@ -47,6 +47,7 @@ type extractor struct {
 	damage  packets.Spans
 	damaged int // pictures of damage
 
+	shots   shots
 	windows []sample // segments: not yet known to be over
 	opened  int64    // segments with stills: start of the next window
 	sound   soundWriter
@@ -157,7 +158,7 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 	}
 	out := video.Extraction{
 		Unsandboxed: !x.tool.config.Sandbox.Protection().Bubblewrap,
-		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, FrameBytes: x.keeper.bytes,
+		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, Blank: x.shots.blank, FrameBytes: x.keeper.bytes,
 		Capped: capped, DecodeErrors: max(x.main.said.total(), x.damaged), DurationMS: x.endMS,
 	}
 	if x.refused != nil && out.DecodeErrors == 0 {
@@ -182,6 +183,9 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 			x.sampled = s.ptsMS
 			return x.keeper.add(s)
 		}
+	case x.sampling.Strategy == video.Shots:
+		x.shots = shots{windowMS: x.sampling.WindowMS, emit: x.shot}
+		return x.shots.add
 	case x.sampling.Strategy == video.Segments:
 		if x.sampling.Stills > 1 {
 			return x.still
@@ -201,6 +205,8 @@ func (x *extractor) finish(ctx context.Context) error {
 	switch {
 	case x.sampling.Strategy == video.Keyframes && !x.whole:
 		err = x.lastGap(ctx)
+	case x.sampling.Strategy == video.Shots:
+		err = x.shots.finish(x.endMS, x.keeper.frames)
 	case x.sampling.Strategy == video.Segments:
 		err = x.lastWindows(ctx, x.endMS)
 	default: // all is known

@@ -97,13 +97,15 @@ func (x *extractor) between(until int64) func(sample) error {
 }
 
 // lastGap looks behind the last key frame. The main pass decoded nothing there,
-// so that the end is known only if the container is sound and gives it.
+// so that the end is known by the packets, if the stream is sound.
 func (x *extractor) lastGap(ctx context.Context) error {
 	if x.main.line.count == 0 {
 		return nil
 	}
-	if sound := x.main.said.total() == 0 && x.refused == nil; sound && x.media.DurationMS > x.sampled {
-		x.endMS = x.media.DurationMS
+	times := x.table.Times
+	if n := len(times); x.main.said.total() == 0 && x.refused == nil && n > 1 && times[n-1] >= x.sampled {
+		line := timeline{last: times[n-1], step: times[n-1] - times[n-2], count: n}
+		x.endMS = max(line.end(x.media), x.sampled+1)
 		return x.fillGap(ctx, x.endMS)
 	}
 	gap := x.sampling.MaxGapMS

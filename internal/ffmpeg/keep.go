@@ -20,6 +20,7 @@ type sample struct {
 	jpeg  []byte
 	small small
 
+	shot   int      // the number of the shot, from 1; 0 = cuts are counted here
 	stills []sample // segments with stills: all of the window
 }
 
@@ -54,6 +55,9 @@ func (k *keeper) add(s sample) error {
 			k.shot++
 		}
 	}
+	if s.shot > 0 {
+		k.shot = s.shot - 1
+	}
 	gap := s.ptsMS - k.afterMS // to the sample before, and likely to the next one
 	first := k.before == nil
 	k.before, k.afterMS = s.small, s.ptsMS
@@ -82,7 +86,7 @@ func (k *keeper) duplicate(s sample, hash uint64, gap int64) bool {
 	if since <= 0 {
 		return true // another picture of the same millisecond
 	}
-	return k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
+	return k.sampling.Strategy != video.Shots && k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
 		alike(s.small, k.kept, hash, k.hash, k.sampling.DedupDistance)
 }
 

@@ -142,7 +142,7 @@ func (x *extractor) once(ctx context.Context, p *pass, sound *soundWriter) error
 	defer cancel(nil)
 	watch := newStopwatch(limit, func() { cancel(sandbox.ErrWall) })
 	defer watch.stop()
-	p.said = &complaints{sound: p.chosen.Audio}
+	p.said = &complaints{sound: p.chosen.Audio, keys: p.keys}
 	files := []*os.File{x.file}
 	var soundOut, soundIn *os.File
 	if p.audio {

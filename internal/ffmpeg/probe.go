@@ -114,7 +114,22 @@ func (p probed) media(s video.Sampling) (video.Media, tracks.Chosen, error) {
 	if chosen.Audio != nil {
 		m.AudioCodec = plain(chosen.Audio.Codec)
 	}
+	m.DurationMS = length(m, chosen.Video)
 	return m, chosen, describe(chosen.Video, &m)
+}
+
+// length is the duration without the time before the start. Matroska, ASF and MP4 count theirs
+// from 0, wherever the video begins; of MP4, the stream tells.
+func length(m video.Media, s tracks.Stream) int64 {
+	name, _, _ := strings.Cut(m.Format, ",")
+	fromZero := name == "matroska" || name == "asf"
+	if own := milliseconds(s.Duration); name == "mov" && own > 0 {
+		fromZero = m.DurationMS >= own+m.StartMS-1
+	}
+	if fromZero && m.DurationMS > m.StartMS {
+		return m.DurationMS - m.StartMS
+	}
+	return m.DurationMS
 }
 
 // describe fills in what the video stream says and refuses what cannot be decoded.

@@ -62,6 +62,7 @@ func playlist(head []byte) bool {
 type complaints struct {
 	sound *tracks.Stream // whose errors do not damage pictures; nil = none. Set before the start
 
+	keys    bool // only key frames are decoded: some decoders refuse the others with an error
 	mu      sync.Mutex
 	count   int
 	damage  int // complaints that can be about pictures
@@ -89,7 +90,7 @@ func (c *complaints) add(line string) {
 		}
 		return
 	}
-	if muxerContext.MatchString(line) {
+	if muxerContext.MatchString(line) || c.keys && strings.HasSuffix(strings.TrimSpace(line), ": Operation not permitted") {
 		return
 	}
 	ofSound := c.ofSound(line)

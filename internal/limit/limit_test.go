@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"container/heap"
 	"math"
 	"math/rand/v2"
@@ -17,9 +18,11 @@ type service struct {
 	refuses bool
 	sigma   float64
 	factor  float64 // of latency; 0 = 1
+	load    int     // so many calls at once double the latency; 0 = calls do not slow each other down
 	random  *rand.Rand
 
 	now    time.Duration
+	begun  int
 	busy   int
 	queue  []*simulated
 	events events
@@ -27,16 +30,19 @@ type service struct {
 
 type simulated struct {
 	at   time.Duration // when it ends
+	turn int           // of calls that end at the same time, the first one to begin ends first
 	done func(Outcome)
 	out  Outcome
 }
 
 type events []*simulated
 
-func (e events) Len() int           { return len(e) }
-func (e events) Less(i, j int) bool { return e[i].at < e[j].at }
-func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)        { *e = append(*e, x.(*simulated)) }
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].turn < e[j].turn
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(*simulated)) }
 func (e *events) Pop() any {
 	old := *e
 	x := old[len(old)-1]
@@ -45,11 +51,16 @@ func (e *events) Pop() any {
 }
 
 func (s *service) latency() time.Duration {
-	return time.Duration(max(s.factor, 1) * 2e9 * math.Exp(s.sigma*s.random.NormFloat64()))
+	factor := cmp.Or(s.factor, 1)
+	if s.load > 0 {
+		factor *= 1 + float64(s.busy)/float64(s.load)
+	}
+	return time.Duration(factor * 2e9 * math.Exp(s.sigma*s.random.NormFloat64()))
 }
 
 func (s *service) call(done func(Outcome)) {
-	c := &simulated{done: done}
+	s.begun++
+	c := &simulated{done: done, turn: s.begun}
 	switch {
 	case s.busy < s.slots:
 		s.busy++
@@ -145,13 +156,13 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// TestDoublesEveryRoundTrip: where all calls take equally long, each round trip
-// says enough to double.
-func TestDoublesEveryRoundTrip(t *testing.T) {
+// TestGrowsEveryRoundTrip: where all calls take equally long, each round trip says enough for the
+// next step.
+func TestGrowsEveryRoundTrip(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
 	l := New(Options{Now: func() time.Time { return now }})
-	for _, want := range []int{4, 8, 16, 32} {
+	for _, want := range []int{16, 32, 48, 72, 108} {
 		require.Equal(t, want, l.Limit())
 		var calls []func(Outcome)
 		for range want {

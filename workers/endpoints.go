@@ -1,12 +1,13 @@
 package main
 
 import (
-	"strings"
+	"cmp"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/internal/limit/memory"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/parameters"
 )
@@ -14,24 +15,20 @@ import (
 // modelServers groups endpoints by server, which is an address and a key. All models and
 // stages that use a server share its concurrency limit.
 type modelServers struct {
-	limits map[string]*limit.Limit     // by server
-	byCall map[string]string           // server by kind and model of a call
-	params map[string]*params.Endpoint // parameters that models refuse, by endpoint
-	memory *params.Memory              // of these
-}
-
-// serverOf identifies the server of an endpoint. It omits /v1, because a server can have
-// OpenAI's protocol at /v1 and other protocols at other paths.
-func serverOf(e config.Endpoint) string {
-	return strings.TrimSuffix(strings.TrimSuffix(e.URL, "/"), "/v1") + " " + e.KeyVariable
+	limits  map[string]*limit.Limit     // by server
+	byCall  map[string]string           // server by kind and model of a call
+	params  map[string]*params.Endpoint // parameters that models refuse, by endpoint
+	memory  *params.Memory              // of these
+	learned *memory.Memory              // of limits
 }
 
 func serversOf(c config.Config) modelServers {
-	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}, memory: &params.Memory{}}
+	s := modelServers{limits: map[string]*limit.Limit{}, byCall: map[string]string{}, memory: &params.Memory{}, learned: memory.New()}
 	s.params = parameters.Of(c, s.memory)
-	options := map[string]limit.Options{}
+	options, names := map[string]limit.Options{}, map[string]string{}
 	add := func(e config.Endpoint) {
-		id := serverOf(e)
+		id := e.Server()
+		names[id] = cmp.Or(names[id], e.Name)
 		o, known := options[id]
 		if e.Kind == config.Transcriptions {
 			o.Start = 2 // an audio segment is ten minutes long
@@ -45,7 +42,7 @@ func serversOf(c config.Config) modelServers {
 	}
 	serves := func(kind, model string, e config.Endpoint) {
 		if _, taken := s.byCall[kind+" "+model]; !taken { // the first endpoint takes precedence
-			s.byCall[kind+" "+model] = serverOf(e)
+			s.byCall[kind+" "+model] = e.Server()
 		}
 	}
 	for _, e := range c.Endpoints {
@@ -72,12 +69,21 @@ func serversOf(c config.Config) modelServers {
 	}
 	for id, o := range options {
 		s.limits[id] = limit.New(o)
+		s.learned.Add(id, names[id], s.limits[id])
 	}
 	return s
 }
 
 // limit returns the concurrency limit of the server of an endpoint.
-func (s modelServers) limit(e config.Endpoint) *limit.Limit { return s.limits[serverOf(e)] }
+func (s modelServers) limit(e config.Endpoint) *limit.Limit { return s.limits[e.Server()] }
+
+// called returns the server of a call that is about to be made. Its limit then starts with what
+// was learned before.
+func (s modelServers) called(c video.PaidCall) string {
+	id := s.of(c)
+	s.learned.Called(id, c.Model)
+	return id
+}
 
 // of returns the server of a call.
 func (s modelServers) of(c video.PaidCall) string {

@@ -103,6 +103,9 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	if err := group.Wait(); err != nil {
 		out = append(out, verdict("endpoints", "", err))
 	}
+	if err := h.servers.learned.Err(); err != nil {
+		out = append(out, activities.HealthCheck{Part: "learned limits", Status: statusWarn, Detail: err.Error()})
+	}
 	if err := h.servers.memory.Err(); err != nil {
 		out = append(out, activities.HealthCheck{Part: "refused parameters", Status: statusWarn, Detail: err.Error()})
 	}

@@ -77,6 +77,8 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	a.Store = activities.Confined(store)
 	h.servers.memory.Store = store
+	h.servers.learned.Open(store)
+	h.opened.add(h.servers.learned.Close)
 	if h.parts.have(partPreview) {
 		if err := h.preview(ctx); err != nil {
 			return implementations{}, err
@@ -102,7 +104,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return implementations{}, err
 		}
-		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.of, Spread: spread})
+		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.called, Spread: spread})
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
 	}

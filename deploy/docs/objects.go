@@ -60,6 +60,9 @@ func objects(c *comments) ([]byte, error) {
 		{"Endpoints", "internal/answer/params", [][2]string{
 			{"Prefix", string(tenant.Default) + "/parameters/<hash of URL and model>/<parameter>.json"},
 		}},
+		{"Concurrency limits", "internal/limit/memory", [][2]string{
+			{"Prefix", string(tenant.Default) + "/limits/<hash of server and model>/<process>.json"},
+		}},
 	} {
 		m.heading(2, group.title)
 		var rows [][]string

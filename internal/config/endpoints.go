@@ -58,6 +58,13 @@ type Endpoint struct {
 	Omit                []string          `json:"omit,omitempty"`                  // parameters that are null in the file: they are not sent
 }
 
+// Server identifies the server of an endpoint: its address and its key. Endpoints of the same server
+// share its concurrency. It omits /v1, because a server can have OpenAI's protocol at /v1 and other
+// protocols at other paths.
+func (e Endpoint) Server() string {
+	return strings.TrimSuffix(strings.TrimSuffix(e.URL, "/"), "/v1") + " " + e.KeyVariable
+}
+
 // served is the server's name of a model.
 func (e Endpoint) served(model string) string { return cmp.Or(e.Names[model], model) }
 

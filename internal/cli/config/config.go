@@ -1,6 +1,6 @@
 // Package config is the part of the command line that writes a first configuration, and
 // shows and checks the current one. It reads the same configuration as workers, and from the
-// store only what models have refused. It opens no index or endpoint.
+// store only what workers have learned about models. It opens no index or endpoint.
 package config
 
 import (
@@ -43,10 +43,10 @@ type shown struct {
 	config.Config
 	ActiveProfile string          `json:"active_profile"`
 	Requests      []modelRequests `json:"requests"`                 // by endpoint and model
-	RequestsError string          `json:"requests_error,omitempty"` // why what models have refused cannot be read
+	RequestsError string          `json:"requests_error,omitempty"` // why what workers have learned cannot be read
 }
 
-// patience limits the time for reading what models have refused.
+// patience limits the time for reading what workers have learned.
 const patience = 15 * time.Second
 
 func (a app) showCommand() *cobra.Command {
@@ -56,7 +56,8 @@ func (a app) showCommand() *cobra.Command {
 		Long: `Show prints the current settings, defaults included and secrets omitted.
 
 Under "requests" it lists for each endpoint and model which parameters are sent, which are not and
-why, and what the model has refused since when. That is read from the object store.`,
+why, and what the model has refused since when. "limit" is how many concurrent calls its server takes,
+if workers have discovered it: they start with it. Both are read from the object store.`,
 		Example: "  cogflow config show --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,8 +68,8 @@ why, and what the model has refused since when. That is read from the object sto
 			out := shown{Config: c.Redacted(), ActiveProfile: c.Active()}
 			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 			defer cancel()
-			learned, failed := a.learned(ctx, c)
-			out.Requests = requests(c, learned)
+			recall, failed := a.recall(ctx, c)
+			out.Requests = requests(c, recall)
 			if err := failed(); err != nil {
 				out.RequestsError = safetext.Line(strings.ReplaceAll(err.Error(), c.Store, out.Store), safetext.MaxMessage)
 			}

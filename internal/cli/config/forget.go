@@ -5,11 +5,13 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/limit/memory"
 )
 
 // forgotten is the output of `config forget --json`.
 type forgotten struct {
 	Forgotten []params.Refusal `json:"forgotten"`
+	Limits    []memory.Record  `json:"limits"`
 }
 
 func (a app) forgetCommand() *cobra.Command {
@@ -17,9 +19,11 @@ func (a app) forgetCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "forget",
-		Short: "Forget which parameters models have refused",
+		Short: "Forget which parameters models have refused, and how many calls servers take",
 		Long: `Workers omit a parameter that a model has refused, such as temperature, for a day. Forget makes
-them send it again within a minute. "cogflow config show" lists what is omitted.`,
+them send it again within a minute. Workers also start with the number of concurrent calls that
+they have learned for a server. Forget makes them discover it again; with --parameter it does not.
+"cogflow config show" lists both.`,
 		Example: "  cogflow config forget --model o-large\n  cogflow config forget --endpoint main --parameter temperature\n  cogflow config forget --all",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,16 +38,25 @@ them send it again within a minute. "cogflow config show" lists what is omitted.
 			removed, err := params.Forget(cmd.Context(), store, func(r params.Refusal) bool {
 				return is(endpoint, r.Endpoint) && is(model, r.Model) && is(parameter, r.Parameter)
 			})
+			var limits []memory.Record
+			if err == nil && parameter == "" {
+				limits, err = memory.Forget(cmd.Context(), store, func(r memory.Record) bool {
+					return is(endpoint, r.Endpoint) && is(model, r.Model)
+				})
+			}
 			if err != nil {
 				return err
 			}
 			if a.JSON {
-				return a.PrintJSON(forgotten{Forgotten: append([]params.Refusal{}, removed...)})
+				return a.PrintJSON(forgotten{append([]params.Refusal{}, removed...), append([]memory.Record{}, limits...)})
 			}
 			for _, r := range removed {
 				a.Say("%s, %s: %s is sent again", r.Endpoint, r.Model, r.Parameter)
 			}
-			if len(removed) == 0 {
+			for _, r := range limits {
+				a.Say("%s, %s: the limit of %d calls is discovered again", r.Endpoint, r.Model, r.Limit)
+			}
+			if len(removed)+len(limits) == 0 {
 				a.Say("Nothing to forget.")
 			}
 			return nil

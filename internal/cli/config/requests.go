@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/answer/params"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/limit/memory"
 	"github.com/cogniverse/cogflow/prompt/python"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
@@ -22,8 +23,18 @@ import (
 type modelRequests struct {
 	Endpoint string    `json:"endpoint"`
 	Model    string    `json:"model"`
-	Refused  []refused `json:"refused"` // what the model has refused, and all workers omit
+	Refused  []refused `json:"refused"`         // what the model has refused, and all workers omit
+	Limit    *learned  `json:"limit,omitempty"` // concurrent calls of its server, as far as workers have learned it
 	Uses     []use     `json:"uses"`
+}
+
+// learned is a discovered limit, with which workers start.
+type learned struct {
+	Calls     int       `json:"calls"`     // of all processes together
+	Processes int       `json:"processes"` // that called the server when it was learned
+	Latency   float64   `json:"latency_s"` // of a call that does not queue
+	Last      time.Time `json:"last"`      // when it was confirmed
+	Expires   time.Time `json:"expires"`
 }
 
 // refused is a parameter that a model has refused.
@@ -48,14 +59,30 @@ const (
 	byDialect = "Anthropic has no such parameter"
 )
 
-// requests lists the models of all endpoints. learned returns what a model has refused.
-func requests(c config.Config, learned func(e config.Endpoint, model string) []params.Refusal) []modelRequests {
+// remembered is what the object store has about a model.
+type remembered struct {
+	refused []params.Refusal
+	limits  []memory.Record
+}
+
+// limit returns the limit with which workers start; nil = none, or it is configured.
+func (r remembered) limit(e config.Endpoint) *learned {
+	newest, _, ok := memory.Newest(r.limits, "", time.Now())
+	if !ok || e.MaxInFlight > 0 {
+		return nil
+	}
+	return &learned{newest.Total(), newest.Processes, newest.Latency, newest.Last, newest.Expires()}
+}
+
+// requests lists the models of all endpoints. recall returns what is remembered about a model.
+func requests(c config.Config, recall func(e config.Endpoint, model string) remembered) []modelRequests {
 	out := []modelRequests{}
 	for _, e := range slices.Concat(c.Endpoints, c.Optimize.Endpoints) {
 		for _, model := range e.Models {
-			one := modelRequests{Endpoint: e.Name, Model: model, Refused: []refused{}, Uses: []use{}}
+			known := recall(e, model)
+			one := modelRequests{Endpoint: e.Name, Model: model, Refused: []refused{}, Limit: known.limit(e), Uses: []use{}}
 			var omit params.Set
-			for _, r := range learned(e, model) {
+			for _, r := range known.refused {
 				p, _ := params.Named(r.Parameter)
 				omit |= p
 				one.Refused = append(one.Refused, refused{r.Parameter, r.Since, r.Last, r.Again(), safetext.Line(r.Message, safetext.MaxReason)})
@@ -215,11 +242,11 @@ func described(full chat.Request, omit params.Set, not map[string]string) use {
 	return use{Sent: sent, NotSent: not}
 }
 
-// learned returns what models have refused, from the object store. It creates no store.
-func (a app) learned(ctx context.Context, c config.Config) (func(config.Endpoint, string) []params.Refusal, func() error) {
+// recall returns what workers have learned about models, from the object store. It creates no store.
+func (a app) recall(ctx context.Context, c config.Config) (func(config.Endpoint, string) remembered, func() error) {
 	var failed error
 	gone := false // the store does not answer
-	none := func(config.Endpoint, string) []params.Refusal { return nil }
+	none := func(config.Endpoint, string) remembered { return remembered{} }
 	done := func() error { return failed }
 	if u, err := url.Parse(c.Store); err == nil && u.Scheme == "file" {
 		if _, err := os.Stat(u.Path); errors.Is(err, fs.ErrNotExist) {
@@ -234,13 +261,18 @@ func (a app) learned(ctx context.Context, c config.Config) (func(config.Endpoint
 		failed = err
 		return none, done
 	}
-	return func(e config.Endpoint, model string) []params.Refusal {
+	return func(e config.Endpoint, model string) (known remembered) {
 		if gone {
-			return nil
+			return known
 		}
-		all, err := params.Read(ctx, store, e.URL, model)
+		var err error
+		known.refused, err = params.Read(ctx, store, e.URL, model)
 		failed = errors.Join(failed, err)
-		gone = err != nil && len(all) == 0
-		return all
+		if gone = err != nil && len(known.refused) == 0; gone {
+			return known
+		}
+		known.limits, err = memory.Read(ctx, store, e.Server(), model)
+		failed = errors.Join(failed, err)
+		return known
 	}, done
 }

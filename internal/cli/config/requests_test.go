@@ -1,11 +1,14 @@
 package config_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/config"
 	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/internal/limit/memory"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -71,15 +75,24 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, map[string]string{"temperature": "refused by the model", "max_tokens": "refused by the model", "json_schema": "refused by the model"}, after["m"].Uses[3].NotSent)
 	require.Empty(t, after["n"].Refused)
 
+	remember(t, store, "http://127.0.0.1:9 ", "m", "n")
+	require.Equal(t, 80, show()["m"].Limit.Calls)
+	require.Equal(t, 2, show()["m"].Limit.Processes)
+	require.WithinDuration(t, time.Now().Add(7*24*time.Hour), show()["m"].Limit.Expires, time.Hour)
+	require.Nil(t, show()["e"].Limit)
+
 	code, _ := run("config", "forget")
 	require.Equal(t, cli.ExitUsage, code)
 	code, out := run("config", "forget", "--model", "m", "--parameter", "temperature")
 	require.Equal(t, cli.ExitDone, code)
 	require.Equal(t, "main, m: temperature is sent again\n", out)
 	require.Len(t, show()["m"].Refused, 2)
+	_, out = run("config", "forget", "--model", "n")
+	require.Equal(t, "main, n: the limit of 40 calls is discovered again\n", out)
 	code, out = run("config", "forget", "--all", "--json")
 	require.Equal(t, cli.ExitDone, code)
 	require.Len(t, clitest.Decode[config.Forgotten](t, out).Forgotten, 2)
+	require.Len(t, clitest.Decode[config.Forgotten](t, out).Limits, 1)
 	_, out = run("config", "forget", "--all")
 	require.Equal(t, "Nothing to forget.\n", out)
 	require.Equal(t, before, show())
@@ -102,6 +115,21 @@ func learn(t *testing.T, dir, url string, refused ...params.Set) {
 			}
 			return "", p, fault.New(fault.Input, "ask", "", "status 400: "+name+" is not supported")
 		})
+		require.NoError(t, err)
+	}
+}
+
+// remember stores what a worker learns of a server.
+func remember(t *testing.T, dir, server string, models ...string) {
+	t.Helper()
+	store, err := blob.Open(t.Context(), "file://"+dir)
+	require.NoError(t, err)
+	for _, m := range models {
+		text, err := json.Marshal(memory.Record{
+			Endpoint: "main", Model: m, Process: "p", Limit: 40, Processes: 2, Latency: 1.5, Since: time.Now(), Last: time.Now(),
+		})
+		require.NoError(t, err)
+		_, err = store.Put(t.Context(), memory.Prefix(server, m)+"p.json", bytes.NewReader(text))
 		require.NoError(t, err)
 	}
 }

@@ -66,6 +66,8 @@ type Server struct {
 	refuse   bool                 // beyond the slots: 429 instead of a queue
 	refused  map[string]bool      // captions of pictures that make a batch fail with 400
 	calls    int                  // that arrived
+	open     int                  // that have no answer yet
+	peak     int                  // maximum of open
 	answered map[string]int       // captions given, by picture
 	prompts  []string
 }
@@ -114,6 +116,19 @@ func (s *Server) Calls() int {
 	return s.calls
 }
 
+// Peak returns how many calls were open at once, at most.
+func (s *Server) Peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peak
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+}
+
 // Prompts lists the received prompts.
 func (s *Server) Prompts() []string {
 	s.mu.Lock()
@@ -156,6 +171,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault, slots, latency, refuse := s.arrive()
+	defer s.leave()
 	if slots != nil {
 		if refuse {
 			select {
@@ -184,6 +200,8 @@ func (s *Server) arrive() (Fault, chan struct{}, func() time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
+	s.open++
+	s.peak = max(s.peak, s.open)
 	fault := None
 	if len(s.script) > 0 {
 		fault, s.script = s.script[0], s.script[1:]

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -71,3 +72,23 @@ func (g *Group) Go(do func() error) { g.group().Go(func() error { return Try(do)
 
 // Wait waits for all functions and returns the first error.
 func (g *Group) Wait() error { return g.group().Wait() }
+
+// Each runs do for all items concurrently and returns the first error. After an error
+// nothing new is started, but what runs may finish.
+func Each[T any](items []T, do func(T) error) error {
+	var group Group
+	var failed atomic.Bool
+	for _, item := range items {
+		group.Go(func() error {
+			if failed.Load() {
+				return nil
+			}
+			err := Try(func() error { return do(item) })
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}

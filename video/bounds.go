@@ -2,6 +2,7 @@ package video
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -21,6 +22,15 @@ func CutURI(uri string) string {
 	const mark = "…"
 	text := strings.ToValidUTF8(uri[:MaxURI], "")
 	return text + strings.Repeat(mark, (MaxURI-len(text))/len(mark)+1)
+}
+
+// IsSound reports whether a URI has the name of a file that has only sound.
+func IsSound(uri string) bool {
+	switch strings.ToLower(path.Ext(uri)) {
+	case ".aac", ".aif", ".aiff", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba", ".wma":
+		return true
+	}
+	return false
 }
 
 // Defaults of a describe stage.

@@ -29,6 +29,14 @@ func (p Profile) Check() error {
 	return nil
 }
 
+// CheckMedia refuses a file in which a profile finds nothing to search.
+func (p Profile) CheckMedia(m Media) error {
+	if m.AudioOnly() && p.Transcribe.Model == "" {
+		return p.bad("the file has sound and no pictures, and the profile does not transcribe: set transcribe, or use another profile")
+	}
+	return nil
+}
+
 func (p Profile) bad(reason string) error {
 	return fault.New(fault.Input, "check profile", p.Name, reason)
 }

@@ -2,8 +2,18 @@ package video
 
 import "github.com/cogniverse/cogflow/tenant"
 
-// Document is one searchable row: a frame or segment with its caption and
-// embedding. ID is deterministic, so a repeated upsert changes nothing.
+// Kind says what a document is about.
+type Kind string
+
+// The kinds of documents.
+const (
+	FrameDocument  Kind = "frame"  // a frame or a segment; also the meaning of an empty kind
+	SpeechDocument Kind = "speech" // a passage of speech in a video
+	AudioDocument  Kind = "audio"  // a passage of speech in a file without pictures
+)
+
+// Document is one searchable row: a frame or segment with its caption, or a passage of
+// speech, and its embedding. ID is deterministic, so a repeated upsert changes nothing.
 type Document struct {
 	ID           string      `json:"id"`
 	Tenant       tenant.ID   `json:"tenant"`
@@ -12,13 +22,15 @@ type Document struct {
 	Generation   Fingerprint `json:"generation"`
 	URI          string      `json:"uri"`
 	Name         string      `json:"name"`
+	Kind         Kind        `json:"kind,omitempty"` // empty = frame
 	PTSMS        int64       `json:"pts_ms"`
 	StartMS      int64       `json:"start_ms"`
 	EndMS        int64       `json:"end_ms"`
 	Caption      string      `json:"caption"`
 	OnScreenText string      `json:"on_screen_text,omitempty"`
 	Transcript   string      `json:"transcript,omitempty"`
-	FrameKey     string      `json:"frame_key"` // object key of the JPEG
+	Language     string      `json:"language,omitempty"` // of the speech, ISO 639-1; empty = unknown
+	FrameKey     string      `json:"frame_key"`          // object key of the JPEG; of a passage that of the frame that is shown then, empty = none
 	Preview      bool        `json:"preview,omitempty"`
 	Multi        bool        `json:"multi,omitempty"` // one vector per patch or token; see Stage
 	Embedding    Embedding   `json:"-"`
@@ -67,12 +79,18 @@ type Hit struct {
 	Video    ID      `json:"video"`                    // SHA-256 of the content
 	URI      string  `json:"uri"`                      // where the video was ingested from
 	Name     string  `json:"name"`                     // file name
-	PTSMS    int64   `json:"pts_ms"`                   // timestamp of the frame, in milliseconds
+	Kind     Kind    `json:"kind"`                     // "frame", or for a passage of speech "speech", or "audio" in a file without pictures
+	PTSMS    int64   `json:"pts_ms"`                   // timestamp of the frame or start of the passage, in milliseconds
 	StartMS  int64   `json:"start_ms"`                 // start of the time range, in milliseconds
 	EndMS    int64   `json:"end_ms"`                   // end of the time range, in milliseconds
 	Score    float64 `json:"score"`                    // comparable within one answer only
 	Caption  string  `json:"caption"`                  // text of the describer
 	OnScreen string  `json:"on_screen_text,omitempty"` // text read in the frame
-	FrameKey string  `json:"frame_key"`                // key of the frame in the object store
-	Preview  bool    `json:"preview"`                  // true if a preview model wrote the caption
+	// Transcript is what is said: of a passage its words, of a frame that an earlier build indexed
+	// the speech of its time.
+	Transcript string   `json:"transcript,omitempty"`
+	Language   string   `json:"language,omitempty"` // of the speech, ISO 639-1; empty = unknown
+	Matched    []string `json:"matched,omitempty"`  // fields with a word of the query: caption, on_screen_text, transcript, name; none = found by its embedding
+	FrameKey   string   `json:"frame_key"`          // key of the frame in the object store
+	Preview    bool     `json:"preview"`            // true if a preview model wrote the caption
 }

@@ -6,9 +6,12 @@ import "math"
 const assumedDurationMS = 60_000
 
 // EstimateFrames is the maximum number of frames that sampling takes from a video, before
-// near-duplicates are dropped. For keyframes and scenes the content decides: the maximum
+// near-duplicates are dropped; 0 = it has no pictures. For keyframes and scenes the content decides: the maximum
 // gap gives the minimum, and twice that is assumed.
 func (s Sampling) EstimateFrames(m Media) int {
+	if m.AudioOnly() {
+		return 0
+	}
 	duration := float64(m.DurationMS)
 	if duration <= 0 {
 		duration = assumedDurationMS

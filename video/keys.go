@@ -36,6 +36,9 @@ func AudioKey(prefix string, piece int) string {
 	return fmt.Sprintf("%saudio-%06d.flac", prefix, piece)
 }
 
+// SubtitlesKey holds the Transcript that the container had as subtitles.
+func SubtitlesKey(prefix string) string { return prefix + "subtitles.json" }
+
 // ChunkKey holds the Chunk with the given index.
 func ChunkKey(prefix string, index int) string {
 	return fmt.Sprintf("%schunk-%06d.json", prefix, index)
@@ -75,6 +78,10 @@ func (p Profile) UnusableKey(prefix, kind string, chunk int) string {
 	return prefix + "unusable-" + strings.TrimPrefix(p.RefusedKey("", kind, chunk), "refused-")
 }
 
+// OfPassages is the kind of refusals of passages of speech by an embedder. The ledger does
+// not use it.
+const OfPassages = "embed-passages"
+
 // OfTexts is the kind of refusals of captions by an embedder, which depend on the describer
 // as well. The ledger does not use it.
 const OfTexts = "embed-captions"
@@ -85,12 +92,20 @@ func (p Profile) RefusedPrefix(prefix, kind string) string {
 	switch kind {
 	case KindEmbed:
 		parts = append(p.Embed.embeddingParts(), string(p.Embed.Of))
+	case OfPassages:
+		parts = append(p.Transcribe.transcriptParts(), p.Embed.embeddingParts()...)
 	case OfTexts:
 		parts = append(parts, p.Embed.embeddingParts()...)
 	case KindTranscribe:
 		parts = p.Transcribe.transcriptParts()
 	}
 	return fmt.Sprintf("%srefused-%s-%s-", prefix, kind, NewFingerprint(kind, parts...)[:16])
+}
+
+// PassagesKey holds the passages of speech of a video that have an embedding.
+func (p Profile) PassagesKey(prefix string) string {
+	parts := append(p.Transcribe.transcriptParts(), p.Embed.embeddingParts()...)
+	return fmt.Sprintf("%spassages-%s.json", prefix, NewFingerprint("passages", parts...)[:16])
 }
 
 // TranscriptKey holds one Transcript.

@@ -18,6 +18,7 @@ type Call struct {
 type Spend struct {
 	Calls        int   `json:"calls"`              // started; calls without a request do not count
 	Describe     int   `json:"describe,omitempty"` // of them, of the kind "describe"
+	ByKind       bool  `json:"by_kind,omitempty"`  // Describe was counted; false = an earlier build did not, if it is 0
 	Answered     int   `json:"answered"`           // ended with a stored answer
 	Open         int   `json:"open"`               // in flight
 	Charged      int   `json:"charged,omitempty"`  // billed without a usable answer

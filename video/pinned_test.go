@@ -77,6 +77,15 @@ func TestPinned(t *testing.T) {
 	former := full()
 	former.Extractor, former.Schema = whole.Extractor, whole.Schema
 	require.Equal(t, former.Generation("v"), whole.Generation("v"), "what is stored stays valid")
+	silent := full()
+	silent.Transcribe = Stage{}
+	x := Extraction{SpeechApart: true}
+	require.True(t, whole.SpeechApart(x))
+	require.False(t, whole.SpeechApart(Extraction{}), "an earlier build extracted")
+	require.False(t, full().SpeechApart(x), "an earlier build pinned the run")
+	require.False(t, silent.Pinned().SpeechApart(x))
+	require.True(t, x.ForHistory(whole).SpeechApart)
+	require.False(t, x.ForHistory(silent).SpeechApart)
 	require.Equal(t, full().CaptionFingerprint(Frame{SHA256: "ab"}), whole.CaptionFingerprint(Frame{SHA256: "ab"}))
 	require.Equal(t, "3", LocalPreview().ExtractorVersion(), "what a recipe means that does not say")
 	require.Equal(t, "1", LocalPreview().SchemaVersion())

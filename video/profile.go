@@ -36,6 +36,7 @@ type Sampling struct {
 	Width          int      `json:"width,omitempty" jsonschema:"maximum frame width in pixels; frames are never enlarged (default 1280)"`
 	Quality        int      `json:"quality,omitempty" jsonschema:"MJPEG quantizer, 2 (best) to 31 (default 4)"`
 	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track out"`
+	NoSubtitles    bool     `json:"no_subtitles,omitempty" jsonschema:"transcribe the sound even if the container has subtitles in its language"`
 	VideoTrack     int      `json:"video_track,omitempty" jsonschema:"number of the video track, counted from 1 among the video tracks (default the one that the container marks as default, else the first)"`
 	AudioTrack     int      `json:"audio_track,omitempty" jsonschema:"number of the sound track, counted from 1 among the sound tracks (default as for video_track)"`
 	AudioLanguage  string   `json:"audio_language,omitempty" jsonschema:"language of the sound track, such as de or ger; of several tracks, the default one"`
@@ -232,6 +233,11 @@ func (s Stage) embeddingParts() []string {
 // DocumentID is unique for a frame within a generation of a tenant's profile.
 func DocumentID(t tenant.ID, generation Fingerprint, f Frame) string {
 	return string(t) + ":" + string(generation[:32]) + ":" + strconv.FormatInt(f.PTSMS, 10)
+}
+
+// PassageID is unique for a passage of speech within a generation of a tenant's profile.
+func PassageID(t tenant.ID, generation Fingerprint, s Passage) string {
+	return string(t) + ":" + string(generation[:32]) + ":speech-" + strconv.FormatInt(s.StartMS, 10)
 }
 
 // DocumentText is the text of a frame's document: the caption and, for a preview model,

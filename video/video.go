@@ -47,7 +47,7 @@ func NewFingerprint(kind string, parts ...string) Fingerprint {
 // Media is the container's data about a video, after rotation is applied.
 type Media struct {
 	Format     string  `json:"format"`                // demuxer: "mov,mp4,…"
-	VideoCodec string  `json:"video_codec"`           // "h264"
+	VideoCodec string  `json:"video_codec"`           // "h264"; empty = only sound
 	AudioCodec string  `json:"audio_codec,omitempty"` // empty = no audio stream
 	DurationMS int64   `json:"duration_ms"`           // 0 = the container does not say
 	StartMS    int64   `json:"start_ms,omitempty"`    // first presentation timestamp
@@ -56,6 +56,9 @@ type Media struct {
 	Rotation   int     `json:"rotation,omitempty"` // degrees clockwise: 0, 90, 180, 270
 	FPS        float64 `json:"fps,omitempty"`      // average; 0 = unknown
 }
+
+// AudioOnly reports a file without moving pictures: a podcast, a song with a cover.
+func (m Media) AudioOnly() bool { return m.VideoCodec == "" && m.AudioCodec != "" }
 
 // Frame is one still of a video. Times count from the start of the video.
 type Frame struct {
@@ -103,19 +106,22 @@ type Chunk struct {
 // Extraction is the result of one extraction. It is the last object written: if it can be
 // read, every frame can be read.
 type Extraction struct {
-	Frames       int    `json:"frames"`                  // kept
-	Chunks       int    `json:"chunks"`                  // of the profile's chunk size
-	Duplicates   int    `json:"duplicates,omitempty"`    // dropped: looked like the last kept frame
-	Blank        int    `json:"blank,omitempty"`         // shots: left out, because all of their pictures are plain, blurred or test pictures
-	Capped       bool   `json:"capped,omitempty"`        // max_frames cut the rest off
-	DecodeErrors int    `json:"decode_errors,omitempty"` // damaged places that were skipped
-	DurationMS   int64  `json:"duration_ms"`             // measured: end of the last decoded frame
-	FrameBytes   int64  `json:"frame_bytes"`
-	Thumbnail    string `json:"thumbnail,omitempty"`      // object key
-	AudioPieces  int    `json:"audio_pieces,omitempty"`   // 16 kHz mono FLAC, PieceMS each, see AudioKey; 0 = no sound
-	AudioPieceMS int64  `json:"audio_piece_ms,omitempty"` // see PieceMS
-	FinishedBy   string `json:"finished_by,omitempty"`    // another extractor than the recipe's made the rest of the frames; empty = none
-	Unsandboxed  bool   `json:"unsandboxed,omitempty"`    // decoded without a sandbox
+	Frames         int    `json:"frames"`                  // kept
+	Chunks         int    `json:"chunks"`                  // of the profile's chunk size
+	Duplicates     int    `json:"duplicates,omitempty"`    // dropped: looked like the last kept frame
+	Blank          int    `json:"blank,omitempty"`         // shots: left out, because all of their pictures are plain, blurred or test pictures
+	Capped         bool   `json:"capped,omitempty"`        // max_frames cut the rest off
+	DecodeErrors   int    `json:"decode_errors,omitempty"` // damaged places that were skipped
+	DurationMS     int64  `json:"duration_ms"`             // measured: end of the last decoded frame
+	FrameBytes     int64  `json:"frame_bytes"`
+	Thumbnail      string `json:"thumbnail,omitempty"`        // object key
+	AudioPieces    int    `json:"audio_pieces,omitempty"`     // 16 kHz mono FLAC, PieceMS each, see AudioKey; 0 = no sound
+	AudioPieceMS   int64  `json:"audio_piece_ms,omitempty"`   // see PieceMS
+	AudioOverlapMS int64  `json:"audio_overlap_ms,omitempty"` // sound at the end of a piece that the next one has, too
+	Subtitles      bool   `json:"subtitles,omitempty"`        // the container has subtitles, which take the place of a transcript
+	SpeechApart    bool   `json:"speech_apart,omitempty"`     // speech has documents of its own; false = an earlier build extracted, and each frame has the speech of its time
+	FinishedBy     string `json:"finished_by,omitempty"`      // another extractor than the recipe's made the rest of the frames; empty = none
+	Unsandboxed    bool   `json:"unsandboxed,omitempty"`      // decoded without a sandbox
 }
 
 // Segment is a stretch of speech.
@@ -125,6 +131,12 @@ type Segment struct {
 	Text    string `json:"text"`
 }
 
+// Passage is a stretch of speech that is searched on its own: a sentence or a few.
+type Passage struct {
+	Segment
+	Language string `json:"language,omitempty"` // ISO 639-1; empty = unknown
+}
+
 // Transcript is the speech in one piece of sound. Times count from the start of the piece.
 type Transcript struct {
 	Segments     []Segment `json:"segments"` // empty = no speech
@@ -132,6 +144,9 @@ type Transcript struct {
 	Model        string    `json:"model"`
 	CostMicroUSD int64     `json:"cost_micro_usd,omitempty"`
 }
+
+// Subtitles is the model of a transcript that was in the container.
+const Subtitles = "cogflow/subtitles"
 
 // TranscribeRequest requests the transcript of one piece of sound.
 type TranscribeRequest struct {

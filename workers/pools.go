@@ -120,7 +120,7 @@ func registerDescribe(r worker.Registry, h implementations) {
 
 func registerEmbed(r worker.Registry, h implementations) {
 	a := h.ingest
-	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedQuery": a.EmbedQuery, "Health": h.health.Health})
+	register(r, map[string]any{"EmbedChunk": a.EmbedChunk, "EmbedSpeech": a.EmbedSpeech, "EmbedQuery": a.EmbedQuery, "Health": h.health.Health})
 }
 
 func registerTranscribe(r worker.Registry, h implementations) {
@@ -131,7 +131,7 @@ func registerTranscribe(r worker.Registry, h implementations) {
 func registerIndex(r worker.Registry, h implementations) {
 	a := h.ingest
 	register(r, map[string]any{
-		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "PublishVideo": a.PublishVideo,
+		"Claim": a.Claim, "Abandon": a.Abandon, "IndexChunks": a.IndexChunks, "IndexSpeech": a.IndexSpeech, "PublishVideo": a.PublishVideo,
 		"DeleteVideo": a.DeleteVideo, "ListVideos": a.ListVideos, "Search": a.Search, "Health": h.health.Health,
 	})
 }

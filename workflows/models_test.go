@@ -91,33 +91,62 @@ func (e *echo) Transcribe(_ context.Context, r video.TranscribeRequest) (video.T
 	}}, nil
 }
 
-func TestSpeechIsOnOverlappingFrames(t *testing.T) {
+// TestSpeechHasDocumentsOfItsOwn: what is said is found once, at its time, also where there is
+// no picture.
+func TestSpeechHasDocumentsOfItsOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := &echo{}
-	w.ingest.Transcriber, w.sound = e, []string{"welcome aboard", "never reached"}
+	w.ingest.Transcriber, w.sound = e, []string{"welcome aboard", "beyond the pictures"}
 	w.profile.Transcribe = video.Stage{Model: "ears", Language: "en", GPU: []string{"cpu"}, CostMicroUSD: 9000}
 	w.video("harbour.txt", frames("harbour", 9)...)
 	env := w.environment()
 	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
 	out := videoResult(t, env)
-	require.Equal(t, 9, out.Documents)
+	require.Equal(t, []int{9, 2, 11}, []int{out.Frames, out.Passages, out.Documents})
 	require.Equal(t, 2, e.calls)
 	require.InDelta(t, 9*0.001+2*0.007, out.CostUSD, 1e-9)
-
-	var starts []int64
-	for _, hit := range w.search("lighthouse") {
-		starts = append(starts, hit.StartMS)
-	}
-	require.ElementsMatch(t, []int64{2000, 3000, 4000}, starts)
-	require.Len(t, w.search("aboard"), 1)
+	require.Len(t, w.search("lighthouse"), 2)
+	hits := w.search("aboard")
+	require.Len(t, hits, 1)
+	require.Equal(t, video.SpeechDocument, hits[0].Kind)
+	require.Equal(t, "welcome aboard lighthouse", hits[0].Transcript)
+	require.Equal(t, []int64{0, 4500}, []int64{hits[0].StartMS, hits[0].EndMS})
+	require.Equal(t, []string{"transcript"}, hits[0].Matched)
+	require.NotEmpty(t, hits[0].FrameKey, "the frame that is shown then")
+	hits = w.search("beyond")
+	require.Len(t, hits, 1)
+	require.EqualValues(t, 600_000, hits[0].StartMS)
+	require.Empty(t, hits[0].FrameKey)
 
 	// A changed describer asks nothing about the sound again.
 	w.profile.Describe.Prompt = "be brief"
 	env = w.environment()
 	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
-	require.Equal(t, 9, videoResult(t, env).Removed)
+	require.Equal(t, 11, videoResult(t, env).Removed)
 	require.Equal(t, 2, e.calls)
+}
+
+// TestSubtitlesTakeThePlaceOfATranscript: they are found as speech is, and nothing is paid.
+func TestSubtitlesTakeThePlaceOfATranscript(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := &echo{}
+	w.ingest.Transcriber, w.sound = e, []string{"welcome aboard"}
+	w.subtitles = `{"language":"eng","segments":[{"start_ms":2000,"end_ms":3500,"text":"Mind the gap."}]}`
+	w.profile.Transcribe = video.Stage{Model: "ears", GPU: []string{"cpu"}, CostMicroUSD: 9000}
+	w.video("harbour.txt", frames("harbour", 9)...)
+	env := w.environment()
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
+	out := videoResult(t, env)
+	require.Equal(t, 1, out.Passages)
+	require.Zero(t, e.calls)
+	require.InDelta(t, 9*0.001, out.CostUSD, 1e-9)
+	hits := w.search("gap")
+	require.Len(t, hits, 1)
+	require.Equal(t, "en", hits[0].Language)
+	require.EqualValues(t, 2000, hits[0].StartMS)
+	require.Empty(t, w.search("aboard"))
 }
 
 // TestRefusedAudioIsOmitted: an audio segment that the model refuses is omitted and reported.
@@ -138,7 +167,7 @@ func TestRefusedAudioIsOmitted(t *testing.T) {
 	}
 	out, err := ingest()
 	require.NoError(t, err)
-	require.Equal(t, 9, out.Documents)
+	require.Equal(t, 10, out.Documents)
 	require.Equal(t, 1, out.Refused)
 	require.Len(t, w.search("aboard"), 1)
 

@@ -35,12 +35,13 @@ import (
 // world is everything around the workflows: real store, index, ledger and
 // embedder, and videos that are text files with one line per frame.
 type world struct {
-	t        *testing.T
-	dir      string
-	ingest   *ingest.Activities
-	profile  video.Profile
-	sound    []string                                             // pieces of sound of every video; the text is what is said
-	describe func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
+	t         *testing.T
+	dir       string
+	ingest    *ingest.Activities
+	profile   video.Profile
+	subtitles string                                               // of every video, a transcript in JSON; empty = none
+	sound     []string                                             // pieces of sound of every video; the text is what is said
+	describe  func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
 
 	mu    sync.Mutex
 	calls map[string]int // by frame text
@@ -179,6 +180,11 @@ func (v *textVideos) Extract(_ context.Context, f *os.File, dir string, _ video.
 		return video.Extraction{}, err
 	}
 	lines := strings.Split(string(data), "\n")
+	if v.subtitles != "" {
+		if err := os.WriteFile(filepath.Join(dir, "subtitles.json"), []byte(v.subtitles), 0o600); err != nil {
+			return video.Extraction{}, err
+		}
+	}
 	for i, piece := range v.sound {
 		name := fmt.Sprintf("audio-%06d.flac", i)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(piece), 0o600); err != nil {

@@ -99,6 +99,7 @@ type askedVideo struct {
 	ref    VideoRef
 	do     func(ctx context.Context, in ChunkInput) (ChunkResult, error)
 	folder string // of the answers
+	speech bool   // the activity is about speech, not about frames
 }
 
 // kinds are the activities that ask models about a video.
@@ -110,11 +111,15 @@ func kinds() map[string]func(v *askedVideo) {
 			v.do, v.folder = v.a.EmbedChunk, "default/embeddings/"
 		},
 		"embed texts": func(v *askedVideo) { v.do, v.folder = v.a.EmbedChunk, "default/embeddings/" },
+		"embed speech": func(v *askedVideo) {
+			v.p = v.p.Pinned()
+			v.do, v.folder, v.speech = v.a.EmbedSpeech, "default/embeddings/", true
+		},
 		"transcribe": func(v *askedVideo) {
 			v.do = func(ctx context.Context, in ChunkInput) (ChunkResult, error) {
 				return v.a.Transcribe(ctx, TranscribeInput{VideoRef: in.VideoRef, Job: in.Job})
 			}
-			v.folder = "default/transcripts/"
+			v.folder, v.speech = "default/transcripts/", true
 		},
 	}
 }
@@ -138,7 +143,7 @@ func newAskedVideo(t *testing.T, kind func(v *askedVideo)) *askedVideo {
 	v.ref = VideoRef{Tenant: "default", Video: "v", Recipe: storeRecipe(t, files, v.p)}
 	v.prefix = video.FramesPrefix("default", "v", v.p.ExtractFingerprint("v"))
 	var chunk video.Chunk
-	x := video.Extraction{AudioPieces: items}
+	x := video.Extraction{AudioPieces: items, SpeechApart: true}
 	for i := range items {
 		f := video.Frame{PTSMS: int64(i), SHA256: fmt.Sprint("frame-", i)}
 		chunk.Frames = append(chunk.Frames, f)
@@ -146,6 +151,12 @@ func newAskedVideo(t *testing.T, kind func(v *askedVideo)) *askedVideo {
 		v.put(video.AudioKey(v.prefix, i), fmt.Sprint("sound-", i))
 		if v.folder != "default/captions/" {
 			v.json(video.CaptionKey("default", v.p.CaptionFingerprint(f)), video.Caption{Text: fmt.Sprint("caption ", i)})
+		}
+	}
+	for i := range items {
+		if v.folder != "default/transcripts/" {
+			said := video.Transcript{Segments: []video.Segment{{EndMS: 1, Text: fmt.Sprint("sound-", i)}}}
+			v.json(video.TranscriptKey("default", v.p.TranscriptFingerprint("v", i)), said)
 		}
 	}
 	v.json(video.ChunkKey(v.prefix, 0), chunk)

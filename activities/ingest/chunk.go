@@ -63,7 +63,7 @@ func (a *Activities) askAll(ctx context.Context, in ChunkInput, frames []video.F
 	if q.refusal != nil {
 		refused.Request = func(f video.Frame) string { return q.refusal(in.Tenant, q.fingerprint(f)) }
 	}
-	err := each(frames, func(f video.Frame) error {
+	err := panics.Each(frames, func(f video.Frame) error {
 		paid, err := a.answered(ctx, m, in.Tenant, f, q)
 		if err != nil {
 			err = refused.Take(noun, f, err)
@@ -143,25 +143,4 @@ func (a *Activities) paid(microUSD int64, key string, answer any) video.PaidAnsw
 		CostMicroUSD: microUSD,
 		Store:        func(ctx context.Context) error { return activities.WriteJSON(ctx, a.Store, key, answer) },
 	}
-}
-
-// each runs do for all items concurrently and returns the first error. After an error
-// nothing new is started, but running calls may finish, because they are billed. The
-// model's limit bounds the concurrency.
-func each[T any](items []T, do func(T) error) error {
-	var group panics.Group
-	var failed atomic.Bool
-	for _, item := range items {
-		group.Go(func() error {
-			if failed.Load() {
-				return nil
-			}
-			err := panics.Try(func() error { return do(item) })
-			if err != nil {
-				failed.Store(true)
-			}
-			return err
-		})
-	}
-	return group.Wait()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/activities/ingest/texts"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
@@ -107,7 +108,7 @@ func TestOneBadText(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, kept.Frames, frames-c.refused)
 			for _, f := range kept.Frames {
-				_, err := a.embedding(t.Context(), "default", p.EmbedFingerprint(fmt.Sprint("caption ", f.PTSMS)))
+				_, err := texts.Read(t.Context(), store, "default", p.EmbedFingerprint(fmt.Sprint("caption ", f.PTSMS)))
 				require.NoError(t, err)
 			}
 			lost, err := refusal.Lost(t.Context(), store, p, prefix, "v", frames)

@@ -85,7 +85,8 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 		return nil
 	}
 	listed := 0
-	out.Skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+	in.Sound = p.Transcribe.Model != ""
+	out.Skipped, err = a.list(ctx, in.ListSourceInput, func(uri string) error {
 		if in.MaxVideos > 0 && listed == in.MaxVideos {
 			return errEnough
 		}

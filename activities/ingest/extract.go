@@ -48,7 +48,7 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 		var done video.Extraction
 		err := activities.ReadJSON(ctx, a.Store, video.ExtractionKey(prefix), &done)
 		if err == nil || !activities.Absent(err) {
-			return done.ForHistory(), err
+			return done.ForHistory(p), err
 		}
 	}
 	if !p.Extracts() {
@@ -69,6 +69,11 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 	if out.Thumbnail, err = a.keep(ctx, prefix, dir, "thumbnail.jpg"); err != nil {
 		return out, err
 	}
+	subtitles, err := a.keep(ctx, prefix, dir, strings.TrimPrefix(video.SubtitlesKey(prefix), prefix))
+	if err != nil {
+		return out, err
+	}
+	out.Subtitles = subtitles != ""
 	for more := true; more; {
 		name := strings.TrimPrefix(video.AudioKey(prefix, out.AudioPieces), prefix)
 		key, err := a.keep(ctx, prefix, dir, name)
@@ -80,7 +85,7 @@ func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extrac
 		}
 	}
 	out.RecordBuild(p)
-	return out.ForHistory(), activities.WriteManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
+	return out.ForHistory(p), activities.WriteManifest(ctx, a.Store, video.ExtractionKey(prefix), out)
 }
 
 func (a *Activities) decode(ctx context.Context, in ExtractInput, p video.Profile, prefix, dir string) (video.Extraction, error) {

@@ -21,6 +21,7 @@ type ListSourceInput struct {
 	Source    string    `json:"source"`
 	Recursive bool      `json:"recursive,omitempty"`
 	MaxVideos int       `json:"max_videos,omitempty"` // 0 = all
+	Sound     bool      `json:"sound,omitempty"`      // list files that have only sound, too
 }
 
 // Owner is the tenant that the activity works for.
@@ -72,7 +73,7 @@ func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listin
 		page = page[:0]
 		return err
 	}
-	skipped, err := a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+	skipped, err := a.list(ctx, in, func(uri string) error {
 		if in.MaxVideos > 0 && out.Videos == in.MaxVideos {
 			return errEnough
 		}
@@ -95,6 +96,20 @@ func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listin
 		return out, flush()
 	}
 	return out, nil
+}
+
+// list yields what is to be ingested of a source. Files that have only sound are skipped unless
+// they are asked for, or named.
+func (a *Activities) list(ctx context.Context, in ListSourceInput, yield func(uri string) error) (skipped int, err error) {
+	sounds := 0
+	skipped, err = a.Sources.List(ctx, in.Tenant, in.Source, in.Recursive, func(uri string) error {
+		if !in.Sound && video.IsSound(uri) && !video.IsSound(in.Source) {
+			sounds++
+			return nil
+		}
+		return yield(uri)
+	})
+	return skipped + sounds, err
 }
 
 // ReadListingInput asks for one page.
@@ -187,5 +202,7 @@ func (a *Activities) Spend(ctx context.Context, in SpendInput) (video.Spend, err
 		micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, in.Workflow)
 		return video.Spend{CostMicroUSD: micro}, err
 	}
-	return a.Ledger.Job(ctx, in.Tenant, in.Job)
+	out, err := a.Ledger.Job(ctx, in.Tenant, in.Job)
+	out.ByKind = true
+	return out, err
 }

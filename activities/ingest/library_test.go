@@ -144,3 +144,15 @@ func TestRunning(t *testing.T) {
 	_, err = activitytest.Run(t, a.Running, RunningInput{Tenant: "default", Workflows: []string{"unknown"}})
 	require.ErrorContains(t, err, "the server is away")
 }
+
+// TestSoundIsListedIfItIsTranscribed: songs among videos are no failures of a profile that
+// does not listen to them.
+func TestSoundIsListedIfItIsTranscribed(t *testing.T) {
+	t.Parallel()
+	a, _, _ := listing(t, &listed{videos: 3, long: "file:///v/talk.MP3"})
+	for sound, want := range map[bool]Listing{true: {Videos: 3, Skipped: 2}, false: {Videos: 2, Skipped: 3}} {
+		out, err := activitytest.Run(t, a.ListSource, ListSourceInput{Tenant: "default", Source: "/v", Sound: sound})
+		require.NoError(t, err)
+		require.Equal(t, want, Listing{Videos: out.Videos, Skipped: out.Skipped})
+	}
+}

@@ -27,7 +27,9 @@ func TestPanicEndsTheActivityOnly(t *testing.T) {
 			group.Go(func() error { panic("unthought of") })
 			return group.Wait()
 		},
-		"each": func(context.Context) error { return each([]int{1, 2, 3}, func(int) error { panic("unthought of") }) },
+		"each": func(context.Context) error {
+			return panics.Each([]int{1, 2, 3}, func(int) error { panic("unthought of") })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,10 +8,12 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/activities/ingest/texts"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/passage"
 )
 
 // IndexInput requests the indexing of described and embedded chunks.
@@ -88,7 +90,7 @@ func (a *Activities) documents(ctx context.Context, ref VideoRef, source video.S
 		if p.Embed.Of != video.OfCaption {
 			fingerprint = p.PictureFingerprint(f)
 		}
-		vector, err := a.embedding(ctx, ref.Tenant, fingerprint)
+		vector, err := texts.Read(ctx, a.Store, ref.Tenant, fingerprint)
 		if activities.Absent(err) && !p.Indexes() { // another text was embedded than this build would index
 			err = activities.Elsewhere("index documents of", string(ref.Video), "document schema "+p.SchemaVersion())
 		}
@@ -106,14 +108,17 @@ func (a *Activities) documents(ctx context.Context, ref VideoRef, source video.S
 	return docs, nil
 }
 
-// chunkSpeech reads the transcript of a chunk's time.
-func (a *Activities) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile, prefix string, chunk video.Chunk) ([]video.Segment, error) {
+// chunkSpeech reads the transcript of a chunk's time, if it has no documents of its own.
+func (a *Activities) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile, prefix string, chunk video.Chunk) ([]passage.Said, error) {
 	if p.Transcribe.Model == "" || len(chunk.Frames) == 0 {
 		return nil, nil
 	}
 	var x video.Extraction
 	if err := activities.ReadJSON(ctx, a.Store, video.ExtractionKey(prefix), &x); err != nil {
 		return nil, err
+	}
+	if p.SpeechApart(x) {
+		return nil, nil
 	}
 	start, end := chunk.Frames[0].StartMS, int64(0)
 	for _, f := range chunk.Frames {
@@ -132,7 +137,8 @@ type PublishInput struct {
 // PublishResult counts documents.
 type PublishResult struct {
 	Documents int `json:"documents"`
-	Removed   int `json:"removed"` // of older generations
+	Removed   int `json:"removed"`            // of older generations
+	Passages  int `json:"passages,omitempty"` // documents that are passages of speech
 	// Unusable counts the frames without a caption, whichever run or build described them.
 	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
@@ -158,7 +164,11 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	if err != nil {
 		return PublishResult{}, err
 	}
-	out := PublishResult{Documents: record.Extraction.Frames - lost}
+	passages, err := a.passages(ctx, p, prefix, record.Extraction)
+	if err != nil {
+		return PublishResult{}, err
+	}
+	out := PublishResult{Documents: record.Extraction.Frames - lost + len(passages), Passages: len(passages)}
 	out.Unusable, err = refusal.Account(ctx, a.Store, p, prefix, record.Source.Name, record.Extraction.Frames)
 	if err != nil {
 		return PublishResult{}, err
@@ -214,7 +224,8 @@ func (a *Activities) indexAgain(ctx context.Context, ref VideoRef, record video.
 			return err
 		}
 	}
-	return nil
+	_, err := a.indexSpeech(ctx, ref)
+	return err
 }
 
 // findable checks that the index lists g as published, as a search will see it: a run must

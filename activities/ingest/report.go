@@ -80,6 +80,7 @@ func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activitie
 		}
 		page.Totals.DescribeCalls, page.Totals.RepeatedCalls = spend.Describe, spend.Repeated
 		page.Totals.CostUSD = float64(spend.CostMicroUSD) / 1e6
+		spend.ByKind = true
 		out.Spend = &spend
 	}
 	indexed := 0

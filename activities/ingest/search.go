@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/texts"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -36,7 +37,7 @@ func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQ
 		return EmbedQueryResult{}, err
 	}
 	fingerprint := p.QueryFingerprint(in.Query)
-	_, err = a.embedding(ctx, in.Tenant, fingerprint)
+	_, err = texts.Read(ctx, a.Store, in.Tenant, fingerprint)
 	if err == nil || !activities.Absent(err) {
 		return EmbedQueryResult{Cached: err == nil}, err
 	}
@@ -45,10 +46,10 @@ func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQ
 	}
 	key := video.EmbeddingKey(in.Tenant, fingerprint)
 	ask := func(ctx context.Context) (video.PaidAnswer, error) {
-		vectors, err := a.vectors(ctx, p.Embed, true, []string{in.Query})
+		vectors, err := texts.Vectors(ctx, a.Embedder, video.TextRequest{Stage: p.Embed, Query: true, Texts: []string{in.Query}})
 		return video.PaidAnswer{
 			CostMicroUSD: p.Embed.CostMicroUSD,
-			Store:        func(ctx context.Context) error { return a.storeEmbedding(ctx, key, vectors[0]) },
+			Store:        func(ctx context.Context) error { return texts.Write(ctx, a.Store, key, vectors[0]) },
 		}, err
 	}
 	if p.Embed.Preview { // costs nothing
@@ -98,7 +99,7 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 	}
 	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Multi: p.Embed.Multi, Limit: in.Limit, Rank: in.Rank}
 	if in.Rank != video.RankBM25 {
-		q.Embedding, err = a.embedding(ctx, in.Tenant, p.QueryFingerprint(in.Query))
+		q.Embedding, err = texts.Read(ctx, a.Store, in.Tenant, p.QueryFingerprint(in.Query))
 		if err != nil {
 			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
 		}

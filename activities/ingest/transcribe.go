@@ -9,6 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/passage"
 )
 
 // TranscribeInput names a video to transcribe.
@@ -50,36 +51,46 @@ func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkR
 	})
 }
 
-// speech reads the transcript of a time range of a video; times count from the start of the
-// video.
-func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, startMS, endMS int64) ([]video.Segment, error) {
-	var out []video.Segment
-	long := x.PieceMS()
+// pieces reads the transcripts of pieces of a video's sound, the last one included. Refused
+// pieces are left out.
+func (a *Activities) pieces(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, first, last int) ([]passage.Piece, error) {
 	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
+	if x.Subtitles && p.SpeechApart(x) {
+		one := passage.Piece{EndMS: max(x.DurationMS, 1)}
+		err := activities.ReadJSON(ctx, a.Store, video.SubtitlesKey(prefix), &one.Transcript)
+		return []passage.Piece{one}, err
+	}
 	refused, err := refusal.Read(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0))
 	if err != nil {
 		return nil, err
 	}
-	first, last := int(startMS/long), int(max(endMS-1, startMS)/long)
+	var out []passage.Piece
+	long := x.PieceMS()
 	for piece := first; piece <= last && piece < x.AudioPieces; piece++ {
-		if refused.Has(video.Frame{PTSMS: int64(piece) * long}) {
+		start := int64(piece) * long
+		if refused.Has(video.Frame{PTSMS: start}) {
 			continue
 		}
-		var said video.Transcript
-		if err := activities.ReadJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &said); err != nil {
+		one := passage.Piece{StartMS: start, EndMS: start + long + x.AudioOverlapMS}
+		if err := activities.ReadJSON(ctx, a.Store, video.TranscriptKey(t, p.TranscriptFingerprint(v, piece)), &one.Transcript); err != nil {
 			return nil, fmt.Errorf("transcript of piece %d: %w", piece, err)
 		}
-		offset := int64(piece) * long
-		for _, s := range said.Segments {
-			out = append(out, video.Segment{StartMS: s.StartMS + offset, EndMS: s.EndMS + offset, Text: s.Text})
-		}
+		out = append(out, one)
 	}
 	return out, nil
 }
 
+// speech reads the transcript of a time range of a video; times count from the start of the
+// video.
+func (a *Activities) speech(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, startMS, endMS int64) ([]passage.Said, error) {
+	long := x.PieceMS()
+	pieces, err := a.pieces(ctx, t, p, v, x, int(startMS/long), int(max(endMS-1, startMS)/long))
+	return passage.Join(pieces), err
+}
+
 // said joins the segments that a frame's range overlaps: each document holds the speech of
 // its own time, not of the whole video.
-func said(speech []video.Segment, f video.Frame) string {
+func said(speech []passage.Said, f video.Frame) string {
 	var texts []string
 	for _, s := range speech {
 		if s.StartMS < max(f.EndMS, f.StartMS+1) && s.EndMS > f.StartMS {

@@ -59,7 +59,8 @@ func New(o Options) *Transcriber {
 // Limit is the concurrency that the endpoint takes, as far as is known.
 func (t *Transcriber) Limit(string) int { return t.limit.Limit() }
 
-// Transcribe transcribes one piece of sound. A piece without speech has no segments. A model
+// Transcribe transcribes one piece of sound. A piece without speech has no segments, and silence around
+// the words is not a part of them. A model
 // that has no times of segments gives the whole text.
 func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest) (video.Transcript, error) {
 	length, err := length(r.FLAC)
@@ -78,6 +79,9 @@ func (t *Transcriber) Transcribe(ctx context.Context, r video.TranscribeRequest)
 		return video.Transcript{}, answer.About(op, r.Stage.Model, fault.Wrap(fault.Transport, op, r.Stage.Model, err))
 	}
 	out, err := read(t.client.Redactor(), r.Stage, said, length)
+	if spans, ok := heard(r.FLAC); ok && err == nil {
+		out.Segments = within(out.Segments, spans)
+	}
 	return out, answer.Bill(nil).Charge(said, err) // the price is per call
 }
 

@@ -95,3 +95,29 @@ func TestFaults(t *testing.T) {
 		})
 	}
 }
+
+// TestInventedWords: what Whisper writes for silence and music is no speech; a quiet speaker,
+// and a refrain, are.
+func TestInventedWords(t *testing.T) {
+	t.Parallel()
+	s := asrtest.Start(t)
+	a := asr.New(asr.Options{URL: s.URL + "/v1"})
+	s.Next(answertest.Status(200, `{"text":"x","language":"de","segments":[
+		{"start":0,"end":1,"text":"Thank you.","no_speech_prob":0.9,"avg_logprob":-1.2},
+		{"start":1,"end":2,"text":"A quiet word.","no_speech_prob":0.7,"avg_logprob":-0.3},
+		{"start":2,"end":3,"text":"la la la la la la la la la la","no_speech_prob":0.1,"avg_logprob":-1.4,"compression_ratio":3.1},
+		{"start":3,"end":4,"text":"Well said, well said, well said.","no_speech_prob":0.1,"avg_logprob":-0.2,"compression_ratio":2.6},
+		{"start":4,"end":5,"text":"Again."},{"start":5,"end":6,"text":"Again."},{"start":6,"end":7,"text":"Again."},{"start":7,"end":8,"text":"Again."}]}`))
+	out, err := a.Transcribe(t.Context(), request(sound(10)))
+	require.NoError(t, err)
+	var said []string
+	for _, g := range out.Segments {
+		said = append(said, g.Text)
+	}
+	require.Equal(t, []string{"A quiet word.", "Well said, well said, well said.", "Again.", "Again."}, said)
+	require.Equal(t, "de", out.Language)
+	s.Next(answertest.Status(200, `{"text":"Thank you.","segments":[{"start":0,"end":6,"text":"Thank you.","no_speech_prob":0.95,"avg_logprob":-1.1}]}`))
+	out, err = a.Transcribe(t.Context(), request(sound(6)))
+	require.NoError(t, err)
+	require.Empty(t, out.Segments, "the text of the whole is not used either")
+}

@@ -25,9 +25,30 @@ type segment struct {
 	Start seconds         `json:"start"`
 	End   seconds         `json:"end"`
 	Text  json.RawMessage `json:"text"`
+
+	NoSpeech   seconds `json:"no_speech_prob"`
+	LogProb    seconds `json:"avg_logprob"`
+	Compressed seconds `json:"compression_ratio"`
 }
 
-// seconds is a time, which some servers send as a text.
+// Limits of Whisper's own decoder: it takes a segment for silence when it is likely none and
+// the words are unlikely, and one that compresses well for a loop.
+const (
+	noSpeech   = 0.6
+	logProb    = -1.0
+	compressed = 2.4
+)
+
+// invented reports words that nobody said, which Whisper writes for silence and music. Servers
+// that send no probabilities have already left such segments out, or cannot tell.
+func (s segment) invented() bool {
+	if s.Compressed.known && s.Compressed.at > compressed && s.LogProb.known && s.LogProb.at < logProb {
+		return true
+	}
+	return s.NoSpeech.known && s.NoSpeech.at > noSpeech && s.LogProb.known && s.LogProb.at < logProb
+}
+
+// seconds is a number, such as a time, which some servers send as a text.
 type seconds struct {
 	at    float64
 	known bool
@@ -76,7 +97,7 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 		if end < start {
 			return bad("the answer has a segment that ends before it starts")
 		}
-		if words != "" && start < length {
+		if words != "" && start < length && !g.invented() && !looped(out.Segments, words) {
 			out.Segments = append(out.Segments, video.Segment{StartMS: start, EndMS: max(end, start+1), Text: strings.ToValidUTF8(words, "�")})
 		}
 	}
@@ -86,6 +107,13 @@ func read(r *safetext.Redactor, s video.Stage, body []byte, length int64) (video
 	slices.SortStableFunc(out.Segments, func(a, b video.Segment) int { return int(a.StartMS - b.StartMS) })
 	redact(r, &out)
 	return out, nil
+}
+
+// looped reports a text that was already written twice in a row: a model that hears nothing
+// repeats itself.
+func looped(before []video.Segment, text string) bool {
+	n := len(before)
+	return n >= 2 && before[n-1].Text == text && before[n-2].Text == text
 }
 
 // redact removes keys, including those that are spread over segments.

@@ -20,23 +20,33 @@ const streamInfoEnd = 4 + 4 + 34
 // pieceFrames is how many FLAC frames a piece of sound holds: the encoder is
 // told to put soundFrame samples into each.
 const (
-	soundRate   = 16000
-	soundFrame  = soundRate / 4
-	pieceFrames = video.AudioPieceMS / 1000 * soundRate / soundFrame
+	soundRate     = 16000
+	soundFrame    = soundRate / 4
+	pieceFrames   = video.AudioPieceMS / 1000 * soundRate / soundFrame
+	overlapFrames = video.AudioOverlapMS / 1000 * soundRate / soundFrame
 )
 
 // AudioFile is the name of one piece of sound in Extract's directory.
 func AudioFile(piece int) string { return fmt.Sprintf("audio-%06d.flac", piece) }
 
 // soundWriter makes FLAC files of the packets that ffmpeg writes to a pipe. It
-// writes here and not in the child, so that the child need not write any file.
+// writes here and not in the child, so that the child need not write any file. Each piece
+// goes on for a while after the next one has begun, so that one of them has each sentence
+// whole.
 type soundWriter struct {
 	dir    string
 	pieces int
 
-	file    *os.File // the piece being written; nil = none
-	header  []byte
-	frames  int // in it
+	header   []byte
+	samples  uint64         // of the whole sound
+	progress func(ms int64) // nil = nobody asks
+	open     []*piece       // being written: one, or two where they overlap
+}
+
+// piece is one file of sound.
+type piece struct {
+	file    *os.File
+	frames  int
 	samples uint64
 }
 
@@ -64,46 +74,73 @@ func (w *soundWriter) write(r io.Reader) (err error) {
 	}
 }
 
-// frame adds one FLAC frame, numbered from the start of its piece.
+// frame adds one FLAC frame, numbered from the start of each piece.
 func (w *soundWriter) frame(data []byte) error {
 	n, err := blockSize(data)
 	if err != nil {
 		return err
 	}
-	if w.frames == pieceFrames {
-		if err := w.finish(); err != nil {
+	if len(w.open) == 0 || w.open[len(w.open)-1].frames == pieceFrames {
+		if err := w.begin(); err != nil {
 			return err
 		}
 	}
-	if w.file == nil {
-		name := filepath.Join(w.dir, AudioFile(w.pieces))
-		if w.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-			return err
-		}
-		w.pieces++
-		if _, err := w.file.Write(w.header); err != nil {
-			return err
-		}
-	}
-	if w.pieces > 1 { // the first piece is as it came
-		if data, err = renumber(data, w.frames); err != nil {
-			return err
-		}
-	}
-	w.frames++
 	w.samples += n
-	_, err = w.file.Write(data)
+	if w.progress != nil {
+		w.progress(w.lengthMS())
+	}
+	for _, p := range w.open {
+		out := data
+		if w.pieces > 1 { // the first piece is as it came
+			if out, err = renumber(data, p.frames); err != nil {
+				return err
+			}
+		}
+		p.frames++
+		p.samples += n
+		if _, err := p.file.Write(out); err != nil {
+			return err
+		}
+	}
+	if w.open[0].frames == pieceFrames+overlapFrames {
+		return w.end()
+	}
+	return nil
+}
+
+// lengthMS is the length of what was written.
+func (w *soundWriter) lengthMS() int64 { return int64(w.samples * 1000 / soundRate) } //nolint:gosec // far below the maximum
+
+// begin opens the next piece.
+func (w *soundWriter) begin() error {
+	file, err := os.OpenFile(filepath.Join(w.dir, AudioFile(w.pieces)), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w.pieces++
+	w.open = append(w.open, &piece{file: file})
+	_, err = file.Write(w.header)
 	return err
 }
 
-// finish completes the piece being written.
-func (w *soundWriter) finish() error {
-	if w.file == nil {
-		return nil
+// end completes the earliest piece being written.
+func (w *soundWriter) end() error {
+	p := w.open[0]
+	w.open = w.open[1:]
+	return errors.Join(writeTotal(p.file, w.header, p.samples), p.file.Close())
+}
+
+// finish completes what is being written. A piece that has nothing that the one before does
+// not have is dropped.
+func (w *soundWriter) finish() (err error) {
+	if len(w.open) > 1 {
+		w.pieces--
+		err = errors.Join(w.open[1].file.Close(), os.Remove(w.open[1].file.Name()))
+		w.open = w.open[:1]
 	}
-	err := writeTotal(w.file, w.header, w.samples)
-	err = errors.Join(err, w.file.Close())
-	w.file, w.frames, w.samples = nil, 0, 0
+	if len(w.open) > 0 {
+		err = errors.Join(err, w.end())
+	}
 	return err
 }
 
@@ -140,7 +177,7 @@ func renumber(frame []byte, number int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: a damaged FLAC frame", errStream)
 	}
 	out := append([]byte(nil), frame[:4]...)
-	out = utf8.AppendRune(out, rune(number)) // at most 2,400: FLAC numbers as UTF-8 does
+	out = utf8.AppendRune(out, rune(number)) // at most 2,432: FLAC numbers as UTF-8 does
 	out = append(out, frame[4+old:rest]...)
 	out = append(out, crc8(out))
 	out = append(out, frame[rest+1:len(frame)-2]...)

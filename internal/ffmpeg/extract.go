@@ -72,6 +72,9 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 	if err != nil {
 		return video.Extraction{}, fault.New(fault.Input, opExtract, file.Name(), err.Error())
 	}
+	if media.AudioOnly() {
+		return t.extractSound(ctx, file, dir, media, chosen.Audio, progress)
+	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
 	if s.Stills > 1 {
 		s.DedupDistance = -1 // a segment is more than its middle
@@ -94,6 +97,9 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 	x.main = &pass{plan: p, tick: x.tick, sink: x.sink(ctx)}
 
 	out, err := x.run(ctx, dir)
+	if err == nil && chosen.Subtitles != nil {
+		_, err = t.extractSubtitles(ctx, file, dir, media, chosen.Subtitles)
+	}
 	if err != nil {
 		if gone := os.Remove(filepath.Join(dir, ThumbnailFile)); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 			err = errors.Join(err, gone)

@@ -124,9 +124,7 @@ func (t *Tool) args(p plan) []string {
 		"-max_interleave_delta", "1000000")
 	args = append(args, output("pipe:1")...)
 	if p.audio {
-		args = append(args, "-map", fmt.Sprintf("0:%d", p.chosen.Audio.Index), "-af",
-			"aresample=16000:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=mono", "-c:a", "flac", "-frame_size", strconv.Itoa(soundFrame))
-		args = append(args, output("pipe:4")...)
+		args = append(args, soundArgs(p.chosen.Audio, "pipe:4")...)
 	}
 	return args
 }

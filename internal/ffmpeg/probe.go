@@ -28,7 +28,8 @@ const (
 // demuxers are the containers that are read. Playlists (hls, dash, concat),
 // devices, image lists and subtitles are not among them: they name other files.
 // Raw streams are not either: they have no timestamps.
-const demuxers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif"
+const demuxers = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gif," +
+	"mp3,wav,w64,flac,aac,aiff,caf,amr,au,ac3,eac3,ape,wv,tta"
 
 // input opens descriptor 3. The options before it say what it may be.
 func input() []string {
@@ -108,6 +109,10 @@ func (p probed) media(s video.Sampling) (video.Media, tracks.Chosen, error) {
 		StartMS:    milliseconds(p.Format.Start),
 	}
 	chosen, err := tracks.Choose(p.Streams, s)
+	if errors.Is(err, tracks.ErrNoVideo) && chosen.Audio != nil {
+		m.AudioCodec = plain(chosen.Audio.Codec)
+		return m, chosen, nil
+	}
 	if err != nil {
 		return video.Media{}, chosen, err
 	}

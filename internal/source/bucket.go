@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 
@@ -137,7 +136,7 @@ func name(key string) kind {
 	switch {
 	case file == "" || strings.HasPrefix(dir, ".") || strings.Contains(dir, "/."):
 		return nothing
-	case !strings.HasPrefix(file, ".") && slices.Contains(videoExtensions, strings.ToLower(path.Ext(file))):
+	case !strings.HasPrefix(file, ".") && isMedia(path.Ext(file)):
 		return clip
 	}
 	return other

@@ -11,14 +11,21 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
 )
 
-// videoExtensions decide, by name alone, which files count as videos. Playlists are
+// videoExtensions decide, by name alone, which files count as videos; video.IsSound names those
+// that have only sound. Playlists are
 // included so that they are refused with an error instead of skipped.
 var videoExtensions = []string{ //nolint:gochecknoglobals // a constant table
 	".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg",
 	".mpg", ".mts", ".mxf", ".ogv", ".ts", ".webm", ".wmv",
 	".m3u8", ".mpd",
+}
+
+// isMedia reports whether a file with this extension is listed.
+func isMedia(extension string) bool {
+	return slices.Contains(videoExtensions, strings.ToLower(extension)) || video.IsSound(extension)
 }
 
 var manifestExtensions = []string{"", ".list", ".lst", ".manifest", ".txt"} //nolint:gochecknoglobals // a constant table
@@ -57,7 +64,7 @@ func (s *Sources) List(ctx context.Context, t tenant.ID, source string, recursiv
 		l := lister{sources: s, tenant: t, recursive: recursive, yield: yield}
 		err := l.directory(ctx, f, path)
 		return l.skipped, err
-	case slices.Contains(videoExtensions, extension):
+	case isMedia(extension):
 		return 0, yield(toURI(path))
 	case slices.Contains(manifestExtensions, extension):
 		return 0, readManifest(ctx, f, path, resolveLine(path), yield)
@@ -130,7 +137,7 @@ func (l *lister) names(ctx context.Context, f *os.File, dir string) ([]string, e
 		for _, e := range entries {
 			hidden := strings.HasPrefix(e.Name(), ".")
 			switch {
-			case !hidden && slices.Contains(videoExtensions, strings.ToLower(filepath.Ext(e.Name()))):
+			case !hidden && isMedia(filepath.Ext(e.Name())):
 				names = append(names, e.Name())
 			case !e.IsDir():
 				l.skipped++

@@ -122,7 +122,7 @@ func (s *Sources) listRemote(ctx context.Context, t tenant.ID, at location, recu
 		return 0, fault.New(fault.Input, op, at.String(), "a web server has no listing; name a video or a manifest")
 	case directory:
 		return s.s3.list(ctx, at, recursive, yield)
-	case slices.Contains(videoExtensions, at.extension()):
+	case isMedia(at.extension()):
 		return 0, yield(at.uri())
 	case !slices.Contains(manifestExtensions, at.extension()):
 		return 0, fault.New(fault.Input, op, at.String(), "must be a prefix that ends in a slash, a video ("+

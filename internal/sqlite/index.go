@@ -78,12 +78,18 @@ CREATE TABLE fence (
 ) STRICT, WITHOUT ROWID;
 `
 
+// speech tells passages of speech from frames. Earlier builds leave the kind empty.
+const speech = `
+ALTER TABLE document ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT '';
+`
+
 func kind() dbfile.Kind {
 	return dbfile.Kind{
 		Name:          "search index",
 		ApplicationID: 0x434f4749, // "COGI"
 		Migrations:    []string{schema},
-		Additions:     []string{fences},
+		Additions:     []string{fences, speech},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -54,7 +55,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) (hits []video.Hit, er
 		hits, err = read(ctx, tx, v, best)
 		return err
 	})
-	return hits, err
+	return index.Matched(q.Text, hits), err
 }
 
 func checkQuery(q video.Query) error {
@@ -155,7 +156,7 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 		return nil, err
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT d.id, g.video, d.uri, d.name, d.pts_ms, d.start_ms, d.end_ms,
-		d.caption, d.on_screen_text, d.frame_key, d.preview
+		d.caption, d.on_screen_text, d.transcript, d.frame_key, d.preview, d.kind, d.language
 		FROM json_each(?) AS wanted JOIN document d ON d.id = wanted.value JOIN generation g ON g.id = d.generation`,
 		string(list))
 	if err != nil {
@@ -167,9 +168,10 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 		var id int64
 		var h video.Hit
 		if err := rows.Scan(&id, &h.Video, &h.URI, &h.Name, &h.PTSMS, &h.StartMS, &h.EndMS,
-			&h.Caption, &h.OnScreen, &h.FrameKey, &h.Preview); err != nil {
+			&h.Caption, &h.OnScreen, &h.Transcript, &h.FrameKey, &h.Preview, &h.Kind, &h.Language); err != nil {
 			return nil, err
 		}
+		h.Kind = cmp.Or(h.Kind, video.FrameDocument)
 		h.Score = best[order[id]].score
 		hits[order[id]] = h
 		found++

@@ -103,8 +103,8 @@ type batch struct {
 
 func (b *batch) prepare(ctx context.Context) (err error) {
 	b.insert, err = b.tx.PrepareContext(ctx, `INSERT INTO document (generation, doc, uri, name, pts_ms, start_ms, end_ms,
-		caption, on_screen_text, transcript, frame_key, preview, embedding)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING`)
+		caption, on_screen_text, transcript, frame_key, preview, embedding, kind, language)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING`)
 	return err
 }
 
@@ -122,7 +122,7 @@ func (b *batch) put(ctx context.Context, d video.Document) error {
 	}
 	values := []any{
 		g.id, d.ID, d.URI, d.Name, d.PTSMS, d.StartMS, d.EndMS,
-		d.Caption, d.OnScreenText, d.Transcript, d.FrameKey, d.Preview, embedding,
+		d.Caption, d.OnScreenText, d.Transcript, d.FrameKey, d.Preview, embedding, string(d.Kind), d.Language,
 	}
 	done, err := b.insert.ExecContext(ctx, values...)
 	if err != nil {
@@ -138,10 +138,10 @@ func (b *batch) put(ctx context.Context, d video.Document) error {
 func (b *batch) replace(ctx context.Context, g *generation, values []any) error {
 	var id int64
 	err := b.tx.QueryRowContext(ctx, `UPDATE document SET uri=?3, name=?4, pts_ms=?5, start_ms=?6, end_ms=?7,
-		caption=?8, on_screen_text=?9, transcript=?10, frame_key=?11, preview=?12, embedding=?13
+		caption=?8, on_screen_text=?9, transcript=?10, frame_key=?11, preview=?12, embedding=?13, kind=?14, language=?15
 		WHERE generation=?1 AND doc=?2
-		AND (uri, name, pts_ms, start_ms, end_ms, caption, on_screen_text, transcript, frame_key, preview, embedding)
-		IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING id`, values...).Scan(&id)
+		AND (uri, name, pts_ms, start_ms, end_ms, caption, on_screen_text, transcript, frame_key, preview, embedding,
+		kind, language) IS NOT (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING id`, values...).Scan(&id)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil

@@ -58,7 +58,10 @@ type frameFields struct {
 	Name          string  `json:"name"`
 	FrameKey      string  `json:"frame_key"`
 	Preview       bool    `json:"preview"`
-	Verbatim      string  `json:"verbatim,omitempty"`
+	// Of passages of speech only: an application that was deployed for an earlier build refuses them.
+	Kind     string `json:"kind,omitempty"`
+	Language string `json:"language,omitempty"`
+	Verbatim string `json:"verbatim,omitempty"`
 }
 
 // EncodeDocument returns the put of one document of a profile. The result depends only on
@@ -79,7 +82,7 @@ func (s *schema) encode(d video.Document, late bool) (Put, error) {
 		VideoTitle: clean(d.Name), Description: clean(d.Caption), Transcript: clean(d.Transcript),
 		CaptionTerms: linguistics.Extra(d.Caption), SearchTerms: linguistics.Extra(d.Name, d.Transcript, d.OnScreenText),
 		OnScreenText: clean(d.OnScreenText), URI: clean(d.URI), Name: clean(d.Name), FrameKey: clean(d.FrameKey),
-		Preview: d.Preview,
+		Preview: d.Preview, Kind: string(d.Kind), Language: clean(d.Language),
 		Verbatim: verbatim(map[string]string{
 			"segment_description": d.Caption, "on_screen_text": d.OnScreenText, "audio_transcript": d.Transcript,
 			"uri": d.URI, "name": d.Name, "frame_key": d.FrameKey,

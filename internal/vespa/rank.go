@@ -27,7 +27,7 @@ type rankProfile struct {
 func (s *schema) HitFields() []string {
 	return []string{
 		"doc_id", "tenant", "video_id", "generation", "creation_timestamp", "video_title", "segment_id", "pts_ms",
-		"start_time", "end_time", "segment_description", "on_screen_text", "uri", "name", "frame_key", "preview", "verbatim",
+		"start_time", "end_time", "segment_description", "on_screen_text", "uri", "name", "frame_key", "preview", "audio_transcript", "kind", "language", "verbatim",
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/internal/index/terms"
 	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 	"github.com/cogniverse/cogflow/video"
@@ -52,7 +53,7 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 		}
 		older := superseded(ranked)
 		if len(older) == 0 {
-			return hits(ranked, q), nil
+			return index.Matched(q.Text, hits(ranked, q)), nil
 		}
 		// A generation is being published: repeat the query without the older one.
 		exclude = append(exclude, older...)
@@ -207,6 +208,7 @@ func (h foundHit) candidate(q video.Query) (candidate, error) {
 	}
 	c := candidate{id: f.DocID, generation: f.Generation, created: f.Created, Hit: video.Hit{
 		Video: video.ID(f.VideoID), PTSMS: f.PTSMS, Score: h.score, Preview: f.Preview,
+		Kind: cmp.Or(video.Kind(f.Kind), video.FrameDocument), Language: f.Language,
 		StartMS: milliseconds(f.StartTime), EndMS: milliseconds(f.EndTime),
 	}}
 	for _, text := range []struct {
@@ -217,6 +219,7 @@ func (h foundHit) candidate(q video.Query) (candidate, error) {
 		{"name", f.Name, &c.Name},
 		{"segment_description", f.Description, &c.Caption},
 		{"on_screen_text", f.OnScreenText, &c.OnScreen},
+		{"audio_transcript", f.Transcript, &c.Transcript},
 		{"frame_key", f.FrameKey, &c.FrameKey},
 	} {
 		exact, err := unverbatim(f.Verbatim, text.field, text.stored)

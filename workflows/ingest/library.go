@@ -142,7 +142,7 @@ func (r *libraryRun) account(ctx workflow.Context, cause error) error {
 // total takes the totals from the ledger.
 func (r *libraryRun) total(s video.Spend) {
 	r.totals.DescribeCalls, r.totals.RepeatedCalls, r.totals.CostUSD = s.Describe, s.Repeated, workflows.USD(s.CostMicroUSD)
-	if s.Describe == 0 && r.recipe.Describe != "" {
+	if s.Describe == 0 && !s.ByKind && r.recipe.Describe != "" {
 		r.totals.DescribeCalls = s.Calls // a former build did not distinguish them
 	}
 }
@@ -173,6 +173,7 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 func (r *libraryRun) source() ingest.ListSourceInput {
 	return ingest.ListSourceInput{
 		Tenant: r.tenant(), Source: r.in.Source, Recursive: r.in.Recursive, MaxVideos: r.in.MaxVideos,
+		Sound: r.recipe.Transcribe != "",
 	}
 }
 

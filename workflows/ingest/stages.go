@@ -13,7 +13,8 @@ type stages struct {
 	embedded     []int // chunks that can be indexed
 	indexing     bool
 	transcribing bool
-	transcribed  bool // or the profile has no transcript
+	transcribed  bool // and the speech is indexed, if it has documents of its own; or the profile has no transcript
+	speechApart  bool // speech has documents of its own, so frames need not wait for it
 }
 
 // canStart reports whether a chunk can be described now.
@@ -42,9 +43,11 @@ func (s *stages) still() bool {
 	return s.extracted && s.inFlight == 0 && !s.indexing && !s.transcribing
 }
 
-// canIndex reports whether chunks can be indexed. A document includes its speech, so
-// nothing is indexed before the transcript is done.
-func (s *stages) canIndex() bool { return len(s.embedded) > 0 && s.transcribed }
+// canIndex reports whether chunks can be indexed. Where a frame includes its speech, nothing
+// is indexed before the transcript is done.
+func (s *stages) canIndex() bool {
+	return len(s.embedded) > 0 && (s.transcribed || s.speechApart)
+}
 
 // index takes all chunks that can be indexed.
 func (s *stages) index() (chunks []int) {

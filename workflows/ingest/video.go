@@ -21,6 +21,7 @@ const (
 	stageInspect    = "inspect"
 	stageExtract    = "extract"
 	stageTranscribe = "transcribe"
+	stageSpeech     = "speech" // embed and index the passages of the transcript
 	stageDescribe   = "describe"
 	stageEmbed      = "embed"
 	stageIndex      = "index"
@@ -166,11 +167,11 @@ func (r *videoRun) publish(ctx workflow.Context) error {
 	})
 	var published ingest.PublishResult
 	err := r.whenRoom(ctx, roomInIndex, func() (err error) {
-		published, err = workflows.Call(r.Feed(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames, r.name())),
+		published, err = workflows.Call(r.Feed(ctx, fmt.Sprintf("publish %d documents of %s", r.extraction.Frames+r.progress.Passages, r.name())),
 			r.a.PublishVideo, ingest.PublishInput{VideoRef: r.ref(), Generation: r.claim.Generation, Stages: r.times})
 		return err
 	})
-	r.claim.Documents = published.Documents
+	r.claim.Documents, r.progress.Passages = published.Documents, published.Passages
 	r.removed = published.Removed
 	if published.Unusable != nil { // it counts all runs and attempts
 		r.unusable = published.Unusable
@@ -254,6 +255,7 @@ func (r *videoRun) result(status string) VideoResult {
 		Removed: r.removed, Refused: r.refused, DescribeCalls: r.calls, CostUSD: workflows.USD(r.micro),
 	}
 	if x := r.extraction; x != nil {
+		out.Passages = r.progress.Passages
 		out.Frames, out.Duplicates, out.Capped, out.DecodeErrors = x.Frames, x.Duplicates, x.Capped, x.DecodeErrors
 	}
 	out.Unusable = outcome.Among(r.unusable, refusal.Role, out.Frames)

@@ -51,11 +51,12 @@ type VideoResult struct {
 	Generation    string          `json:"generation"`         // fingerprint of the documents
 	Frames        int             `json:"frames"`             // frames of the extraction
 	Documents     int             `json:"documents"`          // documents in the index
+	Passages      int             `json:"passages,omitempty"` // documents that are passages of speech
 	Removed       int             `json:"removed"`            // documents of older generations that were removed
 	Duplicates    int             `json:"duplicates"`         // sampled frames that were dropped as duplicates
 	Capped        bool            `json:"capped"`             // true if max_frames cut the video
 	DecodeErrors  int             `json:"decode_errors"`      // errors that the decoder reported and passed over
-	Refused       int             `json:"refused,omitempty"`  // frames that a model refused; they are left out or have no caption
+	Refused       int             `json:"refused,omitempty"`  // frames, pieces of sound and passages of speech that a model refused; they are left out or have no caption
 	DescribeCalls int             `json:"describe_calls"`     // describe calls of this run
 	RepeatedCalls int             `json:"repeated_calls"`     // billed calls for a frame after its first one; 0 within a library, which counts for all its videos
 	CostUSD       float64         `json:"cost_usd"`           // paid in all, in USD
@@ -79,6 +80,7 @@ type VideoProgress struct {
 	Described     int             `json:"described"`                // frames so far
 	Embedded      int             `json:"embedded"`                 // frames so far
 	Indexed       int             `json:"indexed"`                  // frames so far
+	Passages      int             `json:"passages,omitempty"`       // passages of speech that are indexed
 	CostUSD       float64         `json:"cost_usd"`                 // what has been paid so far, in USD
 	Started       time.Time       `json:"started"`                  // start of the first run
 	IgnoredSignal string          `json:"ignored_signal,omitempty"` // the last signal whose payload was invalid, and why

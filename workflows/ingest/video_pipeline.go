@@ -3,7 +3,6 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -78,7 +77,7 @@ func (r *videoRun) extract(ctx workflow.Context) {
 	start := r.Elapsed(ctx).Milliseconds()
 	out, err := workflows.Call(r.Media(ctx, "extract frames of "+r.name()), r.a.Extract,
 		ingest.ExtractInput{VideoRef: r.ref(), URI: r.in.URI, Force: r.in.Force})
-	r.extraction, r.at.extracted = &out, true
+	r.extraction, r.at.extracted, r.at.speechApart = &out, true, out.SpeechApart
 	if err != nil {
 		r.progress.Stage = stageExtract
 		r.fail(err)
@@ -146,26 +145,6 @@ func (r *videoRun) pay(ctx workflow.Context, done ingest.ChunkResult) {
 	r.unusable = outcome.Merge(r.unusable, done.Unusable)
 	r.progress.CostUSD = workflows.USD(r.micro)
 	r.showDetails(ctx)
-}
-
-// transcribe makes the transcript. Nothing is indexed before, because a document includes
-// its speech.
-func (r *videoRun) transcribe(ctx workflow.Context) {
-	if r.extraction.AudioPieces == 0 {
-		r.at.transcribed = true
-		return
-	}
-	r.at.transcribing = true
-	defer func() { r.at.transcribing = false }()
-	summary := fmt.Sprintf("transcribe %s of %s", workflows.Clock(time.Duration(r.extraction.DurationMS)*time.Millisecond), r.name())
-	out, err := r.affordable(ctx, stageTranscribe, func(limit int64) (ingest.ChunkResult, error) {
-		return workflows.CallOnClass(ctx, r.Caller, workflows.StemTranscribe, r.recipe.TranscribeGPU, r.recipe.GPUWait, summary, r.a.Transcribe,
-			ingest.TranscribeInput{VideoRef: r.ref(), Job: r.job, LimitMicroUSD: limit})
-	})
-	if err == nil {
-		r.at.transcribed = true
-		r.pay(ctx, out)
-	}
 }
 
 // model runs one model stage of a chunk.

@@ -81,6 +81,9 @@ func (r *videoRun) showDetails(ctx workflow.Context) {
 		rows = append(rows, row(stageDescribe, p.Described))
 	}
 	details += workflows.Table([]string{"stage", "", "frames"}, append(rows, row(stageEmbed, p.Embedded), row(stageIndex, p.Indexed)))
+	if p.Passages > 0 {
+		details += fmt.Sprintf("\n%d passages of speech\n", p.Passages)
+	}
 	details += fmt.Sprintf("\n%d describe calls, %.4f USD, %s", r.calls, p.CostUSD, workflows.Clock(r.Elapsed(ctx)))
 	details += workflows.IgnoredNote(r.Signals.Ignored) + unusableNote(p.Warnings, p.Unusable)
 	workflow.SetCurrentDetails(ctx, details)

@@ -95,6 +95,9 @@ func (e *Estimator) outlook(ctx context.Context, uri string) (Outlook, error) {
 	if err != nil || !probed {
 		return Outlook{Unprobed: !probed}, err
 	}
+	if err := e.Profile.CheckMedia(source.Media); err != nil {
+		return Outlook{}, err
+	}
 	o := Outlook{Bytes: version.Bytes, DurationMS: source.Media.DurationMS, Unread: source.Video == ""}
 	if source.Video != "" {
 		if o.Unchanged, err = e.published(ctx, source.Video); err != nil || o.Unchanged {

@@ -34,8 +34,8 @@ func (a app) searchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search WORDS…",
 		Short: "Find moments in ingested videos",
-		Long: `Search finds the frames and segments whose captions, on-screen text or embedding match WORDS best,
-within one tenant and profile. A preview model wrote the captions marked ~.`,
+		Long: `Search finds the frames, segments and passages of speech whose captions, on-screen text, words or
+embedding match WORDS best, within one tenant and profile. A preview model wrote the captions marked ~.`,
 		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
   cogflow search "EXIT 12" --rank bm25
@@ -105,11 +105,14 @@ func (a app) printHits(hits []video.Hit) {
 		a.Say("Nothing found.")
 		return
 	}
-	rows, preview := make([][]string, len(hits)), false
+	rows, preview, said := make([][]string, len(hits)), false, false
 	for i, h := range hits {
 		caption := h.Caption
 		if h.Preview {
 			caption, preview = "~ "+caption, true
+		}
+		if h.Kind == video.SpeechDocument || h.Kind == video.AudioDocument {
+			caption, said = "“"+h.Transcript+"”", true
 		}
 		rows[i] = []string{
 			strconv.Itoa(i + 1), fmt.Sprintf("%.4f", h.Score),
@@ -121,5 +124,8 @@ func (a app) printHits(hits []video.Hit) {
 	}, rows)
 	if preview {
 		a.Say("~ caption by a built-in preview model")
+	}
+	if said {
+		a.Say("“…” words that are said at that time")
 	}
 }

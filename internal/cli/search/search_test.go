@@ -17,6 +17,7 @@ func TestHitsGolden(t *testing.T) {
 	hits := []video.Hit{
 		{Name: "bangkok.mp4", StartMS: 12_000, EndMS: 13_000, Score: 0.0325, Caption: "A tuk-tuk at night", Preview: true},
 		{Name: clitest.Malicious, StartMS: 3_725_250, EndMS: 3_726_000, Score: 0.0161, Caption: "line one\nline \x1b[31mtwo"},
+		{Name: "talk.mp3", Kind: video.SpeechDocument, StartMS: 61_000, EndMS: 65_000, Score: 0.01, Transcript: "Mind the \x1b[31mgap.", Language: "en"},
 	}
 	clitest.Golden(t, "hits", clitest.Printed(func(a *cli.App) { app{a}.printHits(hits) }))
 	assert.Equal(t, "Nothing found.\n", clitest.Printed(func(a *cli.App) { app{a}.printHits(nil) }))

@@ -5,6 +5,7 @@ package tracks
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,7 @@ type Stream struct {
 type Disposition struct {
 	Default         int `json:"default"`
 	Comment         int `json:"comment"`
+	Forced          int `json:"forced"`
 	HearingImpaired int `json:"hearing_impaired"`
 	VisualImpaired  int `json:"visual_impaired"`
 	AttachedPic     int `json:"attached_pic"`
@@ -62,13 +64,15 @@ type SideData struct {
 
 // Entries is the value of ffprobe's -show_entries for streams.
 const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames,color_space,color_range,color_transfer" +
-	":stream_disposition=default,comment,hearing_impaired,visual_impaired,attached_pic,timed_thumbnails" +
+	":stream_disposition=default,forced,comment,hearing_impaired,visual_impaired,attached_pic,timed_thumbnails" +
 	":stream_tags=rotate,language,title:stream_side_data=side_data_type,rotation,dv_profile,dv_bl_signal_compatibility_id"
 
-// Chosen is what of a container is decoded. Audio is nil if there is no sound.
+// Chosen is what of a container is decoded. Audio is nil if there is no sound; Video is zero
+// if there is only sound.
 type Chosen struct {
-	Video Stream
-	Audio *Stream
+	Video     Stream
+	Audio     *Stream
+	Subtitles *Stream // of what is said; nil = none
 }
 
 // ErrNoVideo is returned for a container without moving pictures.
@@ -77,7 +81,7 @@ var ErrNoVideo = errors.New("it has no video stream")
 // Choose picks the tracks that the sampling names. By default these are the ones that the
 // container marks as default, else the first ones; commentaries and descriptions for the
 // visually impaired come last. Cover art and thumbnails are never a video. The errors are
-// reasons for people: a track that is named and absent is refused, with the list of those
+// reasons for people; ErrNoVideo comes with the sound, if there is any. A track that is named and absent is refused, with the list of those
 // that exist.
 func Choose(all []Stream, s video.Sampling) (Chosen, error) {
 	var pictures, sounds []Stream
@@ -90,7 +94,7 @@ func Choose(all []Stream, s video.Sampling) (Chosen, error) {
 		}
 	}
 	if len(pictures) == 0 {
-		return Chosen{}, ErrNoVideo
+		return onlySound(sounds, s)
 	}
 	out := Chosen{Video: preferred(pictures)}
 	if n := s.VideoTrack; n > 0 {
@@ -104,7 +108,53 @@ func Choose(all []Stream, s video.Sampling) (Chosen, error) {
 	}
 	sound, err := chooseSound(sounds, s)
 	out.Audio = sound
+	if !s.NoSubtitles {
+		out.Subtitles = chooseSubtitles(all, sound, s)
+	}
 	return out, err
+}
+
+// chooseSubtitles returns the subtitles that are the words of the sound: text in its language,
+// where both are known, and not only translated signs.
+func chooseSubtitles(all []Stream, sound *Stream, s video.Sampling) *Stream {
+	spoken := s.AudioLanguage
+	if sound != nil && sound.Tags.Language != "" {
+		spoken = sound.Tags.Language
+	}
+	var fitting []Stream
+	for _, one := range all {
+		if one.Type != "subtitle" || !slices.Contains(textSubtitles(), one.Codec) || one.Disposition.Forced != 0 || one.Disposition.Comment != 0 {
+			continue
+		}
+		if known(spoken) && known(one.Tags.Language) && !SameLanguage(spoken, one.Tags.Language) {
+			continue
+		}
+		fitting = append(fitting, one)
+	}
+	if len(fitting) == 0 {
+		return nil
+	}
+	best := preferred(fitting)
+	return &best
+}
+
+func known(language string) bool { return language != "" && !strings.EqualFold(language, "und") }
+
+// textSubtitles are the codecs of subtitles that are text, not pictures of text.
+func textSubtitles() []string {
+	return []string{"subrip", "srt", "webvtt", "mov_text", "ass", "ssa", "text", "ttml"}
+}
+
+// onlySound returns ErrNoVideo, with the sound of a file that has only that.
+func onlySound(sounds []Stream, s video.Sampling) (Chosen, error) {
+	if s.NoAudio || s.VideoTrack > 0 {
+		return Chosen{}, ErrNoVideo
+	}
+	sound, err := chooseSound(sounds, s)
+	if err != nil {
+		return Chosen{}, err
+	}
+	return Chosen{Audio: sound}, ErrNoVideo
 }
 
 func chooseSound(sounds []Stream, s video.Sampling) (*Stream, error) {

@@ -59,6 +59,8 @@ func Run(t *testing.T, open func(t *testing.T) Index) {
 		"hits of a video":           testPerVideo,
 		"limit":                     testLimit,
 		"whole hit":                 testWholeHit,
+		"speech":                    testSpeech,
+		"no documents":              testNoDocuments,
 		"concurrent":                testConcurrent,
 		"cancelled":                 testCancelled,
 	}

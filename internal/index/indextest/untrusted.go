@@ -133,9 +133,51 @@ func testWholeHit(t *testing.T, x Index) {
 	require.Positive(t, hits[0].Score)
 	hits[0].Score = 0
 	require.Equal(t, []video.Hit{{
-		Video: d.Video, URI: d.URI, Name: d.Name, PTSMS: 1234, StartMS: 1000, EndMS: 2000,
-		Caption: d.Caption, OnScreen: "LINE 9", FrameKey: d.FrameKey, Preview: true,
+		Video: d.Video, URI: d.URI, Name: d.Name, Kind: video.FrameDocument, PTSMS: 1234, StartMS: 1000, EndMS: 2000,
+		Caption: d.Caption, OnScreen: "LINE 9", Transcript: "next stop", FrameKey: d.FrameKey, Preview: true, Matched: []string{"on_screen_text"},
 	}}, hits)
+}
+
+// testSpeech: a passage of speech is a document of its own, beside the frame of its time.
+func testSpeech(t *testing.T, x Index) {
+	frame := clip("tram", "1", "a red tram")[0]
+	said := frame
+	said.ID += "-speech"
+	said.Kind, said.Caption, said.Transcript, said.Language, said.FrameKey = video.SpeechDocument, "", "nächster Halt", "de", ""
+	said.Embedding = unit(1)
+	publish(t, x, []video.Document{frame, said})
+	hits := search(t, x, words("halt"))
+	require.Len(t, hits, 1)
+	hits[0].Score = 0
+	require.Equal(t, video.Hit{
+		Video: said.Video, URI: said.URI, Name: said.Name, Kind: video.SpeechDocument, EndMS: 1000, Transcript: "nächster Halt", Language: "de",
+		Matched: []string{"transcript"},
+	}, hits[0])
+	found := search(t, x, vector(unit(1)))[0]
+	require.Equal(t, video.SpeechDocument, found.Kind)
+	require.Empty(t, found.Matched, "found by its embedding")
+	require.Equal(t, []string{"caption", "name"}, search(t, x, words("TRAM"))[0].Matched)
+	require.Equal(t, video.FrameDocument, search(t, x, vector(unit(0)))[0].Kind)
+	said.Language = "nds" // the passage is replaced
+	upsert(t, x, []video.Document{said})
+	require.Equal(t, "nds", search(t, x, words("halt"))[0].Language)
+}
+
+// testNoDocuments: a sound without a word is published with nothing to find.
+func testNoDocuments(t *testing.T, x Index) {
+	was := clip("music", "1", "a band")
+	publish(t, x, was)
+	now := generationOf(was)
+	now.Generation, now.Documents = generation("2"), 0
+	removed, err := x.Publish(t.Context(), now)
+	require.NoError(t, err)
+	require.Equal(t, 1, removed)
+	require.Empty(t, search(t, x, words("band")))
+	listed, err := x.Published(t.Context(), video.PublishedFilter{Tenant: acme, Profile: profile, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, listed, 1)
+	require.Equal(t, now.Generation, listed[0].Generation)
+	require.Zero(t, listed[0].Documents)
 }
 
 // testConcurrent switches generations while others search: a search sees one

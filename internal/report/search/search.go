@@ -52,7 +52,7 @@ type page struct {
 
 type card struct {
 	Rank, Name, Time, Score string
-	Caption, OnScreen       string
+	Caption, OnScreen, Said string
 	Preview                 bool
 	Picture, Player         template.URL // empty = none
 }
@@ -79,6 +79,7 @@ func newCard(rank int, h Hit) (card, error) {
 		Rank: strconv.Itoa(rank), Name: report.Clean(h.Name, report.MaxReason), Preview: h.Preview,
 		Time: clock(h.StartMS) + "–" + clock(h.EndMS), Score: fmt.Sprintf("%.4f", h.Score),
 		Caption: report.Clean(h.Caption, report.MaxReason),
+		Said:    report.Clean(h.Transcript, report.MaxReason),
 	}
 	if !strings.Contains(h.Caption, h.OnScreen) { // otherwise the caption already contains it
 		c.OnScreen = report.Clean(h.OnScreen, report.MaxReason)

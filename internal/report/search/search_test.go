@@ -34,6 +34,7 @@ func TestSearchPage(t *testing.T) {
 			{Hit: video.Hit{Name: "talk one.mp4", StartMS: 62_500, EndMS: 63_000, Score: 0.5, Caption: `"><script>alert(1)</script>`, Preview: true}, Frame: picture(t), File: "/videos/talk one#2.mp4"},
 			{Hit: video.Hit{Name: "far.mp4", Caption: "a road", OnScreen: "EXIT 12"}, Frame: picture(t)},
 			{Hit: video.Hit{Name: "bare.mp4"}},
+			{Hit: video.Hit{Name: "talk.mp3", Kind: video.SpeechDocument, Transcript: "<i>Mind</i> the gap."}},
 		},
 	}))
 	page := out.String()

@@ -1,10 +1,11 @@
-package ingest
+package texts
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -20,7 +21,7 @@ func TestBatchOfTexts(t *testing.T) {
 		return p
 	}
 	of := func(p video.Profile, texts ...string) video.Fingerprint {
-		return (&textEmbedding{p: p}).question(texts).Fingerprint
+		return (&Set{Profile: p, Stage: &activities.ModelStage{}}).question(texts).Fingerprint
 	}
 	first := profile(func(*video.Stage) {})
 	require.Equal(t, of(first, texts...), of(profile(func(s *video.Stage) { s.CostMicroUSD = 8 }), texts...))

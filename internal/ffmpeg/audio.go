@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"unicode/utf8"
 
+	"github.com/cogniverse/cogflow/internal/ffmpeg/matroska"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -52,10 +53,10 @@ type piece struct {
 
 // write takes the whole stream. One that ends early gives the files of what came.
 func (w *soundWriter) write(r io.Reader) (err error) {
-	d := newDemuxer(r)
+	d := matroska.New(r)
 	defer func() { err = errors.Join(err, w.finish()) }()
 	for {
-		p, err := d.next()
+		p, err := d.Next()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil
 		}
@@ -63,12 +64,12 @@ func (w *soundWriter) write(r io.Reader) (err error) {
 			return err
 		}
 		if w.header == nil {
-			if len(d.private) < streamInfoEnd || string(d.private[:4]) != "fLaC" {
-				return fmt.Errorf("%w: sound without a FLAC header", errStream)
+			if len(d.Private) < streamInfoEnd || string(d.Private[:4]) != "fLaC" {
+				return fmt.Errorf("%w: sound without a FLAC header", matroska.ErrDamaged)
 			}
-			w.header = d.private
+			w.header = d.Private
 		}
-		if err := w.frame(p.data); err != nil {
+		if err := w.frame(p.Data); err != nil {
 			return err
 		}
 	}
@@ -174,7 +175,7 @@ func renumber(frame []byte, number int) ([]byte, error) {
 		rest += 2
 	}
 	if len(frame) < rest+3 {
-		return nil, fmt.Errorf("%w: a damaged FLAC frame", errStream)
+		return nil, fmt.Errorf("%w: a damaged FLAC frame", matroska.ErrDamaged)
 	}
 	out := append([]byte(nil), frame[:4]...)
 	out = utf8.AppendRune(out, rune(number)) // at most 2,432: FLAC numbers as UTF-8 does
@@ -230,7 +231,7 @@ func writeTotal(file *os.File, header []byte, samples uint64) error {
 
 // blockSize reads how many samples a FLAC frame holds from its header.
 func blockSize(frame []byte) (uint64, error) {
-	bad := fmt.Errorf("%w: a damaged FLAC frame", errStream)
+	bad := fmt.Errorf("%w: a damaged FLAC frame", matroska.ErrDamaged)
 	if len(frame) < 6 || frame[0] != 0xFF || frame[1]&0xFC != 0xF8 {
 		return 0, bad
 	}

@@ -1,10 +1,7 @@
 package ffmpeg
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,39 +34,6 @@ func FuzzParseProbe(f *testing.F) {
 		require.Contains(t, []int{0, 90, 180, 270}, m.Rotation)
 		require.LessOrEqual(t, len(m.Format), 300)
 	})
-}
-
-func FuzzDemuxer(f *testing.F) {
-	f.Add([]byte{
-		0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x1F, 0x43, 0xB6, 0x75, 0x88,
-		0xE7, 0x81, 0x05, 0xA3, 0x85, 0x81, 0x00, 0x01, 0x80, 0x2A,
-	})
-	f.Add([]byte{0xA3, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		d := newDemuxer(bytes.NewReader(raw))
-		for total := 0; ; {
-			p, err := d.next()
-			if err != nil {
-				require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStream), err)
-				return
-			}
-			total += len(p.data)
-			require.LessOrEqual(t, total, len(raw))
-		}
-	})
-}
-
-func TestDemuxer(t *testing.T) {
-	t.Parallel()
-	d := newDemuxer(bytes.NewReader([]byte{
-		0x1A, 0x45, 0xDF, 0xA3, 0x80, 0x18, 0x53, 0x80, 0x67, 0xFF, 0x1F, 0x43, 0xB6, 0x75, 0x88,
-		0xE7, 0x82, 0x01, 0x05, 0xA3, 0x85, 0x81, 0xFF, 0xFF, 0x80, 0x2A,
-	}))
-	p, err := d.next()
-	require.NoError(t, err)
-	require.Equal(t, packet{track: 1, ptsMS: 0x104, data: []byte{0x2A}}, p, "a timestamp before its cluster's")
-	_, err = d.next()
-	require.Equal(t, io.EOF, err)
 }
 
 func FuzzFLAC(f *testing.F) {

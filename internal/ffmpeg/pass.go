@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/matroska"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/panics"
 )
@@ -18,8 +19,8 @@ import (
 type pass struct {
 	plan
 	line   timeline
-	smalls []packet // not yet paired
-	jpegs  []packet
+	smalls []matroska.Packet // not yet paired
+	jpegs  []matroska.Packet
 	ready  []sample // paired, its picture not yet known: on the grid
 	thumb  []byte   // the candidate with the most detail
 	sink   func(sample) error
@@ -39,24 +40,24 @@ func (p *pass) rewind() {
 }
 
 // packet takes the next packet of the stream.
-func (p *pass) packet(in packet) error {
-	switch in.track {
+func (p *pass) packet(in matroska.Packet) error {
+	switch in.Track {
 	case trackTime:
-		p.line.add(p.fromMS+in.ptsMS, p.grid != nil)
+		p.line.add(p.fromMS+in.PTSMS, p.grid != nil)
 		if p.every {
-			p.seen = append(p.seen, p.fromMS+in.ptsMS)
+			p.seen = append(p.seen, p.fromMS+in.PTSMS)
 		}
 		p.tick(p.line.last)
 		return p.resolve(false)
 	case trackSmall:
-		if len(in.data) == smallBytes {
+		if len(in.Data) == smallBytes {
 			p.smalls = append(p.smalls, in)
 		}
 	case trackJPEG:
 		p.jpegs = append(p.jpegs, in)
 	case trackThumb:
-		if len(in.data) > len(p.thumb) {
-			p.thumb = in.data
+		if len(in.Data) > len(p.thumb) {
+			p.thumb = in.Data
 		}
 	}
 	return p.pair()
@@ -67,16 +68,16 @@ func (p *pass) packet(in packet) error {
 func (p *pass) pair() error {
 	for len(p.smalls) > 0 && len(p.jpegs) > 0 {
 		g, j := p.smalls[0], p.jpegs[0]
-		if g.ptsMS <= j.ptsMS {
+		if g.PTSMS <= j.PTSMS {
 			p.smalls = p.smalls[1:]
 		}
-		if j.ptsMS <= g.ptsMS {
+		if j.PTSMS <= g.PTSMS {
 			p.jpegs = p.jpegs[1:]
 		}
-		if g.ptsMS != j.ptsMS {
+		if g.PTSMS != j.PTSMS {
 			continue
 		}
-		p.ready = append(p.ready, sample{ptsMS: j.ptsMS, jpeg: j.data, small: g.data})
+		p.ready = append(p.ready, sample{ptsMS: j.PTSMS, jpeg: j.Data, small: g.Data})
 	}
 	return p.resolve(false)
 }
@@ -207,7 +208,7 @@ func (x *extractor) once(ctx context.Context, p *pass, sound *soundWriter) error
 		err = fault.Disk("write", sound.dir, soundErr)
 	}
 	switch {
-	case errors.Is(err, errStream):
+	case errors.Is(err, matroska.ErrDamaged):
 		return fault.Wrap(fault.Transport, opExtract, x.file.Name(), err)
 	case err != nil:
 		return err
@@ -218,9 +219,9 @@ func (x *extractor) once(ctx context.Context, p *pass, sound *soundWriter) error
 // read takes packets until the stream ends. How it should have ended is known
 // from the exit status.
 func (p *pass) read(r io.Reader) error {
-	d := newDemuxer(r)
+	d := matroska.New(r)
 	for {
-		in, err := d.next()
+		in, err := d.Next()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return p.resolve(true)
 		}

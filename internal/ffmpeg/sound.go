@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/matroska"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
@@ -62,7 +63,7 @@ func (t *Tool) extractSound(ctx context.Context, file *os.File, dir string, medi
 // soundFailure decides what failed. Of a damaged file the sound before the damage counts.
 func soundFailure(file *os.File, wrote, status error, said *complaints, pieces int) error {
 	switch {
-	case errors.Is(wrote, errStream):
+	case errors.Is(wrote, matroska.ErrDamaged):
 		return fault.Wrap(fault.Transport, opSound, file.Name(), wrote)
 	case wrote != nil:
 		return fault.Disk(opSound, file.Name(), wrote)

@@ -1,4 +1,6 @@
-package ffmpeg
+// Package matroska reads packets from the container in which ffmpeg hands them over. It does not
+// know what the tracks hold.
+package matroska
 
 import (
 	"bufio"
@@ -26,36 +28,39 @@ const (
 // maxElement bounds what is kept in memory of one element.
 const maxElement = 64 << 20
 
-var errStream = errors.New("ffmpeg wrote a damaged stream")
+// ErrDamaged is the error of a stream that is not Matroska.
+var ErrDamaged = errors.New("ffmpeg wrote a damaged stream")
 
-// packet is one frame of a track; tracks count from 1.
-type packet struct {
-	track int
-	ptsMS int64
-	data  []byte
+// Packet is one frame of a track; tracks count from 1.
+type Packet struct {
+	Track int
+	PTSMS int64
+	Data  []byte
 }
 
-// demuxer reads Matroska from a pipe. The writer is not trusted: it processes untrusted
+// Demuxer reads Matroska from a pipe. The writer is not trusted: it processes untrusted
 // input.
-type demuxer struct {
+type Demuxer struct {
 	r       *bufio.Reader
 	cluster int64
-	private []byte // the codec header of the last track that has one
+	// Private is the codec header of the last track that has one.
+	Private []byte
 }
 
-func newDemuxer(r io.Reader) *demuxer { return &demuxer{r: bufio.NewReaderSize(r, 64<<10)} }
+// New makes a Demuxer.
+func New(r io.Reader) *Demuxer { return &Demuxer{r: bufio.NewReaderSize(r, 64<<10)} }
 
-// next returns the next packet, or io.EOF where a stream may end; a stream that
+// Next returns the next packet, or io.EOF where a stream may end; a stream that
 // is cut elsewhere gives io.ErrUnexpectedEOF.
-func (d *demuxer) next() (packet, error) {
+func (d *Demuxer) Next() (Packet, error) {
 	for {
 		id, err := d.number(false)
 		if err != nil {
-			return packet{}, err
+			return Packet{}, err
 		}
 		size, err := d.number(true)
 		if err != nil {
-			return packet{}, unexpected(err)
+			return Packet{}, unexpected(err)
 		}
 		switch id {
 		case idSegment, idCluster, idBlockGroup, idTracks, idTrackEntry:
@@ -63,24 +68,24 @@ func (d *demuxer) next() (packet, error) {
 		case idTimestamp, idSimpleBlock, idBlock, idCodecPrivate:
 		default:
 			if err := d.skip(size); err != nil {
-				return packet{}, err
+				return Packet{}, err
 			}
 			continue
 		}
 		if size > maxElement {
-			return packet{}, fmt.Errorf("%w: an element of %d bytes", errStream, size)
+			return Packet{}, fmt.Errorf("%w: an element of %d bytes", ErrDamaged, size)
 		}
 		body := make([]byte, size)
 		if _, err := io.ReadFull(d.r, body); err != nil {
-			return packet{}, unexpected(err)
+			return Packet{}, unexpected(err)
 		}
 		switch id {
 		case idTimestamp:
 			if err := d.timestamp(body); err != nil {
-				return packet{}, err
+				return Packet{}, err
 			}
 		case idCodecPrivate:
-			d.private = body
+			d.Private = body
 		default:
 			return d.block(body)
 		}
@@ -88,28 +93,28 @@ func (d *demuxer) next() (packet, error) {
 }
 
 // block splits "track, relative timestamp, flags, data".
-func (d *demuxer) block(body []byte) (packet, error) {
+func (d *Demuxer) block(body []byte) (Packet, error) {
 	if len(body) < 4 || body[0]&0x80 == 0 || body[3]&0x06 != 0 {
-		return packet{}, fmt.Errorf("%w: an unknown kind of block", errStream)
+		return Packet{}, fmt.Errorf("%w: an unknown kind of block", ErrDamaged)
 	}
 	relative := int16(binary.BigEndian.Uint16(body[1:3])) //nolint:gosec // two's complement is meant
-	return packet{
-		track: int(body[0] & 0x7F),
-		ptsMS: d.cluster + int64(relative),
-		data:  body[4:],
+	return Packet{
+		Track: int(body[0] & 0x7F),
+		PTSMS: d.cluster + int64(relative),
+		Data:  body[4:],
 	}, nil
 }
 
-func (d *demuxer) timestamp(body []byte) error {
+func (d *Demuxer) timestamp(body []byte) error {
 	if len(body) > 8 {
-		return fmt.Errorf("%w: a timestamp of %d bytes", errStream, len(body))
+		return fmt.Errorf("%w: a timestamp of %d bytes", ErrDamaged, len(body))
 	}
 	var t uint64
 	for _, b := range body {
 		t = t<<8 | uint64(b)
 	}
 	if t > 1<<50 {
-		return fmt.Errorf("%w: timestamp %d", errStream, t)
+		return fmt.Errorf("%w: timestamp %d", ErrDamaged, t)
 	}
 	d.cluster = int64(t)
 	return nil
@@ -117,14 +122,14 @@ func (d *demuxer) timestamp(body []byte) error {
 
 // number reads a variable-length number: an id keeps its length marker, a size
 // does not.
-func (d *demuxer) number(size bool) (uint64, error) {
+func (d *Demuxer) number(size bool) (uint64, error) {
 	first, err := d.r.ReadByte()
 	if err != nil {
 		return 0, err
 	}
 	length := bits.LeadingZeros8(first) + 1
 	if length > 8 || (!size && length > 4) {
-		return 0, fmt.Errorf("%w: no element begins with %#x", errStream, first)
+		return 0, fmt.Errorf("%w: no element begins with %#x", ErrDamaged, first)
 	}
 	value := uint64(first)
 	if size {
@@ -140,9 +145,9 @@ func (d *demuxer) number(size bool) (uint64, error) {
 	return value, nil
 }
 
-func (d *demuxer) skip(size uint64) error {
+func (d *Demuxer) skip(size uint64) error {
 	if size > maxElement {
-		return fmt.Errorf("%w: an element of %d bytes", errStream, size)
+		return fmt.Errorf("%w: an element of %d bytes", ErrDamaged, size)
 	}
 	_, err := d.r.Discard(int(size))
 	return unexpected(err)

@@ -103,9 +103,9 @@ class Clip(Tokens):
         """What counts the tokens of a text."""
         return self._tokenizer
 
-    def tokens(self, text: str) -> int:
-        """How many tokens a text has."""
-        return super().tokens(canonical(text))
+    def tokens(self, text: str, kind: str = "query") -> int:
+        """How many tokens a text has; its kind makes no difference."""
+        return super().tokens(canonical(text), kind)
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
         """The row of one clip."""

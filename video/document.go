@@ -12,6 +12,9 @@ const (
 	AudioDocument  Kind = "audio"  // a passage of speech in a file without pictures
 )
 
+// Kinds are all kinds of documents.
+func Kinds() []Kind { return []Kind{FrameDocument, SpeechDocument, AudioDocument} }
+
 // Document is one searchable row: a frame or segment with its caption, or a passage of
 // speech, and its embedding. ID is deterministic, so a repeated upsert changes nothing.
 type Document struct {

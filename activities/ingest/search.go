@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/passage"
 )
 
 // EmbedQueryInput asks for the embedding of a search query.
@@ -114,7 +115,7 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 	return SearchResult{Hits: hits, Index: a.IndexName, Version: a.Version, Filtered: in.Active()}, err
 }
 
-// resolve replaces the names of videos by their ids. A name can be that of several videos.
+// resolve replaces the names of videos by their ids, and those of languages by their codes. A name can be that of several videos.
 func (a *Activities) resolve(ctx context.Context, t tenant.ID, profile string, f video.Filter) (video.Filter, error) {
 	if err := f.Check(); err != nil {
 		return f, err
@@ -138,5 +139,10 @@ func (a *Activities) resolve(ctx context.Context, t tenant.ID, profile string, f
 		}
 	}
 	f.Videos = ids
+	languages := make([]string, len(f.Languages))
+	for i, l := range f.Languages {
+		languages[i] = passage.Language(l)
+	}
+	f.Languages = languages
 	return f, nil
 }

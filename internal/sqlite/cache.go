@@ -25,15 +25,19 @@ type segment struct {
 	video                video.ID
 	docs                 []int64  // row ids
 	ids                  []string // document ids
-	times                []times
+	about                []about
 	vectors              vectors
 	codes                *quantized.Set // of single vectors of floats, which are not kept in vectors
 	hashes               []uint64       // with codes: of the stored vectors; equal vectors have equal hashes
 	words                *postings.List
 }
 
-// times are the range of a document, in milliseconds of its video.
-type times struct{ start, end int64 }
+// about is what filters ask of a document: its range, in milliseconds of its video, and its
+// kind and language.
+type about struct {
+	start, end     int64
+	kind, language string
+}
 
 // view holds the visible documents of one version of a scope.
 type view struct {
@@ -158,7 +162,7 @@ func (c *cache) load(ctx context.Context, tx *sql.Tx, scope, version int64, old 
 // read fills the segment from the file.
 func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error {
 	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, d.embedding, d.caption, d.on_screen_text, d.transcript, d.name,
-		d.start_ms, d.end_ms
+		d.start_ms, d.end_ms, d.kind, d.language
 		FROM generation g
 		JOIN document d ON d.generation = g.id AND d.id <= g.published WHERE g.id=? ORDER BY d.doc`, s.generation)
 	if err != nil {
@@ -170,8 +174,8 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error
 		var id int64
 		var doc, caption, onScreen, transcript, name string
 		var stored sql.RawBytes
-		var during times
-		if err := rows.Scan(&id, &doc, &stored, &caption, &onScreen, &transcript, &name, &during.start, &during.end); err != nil {
+		var a about
+		if err := rows.Scan(&id, &doc, &stored, &caption, &onScreen, &transcript, &name, &a.start, &a.end, &a.kind, &a.language); err != nil {
 			return err
 		}
 		var e video.Embedding
@@ -180,7 +184,7 @@ func (s *segment) read(ctx context.Context, tx *sql.Tx, seed maphash.Seed) error
 		}
 		s.hashes = append(s.hashes, maphash.Bytes(seed, stored))
 		s.docs, s.ids = append(s.docs, id), append(s.ids, doc)
-		s.times = append(s.times, during)
+		s.about = append(s.about, a)
 		s.vectors.add(e)
 		addText(&words, caption, onScreen, transcript, name)
 	}

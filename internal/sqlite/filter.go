@@ -35,15 +35,17 @@ func (s *selection) excludes(segment int) bool { return s.off != nil && s.off[se
 // includes reports whether a document can be found.
 func (s *selection) includes(at int32) bool {
 	segment := int(s.owner[at])
-	return !s.excludes(segment) && (!s.timed() || s.document(segment, int(at-s.first[segment])))
+	return !s.excludes(segment) && (!s.narrow() || s.document(segment, int(at-s.first[segment])))
 }
 
-// timed reports whether the filter excludes some documents of a segment.
-func (s *selection) timed() bool { return s.filter.FromMS != 0 || s.filter.ToMS != 0 }
+// narrow reports whether the filter excludes some documents of a segment.
+func (s *selection) narrow() bool {
+	return s.filter.FromMS != 0 || s.filter.ToMS != 0 || s.filter.OfSpeech()
+}
 
 func (s *selection) document(segment, doc int) bool {
-	times := s.segments[segment].times[doc]
-	return s.filter.During(times.start, times.end)
+	a := s.segments[segment].about[doc]
+	return s.filter.During(a.start, a.end) && s.filter.Of(video.Kind(a.kind), a.language)
 }
 
 // words ranks the n best documents by their words.

@@ -59,7 +59,7 @@ func (v *view) comparable(query *vectors) (compressed, others []int) {
 func (s *selection) documents(segments []int) (list []scored) {
 	for _, i := range segments {
 		for d := range s.segments[i].docs {
-			if s.timed() && !s.document(i, d) {
+			if s.narrow() && !s.document(i, d) {
 				continue
 			}
 			list = append(list, scored{at: s.first[i] + int32(d)})
@@ -115,7 +115,7 @@ func (s *selection) nearest(ctx context.Context, tx *sql.Tx, query *vectors, seg
 		sets[i] = s.segments[segment].codes
 	}
 	var allowed func(set, vector int) bool
-	if s.timed() {
+	if s.narrow() {
 		allowed = func(set, vector int) bool { return s.document(segments[set], vector) }
 	}
 	candidates, err := quantized.Search(ctx, sets, direction, allowed, n, 2*depth) // so that level decides which are the last

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/internal/vespa/throttle"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -28,7 +29,7 @@ type operation struct {
 // server accepts, and one operation at a time for each document id.
 type feeder struct {
 	client   *client
-	throttle *throttle
+	throttle *throttle.Throttle
 	circuit  *circuit.Breaker
 	attempts int
 	pause    func(ctx context.Context, attempt int) error
@@ -45,7 +46,7 @@ const (
 
 func newFeeder(c *client) *feeder {
 	return &feeder{
-		client: c, throttle: newThrottle(len(c.conns), time.Now),
+		client: c, throttle: throttle.New(len(c.conns), time.Now),
 		circuit:  circuit.New(circuit.Options{Grace: grace, Most: grace}),
 		attempts: maxAttempts, pause: backOff, last: map[string]chan struct{}{},
 	}
@@ -137,11 +138,11 @@ func (e *statusError) Unwrap() error { return e.error }
 
 // attempt sends an operation once; again says whether to retry.
 func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err error) {
-	if err := f.throttle.acquire(ctx); err != nil {
+	if err := f.throttle.Acquire(ctx); err != nil {
 		return false, err
 	}
 	done := false
-	defer func() { f.throttle.release(done) }()
+	defer func() { f.throttle.Release(done) }()
 	pass, wait := f.circuit.Enter()
 	if wait > 0 {
 		down := f.circuit.Down()
@@ -163,7 +164,7 @@ func (f *feeder) attempt(ctx context.Context, op operation) (again bool, err err
 		return true, fault.Wrap(fault.Transport, op.op, op.subject, err)
 	case a.status == http.StatusTooManyRequests:
 		f.circuit.Leave(pass)
-		f.throttle.throttled()
+		f.throttle.Throttled()
 		return true, &statusError{a.status, a.fail(op.op, op.subject)}
 	case a.status >= 500:
 		f.circuit.Fail(pass)

@@ -15,6 +15,9 @@ import (
 // filter is the condition of documents that a query can find, whatever its words.
 func filter(q video.Query, exclude []edition, full map[video.ID]bool, parameters map[string]any) string {
 	parameters["tenant"] = string(q.Tenant)
+	if len(q.Filter.Kinds) > 0 {
+		parameters["speech"], parameters["audio"] = string(video.SpeechDocument), string(video.AudioDocument)
+	}
 	conditions := []string{"published = 1", "late = 0", "tenant contains @tenant"}
 	add := func(format string, args ...any) { conditions = append(conditions, fmt.Sprintf(format, args...)) }
 	for i, e := range exclude {
@@ -33,6 +36,15 @@ func filter(q video.Query, exclude []edition, full map[video.ID]bool, parameters
 	if len(videos) > 0 {
 		add("(%s)", strings.Join(videos, " or "))
 	}
+	kinds(q.Filter.Kinds, add)
+	var languages []string
+	for i, l := range q.Filter.Languages {
+		parameters[fmt.Sprintf("l%d", i)] = l
+		languages = append(languages, fmt.Sprintf("language contains @l%d", i))
+	}
+	if len(languages) > 0 {
+		add("(%s)", strings.Join(languages, " or "))
+	}
 	seconds := func(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 3, 64) }
 	if q.Filter.ToMS != 0 {
 		add("start_time < %s", seconds(q.Filter.ToMS))
@@ -41,6 +53,27 @@ func filter(q video.Query, exclude []edition, full map[video.ID]bool, parameters
 		add("(end_time > %[1]s or start_time >= %[1]s)", seconds(q.Filter.FromMS))
 	}
 	return strings.Join(conditions, " and ")
+}
+
+// kinds adds the condition of the kinds. Frames have none in Vespa, so that a search which
+// includes them excludes the other kinds.
+func kinds(wanted []video.Kind, add func(format string, args ...any)) {
+	if len(wanted) == 0 {
+		return
+	}
+	frames := slices.Contains(wanted, video.FrameDocument)
+	var either []string
+	for _, k := range []video.Kind{video.SpeechDocument, video.AudioDocument} {
+		switch found := slices.Contains(wanted, k); {
+		case frames && !found:
+			add("!(kind contains @%s)", k)
+		case !frames && found:
+			either = append(either, "kind contains @"+string(k))
+		}
+	}
+	if len(either) > 0 {
+		add("(%s)", strings.Join(either, " or "))
+	}
 }
 
 // listed requests one ranked list, with the hits of each video that the filter allows.

@@ -20,6 +20,7 @@ const groupSize = 3
 type filterFlags struct {
 	video.Filter
 	from, to string
+	kinds    []string
 	group    bool
 }
 
@@ -28,6 +29,8 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.Videos, "video", nil, "search this video only: its file name or SHA-256; can be repeated")
 	flags.StringVar(&f.from, "from", "", "search from this time of each video on, such as 90s, 1:30 or 1:02:03.5")
 	flags.StringVar(&f.to, "to", "", "search up to this time of each video")
+	flags.StringArrayVar(&f.kinds, "kind", nil, "search this kind only: frame, speech (in videos) or audio (speech in files without pictures); can be repeated")
+	flags.StringArrayVar(&f.Languages, "language", nil, "search speech in this language only, such as en; can be repeated")
 	flags.IntVar(&f.PerVideo, "per-video", 0, "maximum number of hits of one video (default: no limit)")
 	flags.BoolVar(&f.group, "group", false, fmt.Sprintf("list the hits by video, %d of each unless --per-video is set", groupSize))
 }
@@ -41,6 +44,12 @@ func (f *filterFlags) read() (out video.Filter, err error) {
 	if out.ToMS, err = position("to", f.to); err != nil {
 		return out, err
 	}
+	for _, k := range f.kinds {
+		if err := cli.CheckOneOf("kind", k, kinds()); err != nil {
+			return out, err
+		}
+		out.Kinds = append(out.Kinds, video.Kind(k))
+	}
 	if f.group && out.PerVideo == 0 {
 		out.PerVideo = groupSize
 	}
@@ -51,6 +60,13 @@ func (f *filterFlags) read() (out video.Filter, err error) {
 		return out, cli.Usage("--per-video must not be negative")
 	}
 	return out, out.Check()
+}
+
+func kinds() (out []string) {
+	for _, k := range video.Kinds() {
+		out = append(out, string(k))
+	}
+	return out
 }
 
 // position reads a time in a video, in milliseconds: a duration, or numbers with colons.

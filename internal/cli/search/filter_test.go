@@ -26,15 +26,18 @@ func TestPosition(t *testing.T) {
 
 func TestFilterFlags(t *testing.T) {
 	t.Parallel()
-	f := filterFlags{from: "1:00", to: "90s", group: true, Filter: video.Filter{Videos: []string{"a.mp4"}}}
+	f := filterFlags{from: "1:00", to: "90s", group: true, kinds: []string{"speech"}, Filter: video.Filter{Videos: []string{"a.mp4"}}}
 	got, err := f.read()
 	require.NoError(t, err)
-	require.Equal(t, video.Filter{Videos: []string{"a.mp4"}, FromMS: 60_000, ToMS: 90_000, PerVideo: groupSize}, got)
+	require.Equal(t, video.Filter{Videos: []string{"a.mp4"}, FromMS: 60_000, ToMS: 90_000, PerVideo: groupSize, Kinds: []video.Kind{video.SpeechDocument}}, got)
 	f.PerVideo = 1
 	got, err = f.read()
 	require.NoError(t, err)
 	require.Equal(t, 1, got.PerVideo)
-	f.to = "30s"
+	f.kinds = []string{"smell"}
+	_, err = f.read()
+	require.ErrorContains(t, err, "kind")
+	f.kinds, f.to = nil, "30s"
 	_, err = f.read()
 	require.ErrorContains(t, err, "--to must be later than --from")
 }

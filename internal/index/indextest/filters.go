@@ -101,3 +101,31 @@ func testPerVideo(t *testing.T, x Index) {
 		}
 	}
 }
+
+// testSpeechFilters: searches can be narrowed to what is shown or said, and to a language.
+func testSpeechFilters(t *testing.T, x Index) {
+	docs := clip("a", "1", "tram seen", "tram heard", "Tram gehört", "tram on the radio")
+	for i, c := range []struct {
+		kind     video.Kind
+		language string
+	}{{}, {video.SpeechDocument, "en"}, {video.SpeechDocument, "de"}, {video.AudioDocument, "en"}} {
+		docs[i].Kind, docs[i].Language = c.kind, c.language
+	}
+	publish(t, x, docs)
+	for _, q := range ranks("tram", unit(1)) {
+		for name, c := range map[string]struct {
+			filter video.Filter
+			want   []string
+		}{
+			"frames":           {video.Filter{Kinds: []video.Kind{video.FrameDocument}}, []string{"tram seen"}},
+			"speech":           {video.Filter{Kinds: []video.Kind{video.SpeechDocument}}, []string{"tram heard", "Tram gehört"}},
+			"frames and sound": {video.Filter{Kinds: []video.Kind{video.FrameDocument, video.AudioDocument}}, []string{"tram seen", "tram on the radio"}},
+			"English":          {video.Filter{Languages: []string{"en"}}, []string{"tram heard", "tram on the radio"}},
+			"both":             {video.Filter{Kinds: []video.Kind{video.SpeechDocument}, Languages: []string{"de", "fr"}}, []string{"Tram gehört"}},
+			"nothing":          {video.Filter{Languages: []string{"fr"}}, []string{}},
+		} {
+			q.Filter = c.filter
+			require.ElementsMatch(t, c.want, captions(search(t, x, q)), "%s, %s", q.Rank, name)
+		}
+	}
+}

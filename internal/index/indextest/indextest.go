@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Index) {
 		"hybrid":                    testHybrid,
 		"ties":                      testTies,
 		"filters":                   testFilters,
+		"filters of speech":         testSpeechFilters,
 		"hits of a video":           testPerVideo,
 		"limit":                     testLimit,
 		"whole hit":                 testWholeHit,

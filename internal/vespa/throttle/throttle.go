@@ -1,4 +1,5 @@
-package vespa
+// Package throttle decides how many feed operations are in flight. It knows no protocol.
+package throttle
 
 import (
 	"context"
@@ -8,10 +9,10 @@ import (
 	"time"
 )
 
-// throttle decides how many operations are in flight, as Vespa's own feed clients do. Two
+// Throttle decides how many operations are in flight, as Vespa's own feed clients do. Two
 // caps apply. The first is halved on each 429 and rises by a tenth with each success. The
 // second moves to the number with the best throughput, discounted by latency.
-type throttle struct {
+type Throttle struct {
 	mu          sync.Mutex
 	freed       *sync.Cond
 	inFlight    int
@@ -30,9 +31,10 @@ const (
 	weight  = 0.7 // weight of throughput against latency
 )
 
-func newThrottle(connections int, now func() time.Time) *throttle {
+// New makes a Throttle for a number of connections; now is its clock.
+func New(connections int, now func() time.Time) *Throttle {
 	least := 2 * connections
-	t := &throttle{
+	t := &Throttle{
 		least: least, most: span * least, tenfold: 10 * span * least, target: least,
 		since: now(), now: now,
 	}
@@ -40,10 +42,10 @@ func newThrottle(connections int, now func() time.Time) *throttle {
 	return t
 }
 
-func (t *throttle) limit() int { return max(t.least, min(t.target, t.most, t.tenfold/10)) }
+func (t *Throttle) limit() int { return max(t.least, min(t.target, t.most, t.tenfold/10)) }
 
-// acquire waits for a slot.
-func (t *throttle) acquire(ctx context.Context) error {
+// Acquire waits for a slot.
+func (t *Throttle) Acquire(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.inFlight >= t.limit() {
@@ -65,8 +67,8 @@ func (t *throttle) acquire(ctx context.Context) error {
 	return nil
 }
 
-// release returns the slot; ok = the operation succeeded.
-func (t *throttle) release(ok bool) {
+// Release returns the slot; ok = the operation succeeded.
+func (t *Throttle) Release(ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if ok {
@@ -79,15 +81,15 @@ func (t *throttle) release(ok bool) {
 	}
 }
 
-// throttled halves the first cap.
-func (t *throttle) throttled() {
+// Throttled halves the first cap.
+func (t *Throttle) Throttled() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tenfold = max(5*t.inFlight, 10*t.least)
 }
 
 // measure chooses a better target after enough operations at the current one.
-func (t *throttle) measure() {
+func (t *Throttle) measure() {
 	t.sent++
 	current := t.limit()
 	if t.sent*t.sent*t.sent < 1000*current*current {
@@ -108,12 +110,12 @@ func (t *throttle) measure() {
 	t.target = max(t.least, min(t.most, t.target))
 }
 
-func (t *throttle) inFlightOf(bucket int) float64 {
+func (t *Throttle) inFlightOf(bucket int) float64 {
 	return float64(t.least) * math.Pow(span, (float64(bucket)+0.5)/buckets)
 }
 
 // best returns the measured bucket with the best throughput for its latency.
-func (t *throttle) best(current int) (inFlight float64, choice, highest int) {
+func (t *Throttle) best(current int) (inFlight float64, choice, highest int) {
 	inFlight, top := float64(current), -1.0
 	for i, throughput := range t.throughputs {
 		if throughput == 0 {
@@ -129,7 +131,7 @@ func (t *throttle) best(current int) (inFlight float64, choice, highest int) {
 }
 
 // smooth averages each measured throughput with its measured neighbours, weighted 1:18:1.
-func (t *throttle) smooth() {
+func (t *Throttle) smooth() {
 	var known []int
 	for i, throughput := range t.throughputs {
 		if throughput > 0 {

@@ -1,4 +1,4 @@
-package vespa
+package throttle
 
 import (
 	"context"
@@ -18,13 +18,13 @@ func (c *clock) now() time.Time { return c.t }
 func TestThrottleClimbs(t *testing.T) {
 	t.Parallel()
 	c := &clock{t: time.Unix(1, 0)}
-	h := newThrottle(2, c.now)
+	h := New(2, c.now)
 	require.Equal(t, 4, h.limit())
 	sum, n := 0, 0
 	for i := range 200_000 {
-		require.NoError(t, h.acquire(t.Context()))
+		require.NoError(t, h.Acquire(t.Context()))
 		c.t = c.t.Add(time.Second / time.Duration(100*min(h.limit(), 100)))
-		h.release(true)
+		h.Release(true)
 		if i > 100_000 {
 			sum, n = sum+h.limit(), n+1
 		}
@@ -34,15 +34,15 @@ func TestThrottleClimbs(t *testing.T) {
 
 func TestThrottleHalves(t *testing.T) {
 	t.Parallel()
-	h := newThrottle(2, time.Now)
+	h := New(2, time.Now)
 	h.target = 64
 	for range 64 {
-		require.NoError(t, h.acquire(t.Context()))
+		require.NoError(t, h.Acquire(t.Context()))
 	}
-	h.throttled()
+	h.Throttled()
 	require.Equal(t, 32, h.limit())
 	for range 64 {
-		h.release(true)
+		h.Release(true)
 	}
 	require.Equal(t, 38, h.limit(), "a tenth for each success")
 	h.tenfold = 0
@@ -51,12 +51,12 @@ func TestThrottleHalves(t *testing.T) {
 
 func TestThrottleWaitEndsWithContext(t *testing.T) {
 	t.Parallel()
-	h := newThrottle(1, time.Now)
-	require.NoError(t, h.acquire(t.Context()))
-	require.NoError(t, h.acquire(t.Context()))
+	h := New(1, time.Now)
+	require.NoError(t, h.Acquire(t.Context()))
+	require.NoError(t, h.Acquire(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, h.acquire(ctx), context.Canceled)
-	h.release(true)
-	require.NoError(t, h.acquire(t.Context()))
+	require.ErrorIs(t, h.Acquire(ctx), context.Canceled)
+	h.Release(true)
+	require.NoError(t, h.Acquire(t.Context()))
 }

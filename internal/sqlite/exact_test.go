@@ -120,7 +120,7 @@ func exhaustive(t *testing.T, x *Index, q video.Query) (ids []string) {
 		all, err := x.cache.view(t.Context(), tx, scope, version)
 		require.NoError(t, err)
 		v := all.selected(video.Filter{}, nil)
-		words, err := v.rankWords(t.Context(), q.Text)
+		words, err := v.rankWords(t.Context(), q.Text, telling)
 		require.NoError(t, err)
 		query := pack(q.Embedding)
 		segments, _ := v.comparable(&query)

@@ -48,9 +48,9 @@ func (s *selection) document(segment, doc int) bool {
 	return s.filter.During(a.start, a.end) && s.filter.Of(video.Kind(a.kind), a.language)
 }
 
-// words ranks the n best documents by their words.
-func (s *selection) words(ctx context.Context, text string, n int) ([]scored, error) {
-	list, err := s.rankWords(ctx, text)
+// words ranks the n best documents by their words; see rankWords.
+func (s *selection) words(ctx context.Context, text string, least float64, n int) ([]scored, error) {
+	list, err := s.rankWords(ctx, text, least)
 	return s.few(list, n), err
 }
 

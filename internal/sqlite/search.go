@@ -82,7 +82,7 @@ func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, er
 	s := v.selected(q.Filter, nil)
 	switch q.Rank {
 	case video.RankBM25:
-		return s.words(ctx, q.Text, q.Limit)
+		return s.words(ctx, q.Text, 0, q.Limit)
 	case video.RankVector:
 		return s.vectors(ctx, tx, q, q.Limit, q.Limit)
 	case video.RankHybrid:
@@ -91,7 +91,7 @@ func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, er
 	if q.Filter.PerVideo > 0 { // there are fewer hits to fuse, each of which costs more
 		n = max(exactly, q.Limit)
 	}
-	words, err := s.words(ctx, q.Text, n)
+	words, err := s.words(ctx, q.Text, telling, n)
 	if err != nil {
 		return nil, err
 	}

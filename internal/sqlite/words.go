@@ -31,9 +31,15 @@ func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
 	add(name)
 }
 
-// rankWords scores the documents that contain any phrase of the text by BM25. The frequency
-// of a phrase is that in the whole view.
-func (s *selection) rankWords(ctx context.Context, text string) ([]scored, error) {
+// telling is the least score of a document in a fusion, as a part of what a document with each
+// phrase of the query once has. Words such as "of the" are in many documents that have nothing
+// to do with the query, and would outrank those that vectors find.
+const telling = 0.25
+
+// rankWords scores the documents that contain any phrase of the text by BM25, and that have
+// the least part of the score of all phrases. The frequency of a phrase is that in the whole
+// view.
+func (s *selection) rankWords(ctx context.Context, text string, least float64) ([]scored, error) {
 	phrases := terms.Query(text, maxPhrases)
 	if len(phrases) == 0 || s.size() == 0 {
 		return nil, nil
@@ -42,7 +48,7 @@ func (s *selection) rankWords(ctx context.Context, text string) ([]scored, error
 	defer s.sums.Put(sums)
 	average := max(1, float64(s.terms)/float64(s.size()))
 	var found []postings.Match
-	total := 0
+	total, whole := 0, 0.0
 	for _, p := range phrases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -50,6 +56,7 @@ func (s *selection) rankWords(ctx context.Context, text string) ([]scored, error
 		found = s.find(p.Terms, found[:0])
 		n := float64(len(found))
 		rarity := math.Log(1 + (float64(s.size())-n+0.5)/(n+0.5))
+		whole += rarity
 		for _, m := range found {
 			count, sum := float64(m.Count), &(*sums)[m.Doc]
 			if *sum == 0 {
@@ -61,7 +68,7 @@ func (s *selection) rankWords(ctx context.Context, text string) ([]scored, error
 	}
 	list := make([]scored, 0, total)
 	for at, sum := range *sums {
-		if sum > 0 && s.includes(int32(at)) {
+		if sum > 0 && sum >= least*whole && s.includes(int32(at)) {
 			list = append(list, scored{int32(at), sum})
 		}
 	}

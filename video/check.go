@@ -44,7 +44,7 @@ func (p Profile) bad(reason string) error {
 func (p Profile) checkSampling() error {
 	s := p.Sampling
 	switch {
-	case !slices.Contains([]Strategy{FixedRate, Keyframes, Scene, Segments, Shots}, s.Strategy):
+	case !slices.Contains(Strategies(), s.Strategy):
 		return p.bad("unknown strategy " + strconv.Quote(string(s.Strategy)) + ": use fps, keyframes, scene, segments or shots")
 	case !(s.FPS > 0 && s.FPS <= 1000):
 		return p.bad("fps must be above 0 and at most 1000")

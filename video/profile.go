@@ -121,6 +121,17 @@ func LocalPreview() Profile {
 	return p.Normal()
 }
 
+// Strategies are all strategies.
+func Strategies() []Strategy { return []Strategy{FixedRate, Keyframes, Scene, Segments, Shots} }
+
+// Sampled returns p with another strategy; an empty one changes nothing.
+func (p Profile) Sampled(s Strategy) Profile {
+	if s != "" {
+		p.Sampling.Strategy = s
+	}
+	return p
+}
+
 // Normal returns p with every default filled in.
 func (p Profile) Normal() Profile {
 	s := &p.Sampling

@@ -127,6 +127,23 @@ func TestSpeechHasDocumentsOfItsOwn(t *testing.T) {
 	require.Equal(t, 2, e.calls)
 }
 
+// TestSamplingOfARun: a run can have another strategy than its profile.
+func TestSamplingOfARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.video("harbour.txt", frames("harbour", 3)...)
+	generations := map[string]bool{}
+	for _, sampling := range []string{"", "fps", "keyframes", "shots"} {
+		env := w.environment()
+		env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI(), Sampling: sampling})
+		generations[videoResult(t, env).Generation] = true
+	}
+	require.Len(t, generations, 3, "the profile's own strategy is fps")
+	env := w.environment()
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI(), Sampling: "all"})
+	require.ErrorContains(t, env.GetWorkflowError(), "must be fps, keyframes, scene, segments or shots")
+}
+
 // TestSubtitlesTakeThePlaceOfATranscript: they are found as speech is, and nothing is paid.
 func TestSubtitlesTakeThePlaceOfATranscript(t *testing.T) {
 	t.Parallel()

@@ -18,8 +18,9 @@ import (
 // EstimateInput asks what an ingest run would do.
 type EstimateInput struct {
 	ListSourceInput
-	Profile string `json:"profile"`
-	Force   bool   `json:"force,omitempty"`
+	Profile  string         `json:"profile"`
+	Force    bool           `json:"force,omitempty"`
+	Sampling video.Strategy `json:"sampling,omitempty"` // as in ResolveInput
 }
 
 // EstimateResult is the result of Estimate. Sizes, frames, calls and costs are those of the
@@ -53,6 +54,7 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 	if err != nil {
 		return EstimateResult{}, err
 	}
+	p = p.Sampled(in.Sampling)
 	if err := p.Check(); err != nil {
 		return EstimateResult{}, err
 	}

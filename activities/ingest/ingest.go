@@ -62,6 +62,8 @@ func (in VideoRef) Owner() tenant.ID { return in.Tenant }
 type ResolveInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Profile string    `json:"profile"`
+	// Sampling is a strategy in place of the profile's; empty = the profile's.
+	Sampling video.Strategy `json:"sampling,omitempty"`
 }
 
 // Owner is the tenant that the activity works for.
@@ -82,6 +84,8 @@ type Recipe struct {
 	Describe      string            `json:"describe"` // model and revision, for people; empty = no captions
 	Embed         string            `json:"embed"`
 	Transcribe    string            `json:"transcribe,omitempty"` // empty = no transcript
+	// Sampling is the strategy that the run asked for; a worker of an earlier build leaves it out.
+	Sampling video.Strategy `json:"sampling,omitempty"`
 }
 
 // ResolveProfile pins a run to the profile as it is configured now.
@@ -90,6 +94,7 @@ func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recip
 	if err != nil {
 		return Recipe{}, err
 	}
+	p = p.Sampled(in.Sampling)
 	if err := p.Check(); err != nil {
 		return Recipe{}, err
 	}
@@ -111,6 +116,7 @@ func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recip
 		Preview:      p.Describe.Preview || p.Embed.Preview,
 		Describe:     p.Describe.String(), Embed: p.Embed.String(),
 		TranscribeGPU: p.Transcribe.GPU, Transcribe: p.Transcribe.String(),
+		Sampling: in.Sampling,
 	}, nil
 }
 

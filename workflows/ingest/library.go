@@ -151,8 +151,7 @@ func (r *libraryRun) total(s video.Spend) {
 func (r *libraryRun) begin(ctx workflow.Context) error {
 	r.stage = stageList
 	var err error
-	r.recipe, err = workflows.Call(r.Metadata(ctx, "pin the profile"), r.a.ResolveProfile,
-		ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile})
+	r.recipe, err = resolve(ctx, r.Caller, ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling)})
 	if err != nil {
 		return err
 	}
@@ -223,7 +222,7 @@ func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 		}
 	}
 	e, err := workflows.Call(r.Media(ctx, "estimate "+workflows.Cell(r.in.Source)), r.a.Estimate,
-		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile, Force: r.in.Force})
+		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling), Force: r.in.Force})
 	if err != nil {
 		return LibraryResult{}, workflows.Staged(r.stage, err)
 	}

@@ -17,6 +17,7 @@ type LibraryInput struct {
 	workflows.Common
 	Source      string `json:"source"`                // directory, s3:// prefix, or manifest file with one URI per line
 	Profile     string `json:"profile,omitempty"`     // recipe; default: the configured active one, else local_preview
+	Sampling    string `json:"sampling,omitempty"`    // strategy in place of the profile's: fps, keyframes, scene, segments or shots
 	Recursive   bool   `json:"recursive,omitempty"`   // include folders below a directory
 	MaxVideos   int    `json:"max_videos,omitempty"`  // stop after this many videos; 0 = all
 	Concurrency int    `json:"concurrency,omitempty"` // videos at a time, 1 to 256; default 4
@@ -55,6 +56,9 @@ func (in *LibraryInput) check(ctx workflow.Context) error {
 		return fault.New(fault.Input, "read input", "concurrency", "must be 1 to 256")
 	case in.MaxVideos < 0:
 		return fault.New(fault.Input, "read input", "max_videos", "must not be negative")
+	}
+	if err := checkSampling(in.Sampling); err != nil {
+		return err
 	}
 	if err := workflows.Required("source", in.Source); err != nil {
 		return err

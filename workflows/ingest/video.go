@@ -130,8 +130,8 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	if r.library != nil {
 		r.recipe = r.library.Recipe
 	} else {
-		resolve := ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile}
-		if r.recipe, err = workflows.Call(r.Metadata(ctx, "pin the profile"), r.a.ResolveProfile, resolve); err != nil {
+		pin := ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling)}
+		if r.recipe, err = resolve(ctx, r.Caller, pin); err != nil {
 			return err
 		}
 	}
@@ -255,7 +255,7 @@ func (r *videoRun) result(status string) VideoResult {
 		Removed: r.removed, Refused: r.refused, DescribeCalls: r.calls, CostUSD: workflows.USD(r.micro),
 	}
 	if x := r.extraction; x != nil {
-		out.Passages = r.progress.Passages
+		out.Passages, out.Blank = r.progress.Passages, x.Blank
 		out.Frames, out.Duplicates, out.Capped, out.DecodeErrors = x.Frames, x.Duplicates, x.Capped, x.DecodeErrors
 	}
 	out.Unusable = outcome.Among(r.unusable, refusal.Role, out.Frames)

@@ -44,7 +44,7 @@ func (r *videoRun) reportToLibrary(ctx workflow.Context, result VideoResult, err
 func (d *VideoDone) check() error {
 	r := d.Result
 	switch {
-	case !bounds.Counts(r.Frames, r.Documents, r.Passages, r.Removed, r.Duplicates, r.DecodeErrors, r.Refused, r.DescribeCalls, r.RepeatedCalls),
+	case !bounds.Counts(r.Frames, r.Documents, r.Passages, r.Blank, r.Removed, r.Duplicates, r.DecodeErrors, r.Refused, r.DescribeCalls, r.RepeatedCalls),
 		!bounds.Amounts(r.CostUSD):
 		return errors.New("a count is out of range")
 	case d.Failure != nil:

@@ -2,20 +2,25 @@ package ingest
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/outcome"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
 // VideoInput starts IngestVideo.
 type VideoInput struct {
 	workflows.Common
-	URI     string `json:"uri"`               // path, file://, s3:// or https://
-	Profile string `json:"profile,omitempty"` // recipe; default: the configured active one, else local_preview
-	Force   bool   `json:"force,omitempty"`   // extract and index again; stored captions are still reused
+	URI      string `json:"uri"`                // path, file://, s3:// or https://
+	Profile  string `json:"profile,omitempty"`  // recipe; default: the configured active one, else local_preview
+	Sampling string `json:"sampling,omitempty"` // strategy in place of the profile's: fps, keyframes, scene, segments or shots
+	Force    bool   `json:"force,omitempty"`    // extract and index again; stored captions are still reused
 
 	received workflows.Received
 }
@@ -40,7 +45,28 @@ func (in *VideoInput) check(ctx workflow.Context) error {
 	if err := workflows.Required("uri", in.URI); err != nil {
 		return err
 	}
+	if err := checkSampling(in.Sampling); err != nil {
+		return err
+	}
 	return in.CheckCommon()
+}
+
+func checkSampling(strategy string) error {
+	if strategy != "" && !slices.Contains(video.Strategies(), video.Strategy(strategy)) {
+		return fault.New(fault.Input, "read input", "sampling", "must be fps, keyframes, scene, segments or shots")
+	}
+	return nil
+}
+
+// resolve pins a profile with another strategy, if there is one.
+func resolve(ctx workflow.Context, c workflows.Caller, in ingest.ResolveInput) (ingest.Recipe, error) {
+	var a *ingest.Activities
+	recipe, err := workflows.Call(c.Metadata(ctx, "pin the profile"), a.ResolveProfile, in)
+	if err == nil && recipe.Sampling != in.Sampling {
+		err = workflows.Typed(fault.New(fault.Input, "pin the profile", in.Profile,
+			"a worker of an earlier build does not know sampling; upgrade all workers, or set the strategy in the profile"))
+	}
+	return recipe, err
 }
 
 // VideoResult is what IngestVideo returns.
@@ -54,6 +80,7 @@ type VideoResult struct {
 	Passages      int             `json:"passages,omitempty"` // documents that are passages of speech
 	Removed       int             `json:"removed"`            // documents of older generations that were removed
 	Duplicates    int             `json:"duplicates"`         // sampled frames that were dropped as duplicates
+	Blank         int             `json:"blank,omitempty"`    // shots that were left out: plain, blurred and test pictures only
 	Capped        bool            `json:"capped"`             // true if max_frames cut the video
 	DecodeErrors  int             `json:"decode_errors"`      // errors that the decoder reported and passed over
 	Refused       int             `json:"refused,omitempty"`  // frames, pieces of sound and passages of speech that a model refused; they are left out or have no caption

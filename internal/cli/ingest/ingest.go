@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -52,11 +53,17 @@ attaches to it.`,
 		Example: `  cogflow ingest ~/videos --recursive
   cogflow ingest talk.mp4 --profile local_preview
   cogflow ingest s3://bucket/prefix --tenant acme --budget 20 --detach
+  cogflow ingest film.mkv --sampling shots
   cogflow ingest ~/videos --dry-run --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("concurrency") {
 				if err := cli.CheckRange("concurrency", in.Concurrency, 1, ingest.MaxConcurrency); err != nil {
+					return err
+				}
+			}
+			if in.Sampling != "" {
+				if err := cli.CheckOneOf("sampling", in.Sampling, strategies()); err != nil {
 					return err
 				}
 			}
@@ -77,6 +84,7 @@ attaches to it.`,
 	f := cmd.Flags()
 	cli.CommonFlags(cmd, &in.Common)
 	f.StringVar(&in.Profile, "profile", "", "ingestion profile (default: the active one)")
+	f.StringVar(&in.Sampling, "sampling", "", "strategy in place of the profile's: fps, keyframes, scene, segments or shots")
 	f.BoolVar(&in.Recursive, "recursive", false, "include folders below a directory")
 	f.IntVar(&in.MaxVideos, "max-videos", 0, "maximum number of videos; 0 = all")
 	f.IntVar(&in.Concurrency, "concurrency", 0, "maximum number of concurrent videos (default 4)")
@@ -85,7 +93,15 @@ attaches to it.`,
 	f.StringVar(&id, "id", "", "workflow id (default: derived from tenant, profile and source)")
 	wait.Flags(cmd, true)
 	a.CompleteProfiles(cmd)
+	cli.OfferWords(cmd, "sampling", strategies()...)
 	return cmd
+}
+
+func strategies() (out []string) {
+	for _, s := range video.Strategies() {
+		out = append(out, string(s))
+	}
+	return out
 }
 
 // absolute makes a local path absolute, because a worker has another working directory. URIs

@@ -30,9 +30,10 @@ func (p Profile) Check() error {
 }
 
 // CheckMedia refuses a file in which a profile finds nothing to search.
-func (p Profile) CheckMedia(m Media) error {
+func (p Profile) CheckMedia(name string, m Media) error {
 	if m.AudioOnly() && p.Transcribe.Model == "" {
-		return p.bad("the file has sound and no pictures, and the profile does not transcribe: set transcribe, or use another profile")
+		return fault.New(fault.Input, "probe video", name, "it has no video stream, and profile "+strconv.Quote(p.Name)+
+			" does not transcribe its sound: set transcribe in the profile, or use another one")
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func TestOptimizeCLI(t *testing.T) {
 	c.awaitPollers("lm", 1)
 	require.Regexp(t, `ok +endpoint llm_config.primary +hosted_vllm/student, hosted_vllm/teacher`, cogflow("health").stdout)
 	text := done(optimize(append(settings, "--dry-run")...)...)
-	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 4 concurrently; of hosted_vllm/teacher takes")
+	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 16 concurrently; of hosted_vllm/teacher takes")
 	require.Contains(t, text, "Cost: unknown")
 	require.Empty(t, c.lm.Calls())
 	modality := filepath.Join(c.dir, "modality.jsonl")

@@ -51,9 +51,6 @@ func (a *Activities) claim(ctx context.Context, in ClaimInput) (ClaimResult, err
 	if err != nil {
 		return ClaimResult{}, err
 	}
-	if err := p.CheckMedia(in.Media); err != nil {
-		return ClaimResult{}, err
-	}
 	out := ClaimResult{Generation: p.Generation(in.Video), Expected: p.Sampling.EstimateFrames(in.Media)}
 	if !in.Force {
 		published, err := a.published(ctx, in.VideoRef, p)

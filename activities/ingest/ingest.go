@@ -138,6 +138,8 @@ func (a *Activities) recipe(ctx context.Context, t tenant.ID, f video.Fingerprin
 type InspectInput struct {
 	Tenant tenant.ID `json:"tenant"`
 	URI    string    `json:"uri"`
+	// Recipe is that of the run; empty = an earlier build asks.
+	Recipe video.Fingerprint `json:"recipe,omitempty"`
 }
 
 // Owner is the tenant that the activity works for.
@@ -155,6 +157,12 @@ func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source
 	}
 	defer file.Close()
 	media, err := a.Media.Probe(ctx, file)
+	if err == nil && in.Recipe != "" {
+		var p video.Profile
+		if p, err = a.recipe(ctx, in.Tenant, in.Recipe); err == nil {
+			err = p.CheckMedia(file.Name(), media)
+		}
+	}
 	if err != nil {
 		return video.Source{}, err
 	}

@@ -140,7 +140,7 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	}
 	r.progress.Profile, r.at.transcribed = r.recipe.Profile, r.recipe.Transcribe == ""
 	r.source, err = workflows.Call(r.Media(ctx, "fingerprint and probe"), r.a.Inspect,
-		ingest.InspectInput{Tenant: r.tenant(), URI: r.in.URI})
+		ingest.InspectInput{Tenant: r.tenant(), URI: r.in.URI, Recipe: r.recipe.Fingerprint})
 	if err != nil {
 		return err
 	}

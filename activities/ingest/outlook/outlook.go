@@ -95,7 +95,7 @@ func (e *Estimator) outlook(ctx context.Context, uri string) (Outlook, error) {
 	if err != nil || !probed {
 		return Outlook{Unprobed: !probed}, err
 	}
-	if err := e.Profile.CheckMedia(source.Media); err != nil {
+	if err := e.Profile.CheckMedia(uri, source.Media); err != nil {
 		return Outlook{}, err
 	}
 	o := Outlook{Bytes: version.Bytes, DurationMS: source.Media.DurationMS, Unread: source.Video == ""}

@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -115,4 +117,37 @@ func countInto(n *int) func(object.Info) error {
 
 func keysInto(keys *[]string) func(object.Info) error {
 	return func(o object.Info) error { *keys = append(*keys, o.Key); return nil }
+}
+
+// TestRefusedByAModel: a frame or audio segment that a model refuses is omitted and recorded. If
+// two of six are refused, the model is at fault. Once none is refused, none is recorded.
+func TestRefusedByAModel(t *testing.T) {
+	t.Parallel()
+	everyKind(t, func(v *askedVideo) {
+		refuse := func(which ...string) {
+			v.models.say(func(_ context.Context, shown string) error {
+				if slices.ContainsFunc(which, func(end string) bool { return strings.HasSuffix(shown, end) }) {
+					return fault.New(fault.Input, "ask", "model", "the content filter refuses it")
+				}
+				return nil
+			})
+		}
+		recorded := func() (n int) {
+			require.NoError(v.t, v.store.List(v.t.Context(), v.prefix+"refused-", countInto(&n)))
+			return n
+		}
+		refuse("2", "3")
+		_, err := v.run()
+		require.Equal(v.t, fault.Input, activitytest.ClassOf(err), "%v", err)
+		require.ErrorContains(v.t, err, "the content filter refuses it")
+		require.Zero(v.t, recorded())
+		refuse("2")
+		out, err := v.run()
+		require.NoError(v.t, err)
+		require.Equal(v.t, 1, out.Refused)
+		require.Equal(v.t, 1, recorded())
+		refuse()
+		require.Zero(v.t, v.completes().Refused)
+		require.Zero(v.t, recorded())
+	})
 }

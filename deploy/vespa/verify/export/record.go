@@ -156,13 +156,19 @@ func search(ctx context.Context, index *vespa.Index, p video.Profile, docs []vid
 			return fmt.Errorf("rank %s: found %d of %d documents", rank, len(hits), len(docs))
 		}
 	}
-	filter := video.Filter{Videos: []string{string(docs[0].Video), "another"}, FromMS: 1500, ToMS: 1 << 30, PerVideo: 3}
-	for _, rank := range []video.Rank{video.RankBM25, video.RankHybrid, "bm25_no_description", "hybrid_binary_bm25"} {
-		if _, err := index.Search(ctx, video.Query{
-			Tenant: docs[0].Tenant, Profile: p.Name, Text: `Car "turns" OR 日本語 @tenant); -x`, Embedding: embedding(p, 3, 1000),
-			Limit: 10, Rank: rank, Filter: filter,
-		}); err != nil {
-			return fmt.Errorf("rank %s: %w", rank, err)
+	filters := []video.Filter{
+		{Videos: []string{string(docs[0].Video), "another"}, FromMS: 1500, ToMS: 1 << 30, PerVideo: 3},
+		{Kinds: []video.Kind{video.FrameDocument, video.AudioDocument}},
+		{Kinds: []video.Kind{video.SpeechDocument, video.AudioDocument}, Languages: []string{"en", "de"}},
+	}
+	for _, filter := range filters {
+		for _, rank := range []video.Rank{video.RankBM25, video.RankHybrid, "bm25_no_description", "hybrid_binary_bm25"} {
+			if _, err := index.Search(ctx, video.Query{
+				Tenant: docs[0].Tenant, Profile: p.Name, Text: `Car "turns" OR 日本語 @tenant); -x`, Embedding: embedding(p, 3, 1000),
+				Limit: 10, Rank: rank, Filter: filter,
+			}); err != nil {
+				return fmt.Errorf("rank %s: %w", rank, err)
+			}
 		}
 	}
 	return nil
@@ -184,6 +190,9 @@ func documents(t tenant.ID, p video.Profile, n int) ([]video.Document, video.Gen
 			URI: "s3://library/a clip%20.mp4", Name: "a clip.mp4", PTSMS: f.PTSMS, StartMS: f.PTSMS, EndMS: f.PTSMS + 1000,
 			Caption: texts[i%len(texts)], OnScreenText: texts[(i+1)%len(texts)], Transcript: texts[(i+2)%len(texts)],
 			FrameKey: fmt.Sprintf("%s/videos/%s/frames/%d.jpg", t, id, f.PTSMS), Embedding: embedding(p, 4, int64(i)).Kept(p.Embed.Keep),
+		}
+		if i == n-1 {
+			docs[i].Kind, docs[i].Language = video.SpeechDocument, "de"
 		}
 	}
 	return docs, video.Generation{

@@ -87,12 +87,15 @@ func (s *Set) encode(i int, unit []float32) {
 		off := float64(v) - code*float64(step)
 		wrong += off * off
 	}
-	s.errors[i] = float32(math.Sqrt(wrong)) * share(s.dim)
+	s.errors[i] = bound(wrong, s.steps[i])
 }
 
-// share is the part of the largest possible product of an error and a vector that is not
-// exceeded in practice.
-func share(dim int) float32 { return float32(min(1, deviations/math.Sqrt(float64(dim)))) }
+// bound limits the product of a direction and rounding errors, of which wrong is the sum of
+// squares. A direction of few components meets the errors of these alone, so the bound is of
+// the error that a step can have, not of the mean error of all components.
+func bound(wrong float64, step float32) float32 {
+	return min(float32(math.Sqrt(wrong)), step*deviations/float32(math.Sqrt(12)))
+}
 
 // Len is the number of vectors.
 func (s *Set) Len() int { return len(s.steps) }
@@ -127,11 +130,11 @@ func NewQuery(vector []float32) (*Query, bool) {
 	q.step = most / float32(min(math.MaxInt16, math.MaxInt32/(dim*math.MaxInt8)))
 	wrong := 0.0
 	for k, v := range q.unit {
-		q.codes[k] = int32(v / q.step)
+		q.codes[k] = int32(math.Round(float64(v / q.step)))
 		off := float64(v) - float64(q.codes[k])*float64(q.step)
 		wrong += off * off
 	}
-	q.error = float32(math.Sqrt(wrong)) * share(dim)
+	q.error = bound(wrong, q.step)
 	q.planes = newPlanes(q.unit)
 	return q, true
 }

@@ -115,7 +115,7 @@ type Extraction struct {
 	DurationMS     int64  `json:"duration_ms"`             // measured: end of the last decoded frame
 	FrameBytes     int64  `json:"frame_bytes"`
 	Thumbnail      string `json:"thumbnail,omitempty"`        // object key
-	AudioPieces    int    `json:"audio_pieces,omitempty"`     // 16 kHz mono FLAC, PieceMS each, see AudioKey; 0 = no sound
+	AudioPieces    int    `json:"audio_pieces,omitempty"`     // 16 kHz mono FLAC, one every PieceMS, see AudioKey; 0 = no sound
 	AudioPieceMS   int64  `json:"audio_piece_ms,omitempty"`   // see PieceMS
 	AudioOverlapMS int64  `json:"audio_overlap_ms,omitempty"` // sound at the end of a piece that the next one has, too
 	Subtitles      bool   `json:"subtitles,omitempty"`        // the container has subtitles, which take the place of a transcript

@@ -35,7 +35,9 @@ type Media interface {
 	// Extract decodes the file once and calls emit for each kept frame or
 	// segment, in order of time, one call at a time. Thumbnail and sound are
 	// left in dir as thumbnail.jpg and audio-000000.flac, audio-000001.flac, …
-	// (video.AudioPieceMS of this build each) if there are any. progress is called often with
+	// (one every video.AudioPieceMS, each video.AudioOverlapMS longer) if there are any, and
+	// subtitles of what is said as subtitles.json, a video.Transcript. A file without pictures
+	// has no frames. progress is called often with
 	// the position reached in milliseconds.
 	Extract(ctx context.Context, file *os.File, dir string, s video.Sampling,
 		emit func(p video.Picture) error, progress func(ms int64)) (video.Extraction, error)

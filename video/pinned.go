@@ -5,7 +5,7 @@ import "slices"
 // extractorVersion is the extractor of new runs. It changes whenever the same sampling
 // would yield other bytes. How to raise it while a fleet of workers is being upgraded:
 // docs/decisions/022-what-a-run-is-pinned-to.md.
-const extractorVersion = "4"
+const extractorVersion = "5"
 
 // schemaVersion is the index schema of new runs without speech. It changes whenever documents
 // get other fields, ids or texts. As with extractorVersion, only new runs use it.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -21,16 +22,13 @@ const opExtract = "extract frames"
 // ThumbnailFile is the name of the poster in Extract's directory.
 const ThumbnailFile = "thumbnail.jpg"
 
-// errDoubt stops a pass over the key frames at a picture whose time is not that of one.
-var errDoubt = errors.New("a key frame came with another time than its own")
-
 // extractor is one extraction.
 type extractor struct {
 	tool     *Tool
 	file     *os.File
 	media    video.Media
 	chosen   tracks.Chosen
-	convert  string // see plan
+	colours  colour.Filters
 	sampling video.Sampling
 	keeper   *keeper
 	refused  error // why ffmpeg gave up, if it did
@@ -41,7 +39,9 @@ type extractor struct {
 	told     time.Time // when progress was called last
 
 	sampled int64          // keyframes: time of the last sample; -1 = none yet
-	table   *packets.Table // what the packets say; nil = not asked yet
+	held    []sample       // keyframes: not yet compared with the list
+	list    *listing       // of the packets; nil = not asked for
+	table   *packets.Table // the list, once it was waited for
 	whole   bool           // keyframes: every picture is decoded
 	audited bool           // damage is what an audit found
 	damage  packets.Spans
@@ -81,7 +81,11 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 	}
 	x := &extractor{tool: t, file: file, media: media, chosen: chosen, sampling: s, progress: progress, sampled: -1}
 	x.sound.dir = dir
-	if s.Strategy == video.Keyframes || media.StartMS < 0 {
+	defer x.stopListing()
+	if s.Strategy == video.Keyframes {
+		x.startListing(ctx)
+	}
+	if media.StartMS < 0 || x.list != nil && runtime.GOOS != "linux" { // elsewhere, programs share a descriptor's position
 		table, err := x.times(ctx)
 		if err != nil {
 			return video.Extraction{}, err
@@ -123,7 +127,7 @@ func (x *extractor) convertColours(ctx context.Context) (err error) {
 		missing = slices.DeleteFunc(needs, func(name string) bool { return slices.Contains(has, name) })
 	}
 	size := plan{media: x.media, sampling: x.sampling}.scaling()
-	if x.convert, err = colour.Filters(x.chosen.Video, size, missing); err != nil {
+	if x.colours, err = colour.Choose(x.chosen.Video, size, missing); err != nil {
 		return fault.New(fault.Input, opExtract, x.file.Name(), err.Error())
 	}
 	return nil
@@ -132,8 +136,11 @@ func (x *extractor) convertColours(ctx context.Context) (err error) {
 // run decodes, completes what the main pass could not know, and sums up.
 func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, error) {
 	err := x.decode(ctx, x.main, &x.sound)
+	if err == nil && x.main.keys {
+		err = x.compareHeld(ctx)
+	}
 	if errors.Is(err, errDoubt) {
-		x.whole = true
+		x.whole, x.held, x.refused = true, nil, nil
 		x.main = &pass{plan: x.mainPlan(), tick: x.tick, sink: x.sink(ctx)}
 		x.sound = soundWriter{dir: dir}
 		err = x.decode(ctx, x.main, &x.sound)
@@ -179,16 +186,7 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 	case x.sampling.Strategy == video.Keyframes && x.whole:
 		return x.between(0)
 	case x.sampling.Strategy == video.Keyframes:
-		return func(s sample) error {
-			if !x.table.Key(s.ptsMS) {
-				return errDoubt
-			}
-			if err := x.fillGap(ctx, s.ptsMS); err != nil {
-				return err
-			}
-			x.sampled = s.ptsMS
-			return x.keeper.add(s)
-		}
+		return func(s sample) error { return x.keyFrame(ctx, s) }
 	case x.sampling.Strategy == video.Shots:
 		x.shots = shots{windowMS: x.sampling.WindowMS, emit: x.shot}
 		return x.shots.add
@@ -210,7 +208,7 @@ func (x *extractor) finish(ctx context.Context) error {
 	var err error
 	switch {
 	case x.sampling.Strategy == video.Keyframes && !x.whole:
-		err = x.lastGap(ctx)
+		err = x.lastKeyFrames(ctx)
 	case x.sampling.Strategy == video.Shots:
 		err = x.shots.finish(x.endMS, x.keeper.frames)
 	case x.sampling.Strategy == video.Segments:

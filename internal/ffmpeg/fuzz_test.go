@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -54,34 +53,6 @@ func FuzzComplaints(f *testing.F) {
 		require.LessOrEqual(t, len(c.first), 303)
 		require.Negative(t, strings.IndexFunc(c.first, func(r rune) bool { return !unicode.IsPrint(r) }))
 	})
-}
-
-func TestSmallPictures(t *testing.T) {
-	t.Parallel()
-	plain, bright, ramp := make(small, smallBytes), make(small, smallBytes), make(small, smallBytes)
-	for i := range smallPixels {
-		bright[i] = 255
-		ramp[i] = byte(i % smallWidth * 7)
-	}
-	require.Zero(t, plain.hash())
-	require.Equal(t, ^uint64(0), ramp.hash())
-	require.InDelta(t, 1, plain.change(bright), 1e-9)
-	require.True(t, plain.cut(bright))
-	require.False(t, plain.cut(plain))
-	require.False(t, alike(plain, bright, 0, 0, 2), "plain pictures all have the same hash")
-
-	tinted := slices.Clone(plain)
-	for i := range tinted.chroma() {
-		tinted.chroma()[i] = 5
-	}
-	require.Zero(t, plain.change(tinted))
-	require.InDelta(t, 10.0/255, plain.recolour(tinted), 1e-9)
-	require.True(t, alike(plain, tinted, 0, 0, 2), "the noise of an encoder")
-	for i := range tinted.chroma() {
-		tinted.chroma()[i] = 40
-	}
-	require.False(t, alike(plain, tinted, 0, 0, 2))
-	require.True(t, plain.cut(tinted))
 }
 
 // The real clips, where they are.

@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/ffmpeg/packets"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -55,15 +56,45 @@ func (t *Tool) index(ctx context.Context, file *os.File, m video.Media, c tracks
 	return table, err
 }
 
-// times returns what the packets say; it asks once.
-func (x *extractor) times(ctx context.Context) (packets.Table, error) {
-	if x.table == nil {
-		table, err := x.tool.index(ctx, x.file, x.media, x.chosen)
-		if err != nil {
-			return packets.Table{}, err
-		}
-		x.table = &table
+// listing is a list of packets in the making.
+type listing struct {
+	table packets.Table
+	err   error
+	done  chan struct{} // closed when the list is there
+	stop  context.CancelFunc
+}
+
+// startListing lists the packets beside what else is done.
+func (x *extractor) startListing(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	l := &listing{done: make(chan struct{}), stop: stop}
+	x.list = l
+	panics.Go(func() (err error) {
+		l.table, err = x.tool.index(ctx, x.file, x.media, x.chosen)
+		return err
+	}, func(err error) {
+		l.err = err
+		close(l.done)
+	})
+}
+
+func (x *extractor) stopListing() {
+	if x.list != nil {
+		x.list.stop()
+		<-x.list.done
 	}
+}
+
+// times waits for what the packets say; it asks once.
+func (x *extractor) times(ctx context.Context) (packets.Table, error) {
+	if x.list == nil {
+		x.startListing(ctx)
+	}
+	<-x.list.done
+	if x.list.err != nil {
+		return packets.Table{}, x.list.err
+	}
+	x.table = &x.list.table
 	return *x.table, nil
 }
 

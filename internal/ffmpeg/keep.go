@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 
+	"github.com/cogniverse/cogflow/internal/ffmpeg/stills"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -18,7 +19,7 @@ type sample struct {
 	start int64 // segments: start of the window
 	atMS  int64 // on a grid: the instant, which the picture may be older than
 	jpeg  []byte
-	small small
+	small stills.Small
 
 	shot   int      // the number of the shot, from 1; 0 = cuts are counted here
 	stills []sample // segments with stills: all of the window
@@ -33,10 +34,10 @@ type keeper struct {
 
 	frame   *video.Frame // held back
 	held    sample
-	kept    small // of the last kept frame
+	kept    stills.Small // of the last kept frame
 	hash    uint64
 	keptMS  int64
-	before  small // the sample before
+	before  stills.Small // the sample before
 	afterMS int64
 	shot    int
 	shotWas int // of the last kept frame
@@ -50,8 +51,8 @@ type keeper struct {
 func (k *keeper) add(s sample) error {
 	motion := 0.0
 	if k.before != nil {
-		motion = s.small.change(k.before)
-		if s.small.cut(k.before) {
+		motion = s.small.Change(k.before)
+		if s.small.Cut(k.before) {
 			k.shot++
 		}
 	}
@@ -61,7 +62,7 @@ func (k *keeper) add(s sample) error {
 	gap := s.ptsMS - k.afterMS // to the sample before, and likely to the next one
 	first := k.before == nil
 	k.before, k.afterMS = s.small, s.ptsMS
-	hash := s.small.hash()
+	hash := s.small.Hash()
 	if !first && k.duplicate(s, hash, gap) {
 		k.duplicates++
 		if s.endMS > 0 {
@@ -87,7 +88,7 @@ func (k *keeper) duplicate(s sample, hash uint64, gap int64) bool {
 		return true // another picture of the same millisecond
 	}
 	return k.sampling.Strategy != video.Shots && k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
-		alike(s.small, k.kept, hash, k.hash, k.sampling.DedupDistance)
+		stills.Alike(s.small, k.kept, hash, k.hash, k.sampling.DedupDistance)
 }
 
 // hold makes a frame of a sample.
@@ -100,7 +101,7 @@ func (k *keeper) hold(s sample, hash uint64, motion float64) {
 	k.frame = &video.Frame{
 		PTSMS: s.ptsMS, StartMS: start, EndMS: s.endMS,
 		SHA256: hex.EncodeToString(sum[:]), Bytes: len(s.jpeg), Width: k.width, Height: k.height,
-		DHash: hexHash(hash), Motion: motion, Shot: k.shot,
+		DHash: stills.Hex(hash), Motion: motion, Shot: k.shot,
 	}
 	for _, still := range s.stills {
 		sum := sha256.Sum256(still.jpeg)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/matroska"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/stills"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/panics"
 )
@@ -50,7 +51,7 @@ func (p *pass) packet(in matroska.Packet) error {
 		p.tick(p.line.last)
 		return p.resolve(false)
 	case trackSmall:
-		if len(in.Data) == smallBytes {
+		if len(in.Data) == stills.SmallBytes {
 			p.smalls = append(p.smalls, in)
 		}
 	case trackJPEG:

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/ffmpeg/colour"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/stills"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -34,7 +36,7 @@ type plan struct {
 	untilMS  int64  // its end; 0 = to the end
 	chosen   tracks.Chosen
 	late     late
-	convert  string // filters that scale a picture and convert its colours
+	colours  colour.Filters
 	audio    bool
 }
 
@@ -98,9 +100,13 @@ func (l late) filter() string {
 // args is the argument vector of a pass. The same input and plan give the same
 // bytes: everything is bit-exact, and encoders have one thread each.
 func (t *Tool) args(p plan) []string {
+	threads := t.config.Threads
+	if p.keys {
+		threads = max(1, threads-1) // the rest lists packets
+	}
 	args := []string{
 		"-nostdin", "-hide_banner", "-v", "repeat+level+warning", "-max_error_rate", "1",
-		"-threads", strconv.Itoa(t.config.Threads), "-max_pixels", strconv.Itoa(maxPixels),
+		"-threads", strconv.Itoa(threads), "-max_pixels", strconv.Itoa(maxPixels),
 		"-reinit_filter", "0", // the scaler copes with a change of size; the sampler would start again
 	}
 	if p.keys {
@@ -113,7 +119,8 @@ func (t *Tool) args(p plan) []string {
 		args = append(args, "-t", decimal(float64(p.untilMS-p.fromMS)/1000))
 	}
 	args = append(args, input()...)
-	args = append(args, "-filter_complex", p.graph())
+	// Filters have little to do next to the decoder; more threads would only disturb it.
+	args = append(args, "-filter_complex_threads", "1", "-filter_complex", p.graph())
 	for _, pad := range []string{"[time]", "[small]", "[jpeg]", "[thumb]"} {
 		args = append(args, "-map", pad)
 	}
@@ -139,15 +146,17 @@ func output(to string) []string {
 }
 
 // graph makes all pictures from one decode: the sampled ones are scaled once,
-// and everything else is made of them.
+// and everything else is made of them. crop takes the corner of a picture without copying it;
+// scale keeps the grey of that branch from the other.
 func (p plan) graph() string {
 	w, h := p.size()
 	tw, th := fit(w, h, thumbWidth)
 	return strings.Join([]string{
 		fmt.Sprintf("[0:%d]settb=1/1000%s,split=2[all][in]", p.chosen.Video.Index, p.late.filter()),
-		"[all]scale=2:2:flags=neighbor,format=gray[time]",
-		fmt.Sprintf("[in]%s,%s,pad=%d:%d:(ow-iw)/2:(oh-ih)/2:eval=frame,setsar=1,split=3[jpeg][a][b]", p.filter, p.convert, w, h),
-		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=yuvj420p[small]", smallWidth, smallHeight, exact),
+		"[all]crop=w='min(2,iw)':h='min(2,ih)':x=0:y=0:exact=1,scale=2:2:flags=neighbor,format=gray[time]",
+		fmt.Sprintf("[in]%s,%s,pad=%d:%d:(ow-iw)/2:(oh-ih)/2:eval=frame,setsar=1,%s,split=3[jpeg][a][b]",
+			p.filter, p.colours.Scale, w, h, p.colours.Convert),
+		fmt.Sprintf("[a]scale=%d:%d:flags=area+%s,format=yuvj420p[small]", stills.SmallWidth, stills.SmallHeight, exact),
 		fmt.Sprintf("[b]select='lt(n,%d)',scale=%d:%d:flags=area+%s[thumb]", thumbCount, tw, th, exact),
 	}, ";")
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/colour"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
@@ -130,7 +131,7 @@ func TestPlaylistsAreNotFollowed(t *testing.T) {
 			require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 			e := &extractor{tool: x, file: open(t, path), progress: func(int64) {}}
 			p := &pass{plan: mainPlan(video.Media{Width: 160, Height: 120}, tracks.Chosen{}, video.LocalPreview().Sampling, false), tick: e.tick}
-			p.convert = "null"
+			p.colours = colour.Filters{Scale: "null", Convert: "null"}
 			p.sink = func(sample) error { return errors.New("a frame of the canary") }
 			require.NoError(t, e.decode(t.Context(), p, nil))
 			require.Error(t, e.refused)

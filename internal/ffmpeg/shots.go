@@ -41,10 +41,10 @@ func (s *shots) add(one sample) error {
 	before := *s.before
 	s.before = &one
 	switch {
-	case one.small.cut(before.small):
+	case one.small.Cut(before.small):
 		s.settle()
 		return s.cutAt(one.ptsMS, one)
-	case one.small.change(before.small) >= slowChange || one.small.recolour(before.small) >= 2*slowChange:
+	case one.small.Change(before.small) >= slowChange || one.small.Recolour(before.small) >= 2*slowChange:
 		if len(s.blend) == 0 {
 			s.blend = []sample{before}
 		}
@@ -74,7 +74,7 @@ func (s *shots) dissolved() bool {
 	last := s.blend[len(s.blend)-1].small
 	for i, first := range s.blend[:len(s.blend)-2] {
 		between := s.blend[i+1 : len(s.blend)-1]
-		if !last.cut(first.small) {
+		if !last.Cut(first.small) {
 			continue
 		}
 		blends := 0
@@ -104,7 +104,7 @@ func (s *shots) settle() {
 
 // take considers a picture for the still of the part: the one with the most detail.
 func (s *shots) take(one sample) {
-	if plain := stills.Plain(one.small.luma()) || stills.Bars(one.small.luma(), smallWidth); plain {
+	if plain := stills.Plain(one.small.Luma()) || stills.Bars(one.small.Luma(), stills.SmallWidth); plain {
 		if s.nothing == nil {
 			s.nothing = &one
 		}
@@ -193,8 +193,8 @@ func (s *shots) finish(endMS int64, kept int) error {
 func (x *extractor) shot(s sample) error {
 	k := x.keeper
 	d := x.sampling.DedupDistance
-	same := func() bool { return s.small.change(k.kept) < 0.01 && s.small.recolour(k.kept) < 0.01 } // hashes of plain areas are noise
-	if k.frame != nil && d >= 0 && (same() || alike(s.small, k.kept, s.small.hash(), k.hash, d)) {
+	same := func() bool { return s.small.Change(k.kept) < 0.01 && s.small.Recolour(k.kept) < 0.01 } // hashes of plain areas are noise
+	if k.frame != nil && d >= 0 && (same() || stills.Alike(s.small, k.kept, s.small.Hash(), k.hash, d)) {
 		k.duplicates++
 		k.frame.EndMS = s.endMS
 		return nil

@@ -28,6 +28,7 @@ type Stream struct {
 	Duration    string      `json:"duration"`            // seconds; empty = unknown
 	Frames      string      `json:"nb_frames"`           // empty = unknown
 	Delay       int         `json:"has_b_frames"`        // pictures that the decoder holds back, to bring them into the order of showing
+	Pixels      string      `json:"pix_fmt"`             // "yuv420p"; empty = unknown
 	Space       string      `json:"color_space"`         // matrix: "bt709"; empty or "unknown" = unknown, as below
 	Range       string      `json:"color_range"`         // "tv", "pc"
 	Transfer    string      `json:"color_transfer"`      // "bt709", "smpte2084"
@@ -63,7 +64,7 @@ type SideData struct {
 }
 
 // Entries is the value of ffprobe's -show_entries for streams.
-const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames,color_space,color_range,color_transfer" +
+const Entries = "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,avg_frame_rate,duration,nb_frames,has_b_frames,pix_fmt,color_space,color_range,color_transfer" +
 	":stream_disposition=default,forced,comment,hearing_impaired,visual_impaired,attached_pic,timed_thumbnails" +
 	":stream_tags=rotate,language,title:stream_side_data=side_data_type,rotation,dv_profile,dv_bl_signal_compatibility_id"
 

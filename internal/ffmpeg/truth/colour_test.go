@@ -109,13 +109,13 @@ func TestColoursThatCannotBeShown(t *testing.T) {
 	dolby := func(base int) tracks.Stream {
 		return tracks.Stream{Transfer: "smpte2084", SideData: []tracks.SideData{{DolbyProfile: 5 + base, DolbyBase: base}}}
 	}
-	_, err := colour.Filters(dolby(0), "", nil)
+	_, err := colour.Choose(dolby(0), "", nil)
 	require.ErrorContains(t, err, "Dolby Vision")
-	_, err = colour.Filters(dolby(1), "", nil)
+	_, err = colour.Choose(dolby(1), "", nil)
 	require.NoError(t, err, "a base layer is HDR10")
-	_, err = colour.Filters(tracks.Stream{Transfer: "arib-std-b67"}, "", []string{"zscale"})
+	_, err = colour.Choose(tracks.Stream{Transfer: "arib-std-b67"}, "", []string{"zscale"})
 	require.ErrorContains(t, err, "lacks the filter zscale")
-	_, err = colour.Filters(tracks.Stream{Space: "ycgco"}, "", nil)
+	_, err = colour.Choose(tracks.Stream{Space: "ycgco"}, "", nil)
 	require.ErrorContains(t, err, "ycgco")
 }
 

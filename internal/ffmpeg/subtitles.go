@@ -10,9 +10,9 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
-	"github.com/cogniverse/cogflow/internal/ffmpeg/webvtt"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/subtitles"
 )
 
 // SubtitlesFile is the name of the subtitles in Extract's directory: a video.Transcript in JSON.
@@ -39,7 +39,7 @@ func (t *Tool) extractSubtitles(ctx context.Context, file *os.File, dir string, 
 	if err != nil {
 		return false, refusal(opSubtitles, file, err, said)
 	}
-	words := video.Transcript{Model: video.Subtitles, Language: plain(track.Tags.Language), Segments: webvtt.Cues(out)}
+	words := video.Transcript{Model: video.Subtitles, Language: plain(track.Tags.Language), Segments: subtitles.Cues(out)}
 	if len(words.Segments) == 0 {
 		return false, nil
 	}

@@ -29,11 +29,11 @@ func (p Profile) Check() error {
 	return nil
 }
 
-// CheckMedia refuses a file in which a profile finds nothing to search.
+// CheckMedia refuses a file in which a profile finds nothing to search. The profile has the subtitles of the run.
 func (p Profile) CheckMedia(name string, m Media) error {
-	if m.AudioOnly() && p.Transcribe.Model == "" {
+	if m.AudioOnly() && p.Transcribe.Model == "" && p.Subtitles == "" {
 		return fault.New(fault.Input, "probe video", name, "it has no video stream, and profile "+strconv.Quote(p.Name)+
-			" does not transcribe its sound: set transcribe in the profile, or use another one")
+			" does not transcribe its sound: set transcribe in the profile, use another one, or put its subtitles (.srt or .vtt) beside it")
 	}
 	return nil
 }

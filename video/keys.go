@@ -39,6 +39,11 @@ func AudioKey(prefix string, piece int) string {
 // SubtitlesKey holds the Transcript that the container had as subtitles.
 func SubtitlesKey(prefix string) string { return prefix + "subtitles.json" }
 
+// SidecarKey holds the Transcript of a file of subtitles beside a video.
+func SidecarKey(t tenant.ID, v ID, subtitles Fingerprint) string {
+	return Prefix(t, v) + "subtitles/" + string(subtitles) + ".json"
+}
+
 // ChunkKey holds the Chunk with the given index.
 func ChunkKey(prefix string, index int) string {
 	return fmt.Sprintf("%schunk-%06d.json", prefix, index)
@@ -93,7 +98,7 @@ func (p Profile) RefusedPrefix(prefix, kind string) string {
 	case KindEmbed:
 		parts = append(p.Embed.embeddingParts(), string(p.Embed.Of))
 	case OfPassages:
-		parts = append(p.Transcribe.transcriptParts(), p.Embed.embeddingParts()...)
+		parts = append(p.speechParts(), p.Embed.embeddingParts()...)
 	case OfTexts:
 		parts = append(parts, p.Embed.embeddingParts()...)
 	case KindTranscribe:
@@ -104,7 +109,7 @@ func (p Profile) RefusedPrefix(prefix, kind string) string {
 
 // PassagesKey holds the passages of speech of a video that have an embedding.
 func (p Profile) PassagesKey(prefix string) string {
-	parts := append(p.Transcribe.transcriptParts(), p.Embed.embeddingParts()...)
+	parts := append(p.speechParts(), p.Embed.embeddingParts()...)
 	return fmt.Sprintf("%spassages-%s.json", prefix, NewFingerprint("passages", parts...)[:16])
 }
 
@@ -199,6 +204,28 @@ type Source struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"`
 	Media Media  `json:"media"`
+
+	// Subtitles has the words of the sound where the profile alone does not tell: the
+	// fingerprint of the transcript of a file beside the video, or InContainer. Empty = there is no such
+	// file; a profile that transcribes takes the subtitles of the container.
+	Subtitles Fingerprint `json:"subtitles,omitempty"`
+	Sidecar   string      `json:"sidecar,omitempty"` // name of that file
+}
+
+// InContainer means that a profile which does not transcribe takes the subtitles of the container.
+const InContainer Fingerprint = "container"
+
+// ForHistory is what a run needs of a source; see Extraction.ForHistory.
+func (s Source) ForHistory() Source {
+	s.Media.AudioLanguage, s.Media.Subtitles = "", false
+	return s
+}
+
+// Neighbour is a file beside a video.
+type Neighbour struct {
+	URI   string
+	Name  string // without its folder
+	Bytes int64  // -1 = not known
 }
 
 // FileVersion tells a file at a URI from another one at the same URI, without reading it.

@@ -83,15 +83,29 @@ func (x Extraction) PieceMS() int64 {
 // unknown field.
 func (x Extraction) ForHistory(p Profile) Extraction {
 	x.AudioPieceMS, x.AudioOverlapMS, x.FinishedBy = 0, 0, ""
-	x.SpeechApart = x.SpeechApart && p.SpeechApart(x)
-	x.Subtitles = x.Subtitles && x.SpeechApart
+	x.SpeechApart, x.Subtitles = p.SpeechApart(x), p.HasSubtitles(x)
 	return x
 }
 
 // SpeechApart reports whether the speech of a run has documents of its own: the run is pinned
-// to it, and its extraction has it so. Otherwise each frame has the speech of its time.
+// to it, and its extraction has it so. Otherwise each frame has the speech of its time. The subtitles of a run
+// are apart in each schema: earlier builds knew none.
 func (p Profile) SpeechApart(x Extraction) bool {
+	if p.Subtitles != "" {
+		return p.HasSubtitles(x)
+	}
 	return x.SpeechApart && p.Transcribe.Model != "" && p.SchemaVersion() == speechSchema
+}
+
+// HasSubtitles reports whether the speech of a run is that of subtitles, so that nothing is transcribed.
+func (p Profile) HasSubtitles(x Extraction) bool {
+	switch p.Subtitles {
+	case "":
+		return x.Subtitles && p.SpeechApart(x)
+	case InContainer:
+		return x.Subtitles
+	}
+	return true
 }
 
 // RecordBuild records what this build extracts with, where it differs from the meaning of a

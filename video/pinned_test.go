@@ -92,3 +92,37 @@ func TestPinned(t *testing.T) {
 	require.EqualValues(t, 600_000, Extraction{}.PieceMS())
 	require.EqualValues(t, 5, Extraction{AudioPieceMS: 5}.PieceMS())
 }
+
+// TestSubtitlesOfARun: a file beside the video decides its documents, and nothing that is stored of its pictures.
+// Without such a file, nothing changes.
+func TestSubtitlesOfARun(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]Profile{"preview": LocalPreview().Pinned(), "full": full().Pinned()} {
+		with := p
+		with.Subtitles = NewFingerprint("subtitles", "hi")
+		other := p
+		other.Subtitles = NewFingerprint("subtitles", "ho")
+		require.NotEqual(t, p.Generation("v"), with.Generation("v"), name)
+		require.NotEqual(t, other.Generation("v"), with.Generation("v"), name)
+		require.NotEqual(t, other.PassagesKey(""), with.PassagesKey(""), name)
+		require.NotEqual(t, other.RefusedKey("", OfPassages, 0), with.RefusedKey("", OfPassages, 0), name)
+		require.Equal(t, p.ExtractFingerprint("v"), with.ExtractFingerprint("v"), name)
+		require.Equal(t, p.TranscriptFingerprint("v", 0), with.TranscriptFingerprint("v", 0), name)
+		require.Equal(t, canonical(p), canonical(with), "it is no part of a recipe")
+		require.True(t, with.SpeechApart(Extraction{}) && with.HasSubtitles(Extraction{}), "whichever build extracted")
+		require.False(t, p.HasSubtitles(Extraction{SpeechApart: true}))
+		with.Subtitles = InContainer
+		require.False(t, with.SpeechApart(Extraction{SpeechApart: true}), "the track has no words")
+		require.True(t, with.SpeechApart(Extraction{SpeechApart: true, Subtitles: true}))
+	}
+	x := Extraction{SpeechApart: true, Subtitles: true, AudioPieces: 1}
+	require.True(t, full().Pinned().HasSubtitles(x))
+	require.False(t, LocalPreview().Pinned().HasSubtitles(x), "a run that an earlier build began")
+	s := Source{Video: "v", Media: Media{AudioLanguage: "eng", Subtitles: true}}
+	require.Equal(t, Source{Video: "v"}, s.ForHistory(), "earlier builds refuse what they do not know")
+	require.NoError(t, full().CheckMedia("a.mp3", Media{AudioCodec: "mp3"}))
+	silent := LocalPreview()
+	require.ErrorContains(t, silent.CheckMedia("a.mp3", Media{AudioCodec: "mp3"}), "put its subtitles")
+	silent.Subtitles = InContainer
+	require.NoError(t, silent.CheckMedia("a.mp3", Media{AudioCodec: "mp3"}))
+}

@@ -107,6 +107,9 @@ type Profile struct {
 	// WholeCaptions: a text that max_tokens cut is not a caption. Recipes of earlier builds use
 	// such texts.
 	WholeCaptions bool `json:"whole_captions,omitempty"`
+
+	// Subtitles is only of the run of one video, which hands it to each step: see Source.
+	Subtitles Fingerprint `json:"-"`
 }
 
 // LocalPreview is the profile of the embedded defaults: simple heuristics in Go, labelled
@@ -206,6 +209,15 @@ func (p Profile) TranscriptFingerprint(v ID, piece int) Fingerprint {
 // transcriptParts lists what determines a transcript, besides the sound.
 func (s Stage) transcriptParts() []string { return []string{s.Model, s.Revision, s.Language} }
 
+// speechParts lists what determines the passages of a video, besides the sound and the embedder.
+func (p Profile) speechParts() []string {
+	parts := p.Transcribe.transcriptParts()
+	if p.Subtitles != "" {
+		parts = append(parts, string(p.Subtitles))
+	}
+	return parts
+}
+
 // Generation determines the whole set of documents of a video.
 func (p Profile) Generation(v ID) Fingerprint {
 	parts := []string{p.SchemaVersion(), p.Name, string(p.ExtractFingerprint(v))}
@@ -216,6 +228,9 @@ func (p Profile) Generation(v ID) Fingerprint {
 	}
 	if p.Transcribe.Model != "" {
 		parts = append(parts, p.Transcribe.Model, p.Transcribe.Revision, p.Transcribe.Language)
+	}
+	if p.Subtitles != "" {
+		parts = append(parts, "subtitles", string(p.Subtitles))
 	}
 	return NewFingerprint("index", parts...)
 }

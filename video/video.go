@@ -55,6 +55,10 @@ type Media struct {
 	Height     int     `json:"height"`
 	Rotation   int     `json:"rotation,omitempty"` // degrees clockwise: 0, 90, 180, 270
 	FPS        float64 `json:"fps,omitempty"`      // average; 0 = unknown
+
+	// Not in histories; see Source.ForHistory.
+	AudioLanguage string `json:"audio_language,omitempty"` // of the sound, as the container names it; empty = unknown
+	Subtitles     bool   `json:"subtitles,omitempty"`      // the container has subtitles that are text
 }
 
 // AudioOnly reports a file without moving pictures: a podcast, a song with a cover.
@@ -118,7 +122,7 @@ type Extraction struct {
 	AudioPieces    int    `json:"audio_pieces,omitempty"`     // 16 kHz mono FLAC, one every PieceMS, see AudioKey; 0 = no sound
 	AudioPieceMS   int64  `json:"audio_piece_ms,omitempty"`   // see PieceMS
 	AudioOverlapMS int64  `json:"audio_overlap_ms,omitempty"` // sound at the end of a piece that the next one has, too
-	Subtitles      bool   `json:"subtitles,omitempty"`        // the container has subtitles, which take the place of a transcript
+	Subtitles      bool   `json:"subtitles,omitempty"`        // subtitles take the place of a transcript; stored, those of the container only
 	SpeechApart    bool   `json:"speech_apart,omitempty"`     // speech has documents of its own; false = an earlier build extracted, and each frame has the speech of its time
 	FinishedBy     string `json:"finished_by,omitempty"`      // another extractor than the recipe's made the rest of the frames; empty = none
 	Unsandboxed    bool   `json:"unsandboxed,omitempty"`      // decoded without a sandbox
@@ -145,7 +149,7 @@ type Transcript struct {
 	CostMicroUSD int64     `json:"cost_micro_usd,omitempty"`
 }
 
-// Subtitles is the model of a transcript that was in the container.
+// Subtitles is the model of a transcript that was in the container or beside the video.
 const Subtitles = "cogflow/subtitles"
 
 // TranscribeRequest requests the transcript of one piece of sound.

@@ -30,6 +30,7 @@ import (
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/subtitles"
 )
 
 // world is everything around the workflows: real store, index, ledger and
@@ -125,11 +126,22 @@ func (v *textVideos) List(_ context.Context, _ tenant.ID, source string, _ bool,
 		return 0, fault.Wrap(fault.Input, "list", source, err)
 	}
 	for _, e := range entries {
+		if subtitles.IsName(e.Name()) {
+			continue
+		}
 		if err := yield(filepath.Join(source, e.Name())); err != nil {
 			return 0, err
 		}
 	}
 	return 0, nil
+}
+
+func (v *textVideos) Beside(_ context.Context, _ tenant.ID, uri string) (name string, files []video.Neighbour, err error) {
+	entries, err := os.ReadDir(filepath.Dir(uri))
+	for _, e := range entries {
+		files = append(files, video.Neighbour{URI: filepath.Join(filepath.Dir(uri), e.Name()), Name: e.Name(), Bytes: -1})
+	}
+	return filepath.Base(uri), files, err
 }
 
 func (v *textVideos) Open(_ context.Context, _ tenant.ID, uri string) (*os.File, string, error) {
@@ -169,7 +181,7 @@ func (v *textVideos) Probe(_ context.Context, f *os.File) (video.Media, error) {
 	if info.Size() == 0 {
 		return video.Media{}, fault.New(fault.Input, "probe video", f.Name(), "the file is empty")
 	}
-	return video.Media{Format: "text", DurationMS: info.Size(), Width: 64, Height: 36, FPS: 1000}, nil
+	return video.Media{Format: "text", DurationMS: info.Size(), Width: 64, Height: 36, FPS: 1000, Subtitles: v.subtitles != ""}, nil
 }
 
 func (v *textVideos) Extract(_ context.Context, f *os.File, dir string, _ video.Sampling,

@@ -47,7 +47,7 @@ func (a *Activities) Claim(ctx context.Context, in ClaimInput) (ClaimResult, err
 }
 
 func (a *Activities) claim(ctx context.Context, in ClaimInput) (ClaimResult, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err != nil {
 		return ClaimResult{}, err
 	}
@@ -133,7 +133,7 @@ func (a *Activities) published(ctx context.Context, ref VideoRef, p video.Profil
 // Without the claim it does nothing: a former attempt has released it, and another workflow
 // may be at work.
 func (a *Activities) Abandon(ctx context.Context, in VideoRef) error {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in)
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (a *Activities) describeCost(s video.Stage) (microUSD int64, unpriced bool)
 
 func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {
 	var chunk video.Chunk
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err != nil {
 		return p, chunk, "", err
 	}

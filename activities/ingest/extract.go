@@ -39,7 +39,7 @@ type ExtractInput struct {
 // the queue, for a worker that has it. If none takes it, the stored chunks stay and this
 // extractor makes the rest.
 func (a *Activities) Extract(ctx context.Context, in ExtractInput) (video.Extraction, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err != nil {
 		return video.Extraction{}, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/roles"
+	"github.com/cogniverse/cogflow/activities/ingest/sidecar"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -53,6 +54,8 @@ type VideoRef struct {
 	Video  video.ID          `json:"video"`
 	Recipe video.Fingerprint `json:"recipe"`
 	Claim  int64             `json:"claim,omitempty"` // number of the claim of the run; 0 = none yet, or an earlier build's
+	// Subtitles are those of the Source that the run began with.
+	Subtitles video.Fingerprint `json:"subtitles,omitempty"`
 }
 
 // Owner is the tenant that the activity works for.
@@ -134,6 +137,13 @@ func (a *Activities) recipe(ctx context.Context, t tenant.ID, f video.Fingerprin
 	return p, nil
 }
 
+// pinned reads the profile of a run, with the subtitles of its video.
+func (a *Activities) pinned(ctx context.Context, ref VideoRef) (video.Profile, error) {
+	p, err := a.recipe(ctx, ref.Tenant, ref.Recipe)
+	p.Subtitles = ref.Subtitles
+	return p, err
+}
+
 // InspectInput names a video to look at.
 type InspectInput struct {
 	Tenant tenant.ID `json:"tenant"`
@@ -156,26 +166,44 @@ func (a *Activities) Inspect(ctx context.Context, in InspectInput) (video.Source
 		return video.Source{}, err
 	}
 	defer file.Close()
-	media, err := a.Media.Probe(ctx, file)
-	if err == nil && in.Recipe != "" {
-		var p video.Profile
-		if p, err = a.recipe(ctx, in.Tenant, in.Recipe); err == nil {
-			err = p.CheckMedia(file.Name(), media)
-		}
+	source := video.Source{URI: in.URI, Name: name}
+	if source.Media, err = a.Media.Probe(ctx, file); err != nil {
+		return video.Source{}, err
 	}
+	words, err := a.subtitles(ctx, in, file.Name(), &source)
 	if err != nil {
 		return video.Source{}, err
 	}
-	id, size, err := identify(ctx, file)
-	if err != nil {
+	if source.Video, source.Bytes, err = identify(ctx, file); err != nil {
 		return video.Source{}, fault.Disk("read video", name, err)
 	}
-	source := video.Source{Video: id, URI: in.URI, Name: name, Bytes: size, Media: media}
-	a.Sources.Keep(in.Tenant, in.URI, id, file)
-	if err := activities.WriteJSON(ctx, a.Store, video.SourceKey(in.Tenant, id), source); err != nil {
+	a.Sources.Keep(in.Tenant, in.URI, source.Video, file)
+	if words != nil {
+		if err := activities.WriteManifest(ctx, a.Store, video.SidecarKey(in.Tenant, source.Video, source.Subtitles), words); err != nil {
+			return video.Source{}, err
+		}
+	}
+	if err := activities.WriteJSON(ctx, a.Store, video.SourceKey(in.Tenant, source.Video), source); err != nil {
 		return video.Source{}, err
 	}
-	return source, activities.WriteJSON(ctx, a.Store, video.SeenKey(in.Tenant, in.URI), video.Seen{FileVersion: version, Video: id})
+	seen := video.Seen{FileVersion: version, Video: source.Video}
+	return source.ForHistory(), activities.WriteJSON(ctx, a.Store, video.SeenKey(in.Tenant, in.URI), seen)
+}
+
+// subtitles finds the subtitles of a source, and checks that the profile finds something to search in it.
+func (a *Activities) subtitles(ctx context.Context, in InspectInput, path string, source *video.Source) (*video.Transcript, error) {
+	if in.Recipe == "" {
+		return nil, nil //nolint:nilnil // the run could not hand them to its steps
+	}
+	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	words, err := sidecar.Find(ctx, a.Sources, in.Tenant, p, source, in.URI)
+	if p.Subtitles = source.Subtitles; err == nil {
+		err = p.CheckMedia(path, source.Media)
+	}
+	return words, err
 }
 
 // identify hashes the whole file.

@@ -127,6 +127,10 @@ func (s *slowWorld) Version(context.Context, tenant.ID, string) (video.FileVersi
 	return video.FileVersion{}, "slow.mp4", nil
 }
 
+func (s *slowWorld) Beside(context.Context, tenant.ID, string) (string, []video.Neighbour, error) {
+	return "slow.mp4", nil, nil
+}
+
 func (s *slowWorld) Keep(tenant.ID, string, video.ID, *os.File) {}
 
 func (s *slowWorld) Probe(context.Context, *os.File) (video.Media, error) {

@@ -22,6 +22,9 @@ type Sources interface {
 	// Open returns the local file of a video, fetched if it is remote, and the name for
 	// people. Closing the file releases what was fetched.
 	Open(ctx context.Context, t tenant.ID, uri string) (file *os.File, name string, err error)
+	// Beside returns the name of a video in its folder, and the files there whose names begin with it, without its
+	// extension. Where the folder cannot be listed there are none.
+	Beside(ctx context.Context, t tenant.ID, uri string) (name string, files []video.Neighbour, err error)
 	// Keep may keep what Open fetched, for a Reopen that follows soon.
 	Keep(t tenant.ID, uri string, id video.ID, file *os.File)
 	// Reopen is Open for a video whose content is known. The caller checks that it still

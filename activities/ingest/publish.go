@@ -31,7 +31,7 @@ func (a *Activities) IndexChunks(ctx context.Context, in IndexInput) (ChunkResul
 		return ChunkResult{}, err
 	}
 	var out ChunkResult
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err == nil {
 		_, err = a.claimed(ctx, in.VideoRef, p)
 	}
@@ -59,7 +59,7 @@ func (a *Activities) IndexChunks(ctx context.Context, in IndexInput) (ChunkResul
 // pinned to. If no such worker exists, this build makes its own: a search reads both, as it
 // does those of different videos.
 func (a *Activities) indexesAs(ctx context.Context, ref VideoRef) error {
-	p, err := a.recipe(ctx, ref.Tenant, ref.Recipe)
+	p, err := a.pinned(ctx, ref)
 	if err != nil || p.Indexes() {
 		return err
 	}
@@ -110,7 +110,7 @@ func (a *Activities) documents(ctx context.Context, ref VideoRef, source video.S
 
 // chunkSpeech reads the transcript of a chunk's time, if it has no documents of its own.
 func (a *Activities) chunkSpeech(ctx context.Context, ref VideoRef, p video.Profile, prefix string, chunk video.Chunk) ([]passage.Said, error) {
-	if p.Transcribe.Model == "" || len(chunk.Frames) == 0 {
+	if p.Transcribe.Model == "" || p.Subtitles != "" || len(chunk.Frames) == 0 {
 		return nil, nil
 	}
 	var x video.Extraction
@@ -148,7 +148,7 @@ type PublishResult struct {
 // released it, or another workflow has taken it over. The index refuses a publication if
 // the claim is taken over at this moment, see Index.Fence.
 func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (PublishResult, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err != nil {
 		return PublishResult{}, err
 	}

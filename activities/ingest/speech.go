@@ -56,7 +56,7 @@ func (a *Activities) EmbedSpeech(ctx context.Context, in ChunkInput) (ChunkResul
 // PublishVideo.
 func (a *Activities) IndexSpeech(ctx context.Context, in VideoRef) (ChunkResult, error) {
 	start := time.Now()
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in)
 	if err == nil {
 		_, err = a.claimed(ctx, in, p)
 	}
@@ -144,7 +144,7 @@ func (a *Activities) passages(ctx context.Context, p video.Profile, prefix strin
 
 // extraction reads what is stored of the extraction of a video.
 func (a *Activities) extraction(ctx context.Context, ref VideoRef) (p video.Profile, prefix string, x video.Extraction, err error) {
-	if p, err = a.recipe(ctx, ref.Tenant, ref.Recipe); err != nil {
+	if p, err = a.pinned(ctx, ref); err != nil {
 		return p, "", x, err
 	}
 	prefix = video.FramesPrefix(ref.Tenant, ref.Video, p.ExtractFingerprint(ref.Video))

@@ -23,7 +23,7 @@ type TranscribeInput struct {
 // the next step relies on it. Frames in the result counts pieces, and Refused those that
 // the model refuses: their speech is left out.
 func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkResult, error) {
-	p, err := a.recipe(ctx, in.Tenant, in.Recipe)
+	p, err := a.pinned(ctx, in.VideoRef)
 	if err != nil {
 		return ChunkResult{}, err
 	}
@@ -55,9 +55,12 @@ func (a *Activities) Transcribe(ctx context.Context, in TranscribeInput) (ChunkR
 // pieces are left out.
 func (a *Activities) pieces(ctx context.Context, t tenant.ID, p video.Profile, v video.ID, x video.Extraction, first, last int) ([]passage.Piece, error) {
 	prefix := video.FramesPrefix(t, v, p.ExtractFingerprint(v))
-	if x.Subtitles && p.SpeechApart(x) {
-		one := passage.Piece{EndMS: max(x.DurationMS, 1)}
-		err := activities.ReadJSON(ctx, a.Store, video.SubtitlesKey(prefix), &one.Transcript)
+	if p.HasSubtitles(x) {
+		one, key := passage.Piece{EndMS: max(x.DurationMS, 1)}, video.SubtitlesKey(prefix)
+		if p.Subtitles != "" && p.Subtitles != video.InContainer {
+			key = video.SidecarKey(t, v, p.Subtitles)
+		}
+		err := activities.ReadJSON(ctx, a.Store, key, &one.Transcript)
 		return []passage.Piece{one}, err
 	}
 	refused, err := refusal.Read(ctx, a.Store, p.RefusedKey(prefix, video.KindTranscribe, 0))

@@ -109,16 +109,16 @@ func (p probed) media(s video.Sampling) (video.Media, tracks.Chosen, error) {
 		StartMS:    milliseconds(p.Format.Start),
 	}
 	chosen, err := tracks.Choose(p.Streams, s)
+	if chosen.Audio != nil {
+		m.AudioCodec, m.AudioLanguage = plain(chosen.Audio.Codec), plain(chosen.Audio.Tags.Language)
+	}
 	if errors.Is(err, tracks.ErrNoVideo) && chosen.Audio != nil {
-		m.AudioCodec = plain(chosen.Audio.Codec)
 		return m, chosen, nil
 	}
 	if err != nil {
 		return video.Media{}, chosen, err
 	}
-	if chosen.Audio != nil {
-		m.AudioCodec = plain(chosen.Audio.Codec)
-	}
+	m.Subtitles = tracks.HasSubtitles(p.Streams)
 	m.DurationMS = length(m, chosen.Video)
 	return m, chosen, describe(chosen.Video, &m)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/s3"
+	"github.com/cogniverse/cogflow/video/subtitles"
 )
 
 // bucketReader reads from S3. It looks for credentials at the first use, so that
@@ -125,7 +126,7 @@ func (b *bucketReader) list(ctx context.Context, at location, recursive bool, yi
 type kind int
 
 const (
-	nothing kind = iota // the marker of a directory, or an object below a hidden directory
+	nothing kind = iota // the marker of a directory, an object below a hidden directory, or subtitles
 	other
 	clip
 )
@@ -138,6 +139,8 @@ func name(key string) kind {
 		return nothing
 	case !strings.HasPrefix(file, ".") && isMedia(path.Ext(file)):
 		return clip
+	case subtitles.IsName(file):
+		return nothing
 	}
 	return other
 }

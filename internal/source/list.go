@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/subtitles"
 )
 
 // videoExtensions decide, by name alone, which files count as videos; video.IsSound names those
@@ -31,7 +32,8 @@ func isMedia(extension string) bool {
 var manifestExtensions = []string{"", ".list", ".lst", ".manifest", ".txt"} //nolint:gochecknoglobals // a constant table
 
 // List yields URIs; local files have file:// URIs. A directory yields the entries whose
-// names have a video extension, sorted by path, and skips the rest and hidden entries.
+// names have a video extension, sorted by path, and skips the rest and hidden entries. Subtitles are
+// not counted as skipped: Beside finds them.
 // Directories and dangling links with a video extension are yielded too, so that they
 // fail visibly. Linked directories are not entered. A video yields itself, and a text
 // file is read as a manifest. A prefix of a bucket, which ends in a slash, is listed like
@@ -139,9 +141,9 @@ func (l *lister) names(ctx context.Context, f *os.File, dir string) ([]string, e
 			switch {
 			case !hidden && isMedia(filepath.Ext(e.Name())):
 				names = append(names, e.Name())
-			case !e.IsDir():
+			case !e.IsDir() && !subtitles.IsName(e.Name()):
 				l.skipped++
-			case !hidden && l.recursive:
+			case e.IsDir() && !hidden && l.recursive:
 				names = append(names, e.Name()+"/")
 			}
 		}

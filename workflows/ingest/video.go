@@ -138,12 +138,13 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	if err := workflows.SetAttributes(ctx, "IngestVideo", r.in.Common, r.recipe.Profile); err != nil {
 		return err
 	}
-	r.progress.Profile, r.at.transcribed = r.recipe.Profile, r.recipe.Transcribe == ""
+	r.progress.Profile = r.recipe.Profile
 	r.source, err = workflows.Call(r.Media(ctx, "fingerprint and probe"), r.a.Inspect,
 		ingest.InspectInput{Tenant: r.tenant(), URI: r.in.URI, Recipe: r.recipe.Fingerprint})
 	if err != nil {
 		return err
 	}
+	r.at.transcribed = wordless(r.recipe, r.source)
 	r.progress.Name, r.progress.Video = r.source.Name, string(r.source.Video)
 	// Builds before this one let the server retry for as long as the index is full, so no
 	// version is needed to tell them apart.
@@ -245,13 +246,15 @@ func (r *videoRun) name() string { return workflows.Cell(r.source.Name) }
 func (r *videoRun) tenant() tenant.ID { return tenant.ID(r.in.Tenant) }
 
 func (r *videoRun) ref() ingest.VideoRef {
-	return ingest.VideoRef{Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint, Claim: r.claim.Claim}
+	return ingest.VideoRef{
+		Tenant: r.tenant(), Video: r.source.Video, Recipe: r.recipe.Fingerprint, Claim: r.claim.Claim, Subtitles: r.source.Subtitles,
+	}
 }
 
 func (r *videoRun) result(status string) VideoResult {
 	out := VideoResult{
 		Video: string(r.source.Video), Status: status, Name: r.source.Name,
-		Generation: string(r.claim.Generation), Frames: r.claim.Frames, Documents: r.claim.Documents,
+		Sidecar: r.source.Sidecar, Generation: string(r.claim.Generation), Frames: r.claim.Frames, Documents: r.claim.Documents,
 		Removed: r.removed, Refused: r.refused, DescribeCalls: r.calls, CostUSD: workflows.USD(r.micro),
 	}
 	if x := r.extraction; x != nil {

@@ -74,6 +74,7 @@ type VideoResult struct {
 	Video         string          `json:"video"`              // SHA-256 of the content
 	Status        string          `json:"status"`             // "indexed" or "unchanged"
 	Name          string          `json:"name"`               // file name
+	Sidecar       string          `json:"sidecar,omitempty"`  // name of the file of subtitles beside the video that is its speech
 	Generation    string          `json:"generation"`         // fingerprint of the documents
 	Frames        int             `json:"frames"`             // frames of the extraction
 	Documents     int             `json:"documents"`          // documents in the index

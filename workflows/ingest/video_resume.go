@@ -67,7 +67,7 @@ func (r *videoRun) continuation() any {
 func (r *videoRun) restore(s videoResume) {
 	r.recipe, r.source, r.claim, r.extraction = s.Recipe, s.Source, s.Claim, &s.Extraction
 	r.at = stages{
-		extracted: true, next: s.Next, available: s.Extraction.Chunks, transcribed: s.Transcribed || s.Recipe.Transcribe == "",
+		extracted: true, next: s.Next, available: s.Extraction.Chunks, transcribed: s.Transcribed || wordless(s.Recipe, s.Source),
 		speechApart: s.Extraction.SpeechApart,
 	}
 	r.calls, r.micro, r.times = s.Calls, s.CostMicro, s.Stages

@@ -11,11 +11,16 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
+// wordless reports a video whose speech is not searched.
+func wordless(recipe ingest.Recipe, source video.Source) bool {
+	return recipe.Transcribe == "" && source.Subtitles == ""
+}
+
 // transcribe makes the transcript, and indexes its passages if speech has documents of its
 // own. Otherwise frames include their speech, and none is indexed before.
 func (r *videoRun) transcribe(ctx workflow.Context) {
 	x := r.extraction
-	if x.AudioPieces == 0 && !x.SpeechApart {
+	if !x.SpeechApart && (x.AudioPieces == 0 || r.recipe.Transcribe == "") {
 		r.at.transcribed = true
 		return
 	}

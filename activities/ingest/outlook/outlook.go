@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/ingest/sidecar"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
@@ -20,6 +21,7 @@ import (
 type Sources interface {
 	Version(ctx context.Context, t tenant.ID, uri string) (v video.FileVersion, name string, err error)
 	Peek(ctx context.Context, t tenant.ID, uri string, v video.FileVersion) (file *os.File, whole bool, err error)
+	sidecar.Sources
 }
 
 // Media is as in package ingest.
@@ -95,22 +97,27 @@ func (e *Estimator) outlook(ctx context.Context, uri string) (Outlook, error) {
 	if err != nil || !probed {
 		return Outlook{Unprobed: !probed}, err
 	}
-	if err := e.Profile.CheckMedia(uri, source.Media); err != nil {
+	p := e.Profile
+	if _, err := sidecar.Find(ctx, e.Sources, e.Tenant, p, &source, uri); err != nil {
+		return Outlook{}, err
+	}
+	p.Subtitles = source.Subtitles
+	if err := p.CheckMedia(uri, source.Media); err != nil {
 		return Outlook{}, err
 	}
 	o := Outlook{Bytes: version.Bytes, DurationMS: source.Media.DurationMS, Unread: source.Video == ""}
 	if source.Video != "" {
-		if o.Unchanged, err = e.published(ctx, source.Video); err != nil || o.Unchanged {
+		if o.Unchanged, err = e.published(ctx, p, source.Video); err != nil || o.Unchanged {
 			return o, err
 		}
-		extracted, err := e.extracted(ctx, source.Video, &o)
+		extracted, err := e.extracted(ctx, p, source.Video, &o)
 		if err != nil || extracted {
 			return o, err
 		}
 	}
 	o.Frames = e.Profile.Sampling.EstimateFrames(source.Media)
 	o.Calls = e.all(o.Frames)
-	if p := e.Profile; p.Transcribe.Model != "" && !p.Sampling.NoAudio && source.Media.AudioCodec != "" {
+	if p.Transcribe.Model != "" && p.Subtitles == "" && !p.Sampling.NoAudio && source.Media.AudioCodec != "" {
 		o.Calls.Transcribe = int(max(1, (source.Media.DurationMS+video.AudioPieceMS-1)/video.AudioPieceMS))
 	}
 	return o, nil
@@ -150,22 +157,22 @@ func (e *Estimator) source(ctx context.Context, uri string, version video.FileVe
 
 // published reports whether the store says that a content is published as the profile wants
 // it. The index may say otherwise: see the workflow.
-func (e *Estimator) published(ctx context.Context, v video.ID) (bool, error) {
+func (e *Estimator) published(ctx context.Context, p video.Profile, v video.ID) (bool, error) {
 	if e.Force {
 		return false, nil
 	}
 	var stored video.Publication
-	err := activities.ReadJSON(ctx, e.Store, video.PublicationKey(e.Tenant, v, e.Profile.Name), &stored)
+	err := activities.ReadJSON(ctx, e.Store, video.PublicationKey(e.Tenant, v, p.Name), &stored)
 	if activities.Absent(err) {
 		return false, nil
 	}
-	return stored.Generation.Generation == e.Profile.Generation(v), err
+	return stored.Generation.Generation == p.Generation(v), err
 }
 
 // extracted counts the frames and the missing answers of a content whose frames are stored;
 // false = they are not.
-func (e *Estimator) extracted(ctx context.Context, v video.ID, o *Outlook) (bool, error) {
-	prefix := video.FramesPrefix(e.Tenant, v, e.Profile.ExtractFingerprint(v))
+func (e *Estimator) extracted(ctx context.Context, p video.Profile, v video.ID, o *Outlook) (bool, error) {
+	prefix := video.FramesPrefix(e.Tenant, v, p.ExtractFingerprint(v))
 	var x video.Extraction
 	var missing Calls
 	err := activities.ReadJSON(ctx, e.Store, video.ExtractionKey(prefix), &x)
@@ -181,9 +188,9 @@ func (e *Estimator) extracted(ctx context.Context, v video.ID, o *Outlook) (bool
 		missing.Add(c)
 		exact = exact && all
 	}
-	for i := 0; err == nil && e.Profile.Transcribe.Model != "" && i < x.AudioPieces; i++ {
+	for i := 0; err == nil && p.Transcribe.Model != "" && !p.HasSubtitles(x) && i < x.AudioPieces; i++ {
 		var there bool
-		if there, err = e.there(ctx, video.TranscriptKey(e.Tenant, e.Profile.TranscriptFingerprint(v, i))); !there {
+		if there, err = e.there(ctx, video.TranscriptKey(e.Tenant, p.TranscriptFingerprint(v, i))); !there {
 			missing.Transcribe++
 		}
 	}

@@ -139,6 +139,9 @@ func chooseSubtitles(all []Stream, sound *Stream, s video.Sampling) *Stream {
 	return &best
 }
 
+// HasSubtitles reports whether some choice of tracks has subtitles.
+func HasSubtitles(all []Stream) bool { return chooseSubtitles(all, nil, video.Sampling{}) != nil }
+
 func known(language string) bool { return language != "" && !strings.EqualFold(language, "und") }
 
 // textSubtitles are the codecs of subtitles that are text, not pictures of text.

@@ -15,6 +15,13 @@ import (
 const spoken = "1\n00:00:00,500 --> 00:00:01,500\nThe harbour was <i>empty</i>.\n\n" +
 	"2\n00:00:02,000 --> 00:00:03,250\n{\\an8}Nobody had\nseen the captain &amp; his dog.\n\n"
 
+// said is what a container tells about its speech.
+func said(t *testing.T, path string) []any {
+	t.Helper()
+	m := probe(t, path)
+	return []any{m.AudioLanguage, m.Subtitles}
+}
+
 // TestSubtitles: the text of a container is a transcript with its times, whatever the form of
 // the subtitles. Forced ones, and those in another language than the sound, are not.
 func TestSubtitles(t *testing.T) {
@@ -51,6 +58,9 @@ func TestSubtitles(t *testing.T) {
 			}
 		})
 	}
+	named := []string{"-c:s", "srt", "-metadata:s:a:0", "language=eng"}
+	require.Equal(t, []any{"eng", true}, said(t, film(t, "named.mkv", named...)))
+	require.Equal(t, []any{"eng", false}, said(t, film(t, "signs.mkv", append(named, "-disposition:s:0", "forced")...)))
 	require.Nil(t, words(t, film(t, "none.mkv", "-c:s", "srt"), video.Sampling{NoSubtitles: true}))
 	require.Nil(t, words(t, film(t, "forced.mkv", "-c:s", "srt", "-disposition:s:0", "forced"), video.Sampling{}))
 	require.Nil(t, words(t, film(t, "other.mkv", "-c:s", "srt", "-metadata:s:a:0", "language=jpn", "-metadata:s:s:0", "language=eng"), video.Sampling{}))

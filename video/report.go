@@ -96,6 +96,7 @@ const (
 type Section struct {
 	Name         string
 	URI          string
+	Sidecar      string // file of subtitles beside the video that is its speech; empty = none
 	Video        ID
 	Status       string
 	DurationMS   int64 // 0 = unknown
@@ -104,6 +105,7 @@ type Section struct {
 	Frames       int // kept
 	Documents    int
 	Duplicates   int  // dropped: looked like the last kept frame
+	Blank        int  // shots that were left out
 	Capped       bool // max_frames cut the rest off
 	DecodeErrors int  // damaged places that were skipped
 	Thumbnail    []byte

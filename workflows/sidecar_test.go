@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -106,6 +107,26 @@ func TestSidecarWins(t *testing.T) {
 	out = ingest()
 	require.Zero(t, out.Passages)
 	require.Empty(t, w.search("container"))
+}
+
+// TestReportTellsWhatIsLeftOut: the report of a run shows where its speech is from, and the shots that it has not.
+func TestReportTellsWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.blank = 3
+	var page video.Report
+	w.ingest.Report = func(_ io.Writer, r video.Report) error {
+		page = r
+		return nil
+	}
+	w.video("harbour.txt", frames("harbour", 9)...)
+	w.beside("harbour.srt", srt("Mind the gap."))
+	env := w.environment()
+	env.ExecuteWorkflow("IngestVideo", ingestflow.VideoInput{URI: w.videoURI()})
+	require.Equal(t, 3, videoResult(t, env).Blank)
+	require.Len(t, page.Videos, 1)
+	require.Equal(t, 3, page.Videos[0].Blank)
+	require.Equal(t, "harbour.srt", page.Videos[0].Sidecar)
 }
 
 // TestSidecarRefused: a file that cannot be read fails its video, with the file, the line and what to do.

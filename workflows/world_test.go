@@ -41,6 +41,7 @@ type world struct {
 	ingest    *ingest.Activities
 	profile   video.Profile
 	subtitles string                                               // of every video, a transcript in JSON; empty = none
+	blank     int                                                  // shots of every video that are left out
 	sound     []string                                             // pieces of sound of every video; the text is what is said
 	describe  func(r video.DescribeRequest) (video.Caption, error) // nil: the frame's own text
 
@@ -212,7 +213,7 @@ func (v *textVideos) Extract(_ context.Context, f *os.File, dir string, _ video.
 		}
 		progress(at)
 	}
-	return video.Extraction{DurationMS: int64(len(lines)) * 1000}, nil
+	return video.Extraction{DurationMS: int64(len(lines)) * 1000, Blank: v.blank}, nil
 }
 
 func (v *textVideos) Limit(string) int { return 8 }

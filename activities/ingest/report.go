@@ -122,6 +122,7 @@ func (a *Activities) reportVideo(ctx context.Context, in ReportInput, v ReportVi
 		Name: p.Source.Name, URI: p.Source.URI, Video: v.Video, Status: v.Status,
 		DurationMS: p.Extraction.DurationMS, Width: p.Source.Media.Width, Height: p.Source.Media.Height,
 		Frames: p.Extraction.Frames, Documents: p.Generation.Documents, Duplicates: p.Extraction.Duplicates,
+		Blank: p.Extraction.Blank, Sidecar: p.Source.Sidecar,
 		Capped: p.Extraction.Capped, DecodeErrors: p.Extraction.DecodeErrors,
 	}
 	if v.Status != video.StatusIndexed {

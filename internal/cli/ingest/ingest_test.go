@@ -39,6 +39,10 @@ func TestLibraryGolden(t *testing.T) {
 	clitest.Golden(t, "library_unusable", clitest.Printed(func(a *cli.App) { app{a}.printLibrary("ingest-x", r) }))
 	v := ingest.VideoResult{Name: "a.mp4", Status: "indexed", Frames: 120, Documents: 80, Refused: 40, Unusable: r.Unusable[:1], Warnings: r.Warnings}
 	clitest.Golden(t, "video_unusable", clitest.Printed(func(a *cli.App) { app{a}.printVideo("ingest-x", v) }))
+	v = ingest.VideoResult{
+		Name: "a.mp4", Status: "indexed", Sidecar: "a.en\x1b[31m.srt", Frames: 12, Documents: 15, Passages: 3, Duplicates: 4, Blank: 1, Capped: true, DecodeErrors: 2,
+	}
+	clitest.Golden(t, "video_left_out", clitest.Printed(func(a *cli.App) { app{a}.printVideo("ingest-x", v) }))
 	now := ingest.VideoProgress{Name: "a.mp4", Stage: "describe", Expected: 120, Described: 120, Unusable: r.Unusable, Warnings: r.Warnings}
 	clitest.Golden(t, "progress_unusable", clitest.Printed(func(a *cli.App) { (&progress{videos: []row{{VideoProgress: now}}}).Print(a) }))
 	r = ingest.LibraryResult{Totals: video.Totals{Videos: 2, Unchanged: 2}, Estimate: &ingest.Estimate{}}

@@ -77,8 +77,14 @@ func (a app) printVideo(id string, r ingest.VideoResult) {
 	a.Say("%s: %s", r.Name, r.Status)
 	a.Say("%s, %s, %s (%d repeated), %s", format.Count(r.Frames, "frame", "frames"),
 		format.Count(r.Documents, "document", "documents"), format.Count(r.DescribeCalls, "describe call", "describe calls"), r.RepeatedCalls, format.Dollars(r.CostUSD))
+	if r.Sidecar != "" {
+		a.Say("Speech: %s from %s", format.Count(r.Passages, "passage", "passages"), r.Sidecar)
+	}
 	if r.Duplicates > 0 {
 		a.Say("%s dropped: they look like the one before", format.Count(r.Duplicates, "frame", "frames"))
+	}
+	if r.Blank > 0 {
+		a.Say("%s left out: all pictures are plain, blurred or test pictures", format.Count(r.Blank, "shot", "shots"))
 	}
 	a.printRefused(r.Refused)
 	a.PrintUnusable(r.Warnings, r.Unusable)

@@ -61,7 +61,7 @@ func sample() video.Report {
 		Videos: []video.Section{
 			{
 				Name: "bangkok.mp4", URI: "file:///videos/holiday/bangkok.mp4", Video: "4f2a", Status: video.StatusIndexed,
-				DurationMS: 30_000, Width: 1280, Height: 720, Frames: 30, Documents: 30, Duplicates: 4, Capped: true, DecodeErrors: 1,
+				DurationMS: 30_000, Width: 1280, Height: 720, Frames: 30, Documents: 30, Duplicates: 4, Blank: 2, Sidecar: "bangkok.en.srt", Capped: true, DecodeErrors: 1,
 				Thumbnail: dot, Stages: stages, TakenMS: everySecond(30),
 				Sheet: []video.ContactFrame{
 					{PTSMS: 0, EndMS: 1000, JPEG: dot, Caption: "A street at night", OnScreenText: "BANGKOK & <more>"},

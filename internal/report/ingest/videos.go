@@ -147,6 +147,12 @@ func warnings(v video.Section) []warning {
 	if v.Duplicates > 0 {
 		out = append(out, warning{"calm", report.Plural(v.Duplicates, "near-duplicate frame") + " dropped: each looked like the previous kept frame."})
 	}
+	if v.Blank > 0 {
+		out = append(out, warning{"calm", report.Plural(v.Blank, "shot") + " left out: all pictures are plain, blurred or test pictures."})
+	}
+	if v.Sidecar != "" {
+		out = append(out, warning{"calm", "The speech was read from the subtitles in " + report.CleanPath(v.Sidecar, report.MaxName) + "."})
+	}
 	return out
 }
 

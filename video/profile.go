@@ -35,8 +35,8 @@ type Sampling struct {
 	DedupDistance  int      `json:"dedup_distance,omitempty" jsonschema:"frames within this dHash distance of the last kept one are dropped; -1 keeps all (default 2)"`
 	Width          int      `json:"width,omitempty" jsonschema:"maximum frame width in pixels; frames are never enlarged (default 1280)"`
 	Quality        int      `json:"quality,omitempty" jsonschema:"MJPEG quantizer, 2 (best) to 31 (default 4)"`
-	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track out"`
-	NoSubtitles    bool     `json:"no_subtitles,omitempty" jsonschema:"transcribe the sound even if the container has subtitles in its language"`
+	NoAudio        bool     `json:"no_audio,omitempty" jsonschema:"leave the sound track and subtitles out"`
+	NoSubtitles    bool     `json:"no_subtitles,omitempty" jsonschema:"take no subtitles, neither those in the container nor a file beside the video; the sound is transcribed"`
 	VideoTrack     int      `json:"video_track,omitempty" jsonschema:"number of the video track, counted from 1 among the video tracks (default the one that the container marks as default, else the first)"`
 	AudioTrack     int      `json:"audio_track,omitempty" jsonschema:"number of the sound track, counted from 1 among the sound tracks (default as for video_track)"`
 	AudioLanguage  string   `json:"audio_language,omitempty" jsonschema:"language of the sound track, such as de or ger; of several tracks, the default one"`

@@ -45,7 +45,7 @@ func BenchmarkHTTP(b *testing.B) {
 			"endpoints": {"gpu": {"kind": "openai", "url": "%s/v1", "models": ["test/vlm"]}},
 			"profiles": {"http": {"sampling": {"strategy": "fps", "fps": 1}, "describe": {"model": "test/vlm"}}}}}`, server.URL), 0o600))
 		s.env = append(s.env, "COGNIVERSE_CONFIG="+file, "COGFLOW_TESSERACT=none")
-		before := childrenTime(b)
+		before := rusage(b, syscall.RUSAGE_CHILDREN)
 		events := 0
 		for _, name := range []string{"cold", "warm"} {
 			w := s.worker(nil)
@@ -63,7 +63,7 @@ func BenchmarkHTTP(b *testing.B) {
 		}
 		require.NoError(b, s.server.Stop())
 		b.ReportMetric(float64(server.Peak()), "peak")
-		b.ReportMetric(float64((childrenTime(b)-before).Milliseconds())/(2*frames), "cpu-ms")
+		b.ReportMetric(float64((rusage(b, syscall.RUSAGE_CHILDREN)-before).Milliseconds())/(2*frames), "cpu-ms")
 		b.ReportMetric(float64(events)*1000/(2*frames), "events/1k")
 	}
 }
@@ -90,10 +90,16 @@ func saturated(b *testing.B, server *vlmtest.Server, slots, frames int) float64 
 	return float64(frames) / time.Since(start).Seconds()
 }
 
-// childrenTime is the CPU time of the processes that have ended, with their own.
-func childrenTime(b *testing.B) time.Duration {
+// cpuTime is the CPU time of this process and of the processes that it started and that have
+// ended, with their own.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	return rusage(b, syscall.RUSAGE_SELF) + rusage(b, syscall.RUSAGE_CHILDREN)
+}
+
+func rusage(b *testing.B, who int) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u))
+	require.NoError(b, syscall.Getrusage(who, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

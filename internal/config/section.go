@@ -40,7 +40,7 @@ type fetch struct {
 // profile is a video.Profile as people write it; see profiles.go.
 type profile struct {
 	Sampling    video.Sampling `json:"sampling" jsonschema:"how frames are extracted"`
-	ChunkFrames int            `json:"chunk_frames" jsonschema:"frames per activity (default 64)"`
+	ChunkFrames int            `json:"chunk_frames" jsonschema:"frames per activity (default 64); 2 × as many from the 17th activity on, 3 × from the 33rd"`
 	Transcribe  stage          `json:"transcribe" jsonschema:"speech to text"`
 	Describe    stage          `json:"describe" jsonschema:"captions"`
 	Embed       stage          `json:"embed" jsonschema:"vectors"`

@@ -153,9 +153,9 @@ func (r *videoRun) model(ctx workflow.Context, stage string, in ingest.ChunkInpu
 	if stage == stageEmbed {
 		stem, classes, activity = workflows.StemEmbed, r.recipe.EmbedGPU, r.a.EmbedChunk
 	}
-	from := in.Chunk * r.recipe.ChunkFrames
+	from, until := video.ChunkStart(r.recipe.ChunkFrames, in.Chunk), video.ChunkStart(r.recipe.ChunkFrames, in.Chunk+1)
 	summary := fmt.Sprintf("%s frames %d–%d %s, %s", stage, from,
-		min(from+r.recipe.ChunkFrames, max(r.progress.Expected, from+1))-1, r.total(), r.name())
+		min(until, max(r.progress.Expected, from+1))-1, r.total(), r.name())
 	return r.affordable(ctx, stage, func(limit int64) (ingest.ChunkResult, error) {
 		in.LimitMicroUSD = limit
 		out, err := workflows.CallOnClass(ctx, r.Caller, stem, classes, r.recipe.GPUWait, summary, activity, in)

@@ -48,7 +48,7 @@ type Writer struct {
 	announced time.Time
 }
 
-// NewWriter makes a Writer of chunks of a size. It announces from time to time how much is
+// NewWriter makes a Writer of chunks, the first ones of a size. It announces from time to time how much is
 // stored.
 func NewWriter(ctx context.Context, s activities.Store, prefix string, size int, announce func(chunks, frames int)) *Writer {
 	w := &Writer{store: s, ctx: ctx, prefix: prefix, size: size, announce: announce, after: math.MinInt64, stillsTo: -1}
@@ -66,7 +66,7 @@ func (w *Writer) Chunks() int { return w.index }
 func (w *Writer) Bytes() int64 { return w.bytes }
 
 func (w *Writer) fresh() {
-	w.pending = make([]video.Frame, 0, w.size)
+	w.pending = make([]video.Frame, 0, video.ChunkSize(w.size, w.index))
 	w.puts, w.putCtx = panics.WithContext(w.ctx)
 	w.puts.SetLimit(uploads)
 }
@@ -126,7 +126,7 @@ func (w *Writer) Add(p video.Picture) error {
 	}
 	w.pending = append(w.pending, p.Frame)
 	w.frames.Add(1)
-	if len(w.pending) < w.size {
+	if len(w.pending) < video.ChunkSize(w.size, w.index) {
 		return nil
 	}
 	return w.flush()

@@ -79,6 +79,7 @@ type Query struct {
 
 // Hit is one search result, best first.
 type Hit struct {
+	ID       string  `json:"id,omitempty"`             // id of the document, for a search by example (like)
 	Video    ID      `json:"video"`                    // SHA-256 of the content
 	URI      string  `json:"uri"`                      // where the video was ingested from
 	Name     string  `json:"name"`                     // file name

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -120,7 +121,7 @@ func exhaustive(t *testing.T, x *Index, q video.Query) (ids []string) {
 		all, err := x.cache.view(t.Context(), tx, scope, version)
 		require.NoError(t, err)
 		v := all.selected(video.Filter{}, nil)
-		words, err := v.rankWords(t.Context(), q.Text, telling)
+		words, err := v.rankWords(t.Context(), q.Text, index.Telling)
 		require.NoError(t, err)
 		query := pack(q.Embedding)
 		segments, _ := v.comparable(&query)

@@ -91,7 +91,7 @@ func rank(ctx context.Context, tx *sql.Tx, v *view, q video.Query) ([]scored, er
 	if q.Filter.PerVideo > 0 { // there are fewer hits to fuse, each of which costs more
 		n = max(exactly, q.Limit)
 	}
-	words, err := s.words(ctx, q.Text, telling, n)
+	words, err := s.words(ctx, q.Text, index.Telling, n)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT d.id, g.video, d.uri, d.name, d.pts_ms, d.start_ms, d.end_ms,
+	rows, err := tx.QueryContext(ctx, `SELECT d.id, d.doc, g.video, d.uri, d.name, d.pts_ms, d.start_ms, d.end_ms,
 		d.caption, d.on_screen_text, d.transcript, d.frame_key, d.preview, d.kind, d.language
 		FROM json_each(?) AS wanted JOIN document d ON d.id = wanted.value JOIN generation g ON g.id = d.generation`,
 		string(list))
@@ -167,7 +167,7 @@ func read(ctx context.Context, tx *sql.Tx, v *view, best []scored) ([]video.Hit,
 	for rows.Next() {
 		var id int64
 		var h video.Hit
-		if err := rows.Scan(&id, &h.Video, &h.URI, &h.Name, &h.PTSMS, &h.StartMS, &h.EndMS,
+		if err := rows.Scan(&id, &h.ID, &h.Video, &h.URI, &h.Name, &h.PTSMS, &h.StartMS, &h.EndMS,
 			&h.Caption, &h.OnScreen, &h.Transcript, &h.FrameKey, &h.Preview, &h.Kind, &h.Language); err != nil {
 			return nil, err
 		}

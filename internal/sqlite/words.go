@@ -3,8 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"math"
 
+	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/internal/index/postings"
 	"github.com/cogniverse/cogflow/internal/index/terms"
 )
@@ -31,11 +31,6 @@ func addText(b *postings.Builder, caption, onScreen, transcript, name string) {
 	add(name)
 }
 
-// telling is the least score of a document in a fusion, as a part of what a document with each
-// phrase of the query once has. Words such as "of the" are in many documents that have nothing
-// to do with the query, and would outrank those that vectors find.
-const telling = 0.25
-
 // rankWords scores the documents that contain any phrase of the text by BM25, and that have
 // the least part of the score of all phrases. The frequency of a phrase is that in the whole
 // view.
@@ -54,8 +49,7 @@ func (s *selection) rankWords(ctx context.Context, text string, least float64) (
 			return nil, err
 		}
 		found = s.find(p.Terms, found[:0])
-		n := float64(len(found))
-		rarity := math.Log(1 + (float64(s.size())-n+0.5)/(n+0.5))
+		rarity := index.Rarity(float64(s.size()), float64(len(found)))
 		whole += rarity
 		for _, m := range found {
 			count, sum := float64(m.Count), &(*sums)[m.Doc]

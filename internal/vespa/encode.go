@@ -7,10 +7,9 @@ import (
 	"math"
 	"net/url"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/vespa/exact"
 	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -79,11 +78,11 @@ func (s *schema) encode(d video.Document, late bool) (Put, error) {
 		Tenant:        string(d.Tenant), VideoID: string(d.Video), Generation: string(d.Generation), DocID: d.ID,
 		SegmentID: int32(d.PTSMS), PTSMS: d.PTSMS,
 		StartTime: float64(d.StartMS) / 1000, EndTime: float64(d.EndMS) / 1000,
-		VideoTitle: clean(d.Name), Description: clean(d.Caption), Transcript: clean(d.Transcript),
+		VideoTitle: exact.Clean(d.Name), Description: exact.Clean(d.Caption), Transcript: exact.Clean(d.Transcript),
 		CaptionTerms: linguistics.Extra(d.Caption), SearchTerms: linguistics.Extra(d.Name, d.Transcript, d.OnScreenText),
-		OnScreenText: clean(d.OnScreenText), URI: clean(d.URI), Name: clean(d.Name), FrameKey: clean(d.FrameKey),
-		Preview: d.Preview, Kind: string(d.Kind), Language: clean(d.Language),
-		Verbatim: verbatim(map[string]string{
+		OnScreenText: exact.Clean(d.OnScreenText), URI: exact.Clean(d.URI), Name: exact.Clean(d.Name), FrameKey: exact.Clean(d.FrameKey),
+		Preview: d.Preview, Kind: string(d.Kind), Language: exact.Clean(d.Language),
+		Verbatim: exact.Keep(map[string]string{
 			"segment_description": d.Caption, "on_screen_text": d.OnScreenText, "audio_transcript": d.Transcript,
 			"uri": d.URI, "name": d.Name, "frame_key": d.FrameKey,
 		}),
@@ -124,7 +123,7 @@ func (s *schema) check(d video.Document) error {
 		return bad("a document needs an id, tenant, profile, video and generation")
 	}
 	for _, name := range []string{d.ID, string(d.Video), string(d.Generation)} {
-		if clean(name) != name {
+		if exact.Clean(name) != name {
 			return bad("its id, video or generation contains characters that Vespa refuses")
 		}
 	}
@@ -192,53 +191,6 @@ func marshalFields(fields any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// clean replaces characters that a Vespa string must not contain (invalid UTF-8, control
-// characters, non-characters) by a space or U+FFFD.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	for _, r := range s {
-		if !allowed(r) {
-			return strings.Map(func(r rune) rune {
-				if allowed(r) {
-					return r
-				}
-				return ' '
-			}, s)
-		}
-	}
-	return s
-}
-
-// allowed follows com.yahoo.text.Text.isTextCharacter.
-func allowed(r rune) bool {
-	switch {
-	case r < 0x20:
-		return r == '\t' || r == '\n' || r == '\r'
-	case r >= 0xfdd0 && r <= 0xfddf:
-		return false
-	default:
-		return r&0xfffe != 0xfffe && utf8.ValidRune(r)
-	}
-}
-
-// verbatim returns the original texts of fields that clean changes, in base64; empty if none.
-func verbatim(texts map[string]string) string {
-	kept := map[string][]byte{}
-	for field, text := range texts {
-		if clean(text) != text {
-			kept[field] = []byte(text)
-		}
-	}
-	if len(kept) == 0 {
-		return ""
-	}
-	out, err := json.Marshal(kept)
-	if err != nil {
-		panic("vespa: marshal base64 texts: " + err.Error())
-	}
-	return string(out)
-}
-
 // generationFields are the fields of a generation, the parent of its frames.
 type generationFields struct {
 	Published  int    `json:"published"`
@@ -260,9 +212,9 @@ func EncodeGeneration(g video.Generation, createdMS int64) (Put, error) {
 	s := &schema{Parent: GenerationType(g.Tenant), Profile: g.Profile}
 	body, err := marshalFields(generationFields{
 		Published: 1, Created: createdMS, Tenant: string(g.Tenant), Profile: g.Profile, VideoID: string(g.Video),
-		Generation: string(g.Generation), Name: clean(g.Name), URI: clean(g.URI),
+		Generation: string(g.Generation), Name: exact.Clean(g.Name), URI: exact.Clean(g.URI),
 		DurationMS: g.DurationMS, Documents: g.Documents,
-		Verbatim: verbatim(map[string]string{"name": g.Name, "uri": g.URI}),
+		Verbatim: exact.Keep(map[string]string{"name": g.Name, "uri": g.URI}),
 	})
 	if err != nil {
 		return Put{}, &fault.Error{Class: fault.Input, Op: opPublish, Subject: g.Name, Err: err}

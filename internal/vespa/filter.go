@@ -79,13 +79,14 @@ func kinds(wanted []video.Kind, add func(format string, args ...any)) {
 // listed requests one ranked list, with the hits of each video that the filter allows.
 func (x *Index) listed(ctx context.Context, s *schema, q video.Query, l listing, exclude []edition) ([]candidate, error) {
 	if q.Filter.PerVideo == 0 {
-		return x.list(ctx, s, q, l, exclude, nil)
+		list, err := x.list(ctx, s, q, l, exclude, nil)
+		return l.telling(list), err
 	}
 	n := l.hits
 	l.hits = rankDepth
 	found, err := index.PerVideo(n, q.Filter.PerVideo, candidate.videoID, func(full map[video.ID]bool) ([]candidate, bool, error) {
 		list, err := x.list(ctx, s, q, l, exclude, full)
-		return list, len(list) < rankDepth, err
+		return l.telling(list), len(list) < rankDepth, err
 	})
 	slices.SortStableFunc(found, best)
 	return found[:min(n, len(found))], err

@@ -101,6 +101,10 @@ func (o *operator) Search(ctx context.Context, q video.Query) ([]video.Hit, erro
 	return o.index().Search(ctx, q)
 }
 
+func (o *operator) Vector(ctx context.Context, t tenant.ID, profile, document string) (video.Embedding, error) {
+	return o.index().Vector(ctx, t, profile, document)
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	indextest.Run(t, func(t *testing.T) indextest.Index { return newOperator(t) })

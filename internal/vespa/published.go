@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/vespa/exact"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -66,7 +67,7 @@ func (x *Index) generations(ctx context.Context, op string, t tenant.ID, f video
 	}
 	if f.Name != "" {
 		where += " and name contains @name"
-		parameters["name"] = clean(f.Name)
+		parameters["name"] = exact.Clean(f.Name)
 	}
 	var rows []generationFields
 	for len(rows) < f.Limit {
@@ -106,11 +107,11 @@ func newest(rows []generationFields) []generationFields {
 }
 
 func (f generationFields) generation() (video.Generation, error) {
-	name, err := unverbatim(f.Verbatim, "name", f.Name)
+	name, err := exact.Restore(f.Verbatim, "name", f.Name)
 	if err != nil {
 		return video.Generation{}, err
 	}
-	uri, err := unverbatim(f.Verbatim, "uri", f.URI)
+	uri, err := exact.Restore(f.Verbatim, "uri", f.URI)
 	return video.Generation{
 		Tenant: tenant.ID(f.Tenant), Profile: f.Profile, Video: video.ID(f.VideoID), Generation: video.Fingerprint(f.Generation),
 		Documents: f.Documents, URI: uri, Name: name, DurationMS: f.DurationMS,

@@ -117,18 +117,3 @@ func (h foundHit) decode(op string, into any) error {
 	}
 	return nil
 }
-
-// unverbatim returns the original text if clean changed it, otherwise the stored text.
-func unverbatim(kept, field, text string) (string, error) {
-	if kept == "" {
-		return text, nil
-	}
-	var texts map[string][]byte
-	if err := json.Unmarshal([]byte(kept), &texts); err != nil {
-		return "", &fault.Error{Class: fault.Transport, Op: "read document", Reason: "its verbatim texts are damaged", Err: err}
-	}
-	if exact, ok := texts[field]; ok {
-		return string(exact), nil
-	}
-	return text, nil
-}

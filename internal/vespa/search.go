@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/index"
 	"github.com/cogniverse/cogflow/internal/index/terms"
+	"github.com/cogniverse/cogflow/internal/vespa/exact"
 	"github.com/cogniverse/cogflow/internal/vespa/linguistics"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -41,6 +42,9 @@ func (x *Index) Search(ctx context.Context, q video.Query) ([]video.Hit, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := x.weigh(ctx, s, q, lists); err != nil {
+		return nil, err
+	}
 	var exclude []edition
 	for range 5 {
 		var ranked [][]candidate
@@ -66,6 +70,7 @@ type listing struct {
 	profile rankProfile
 	phrases []terms.Phrase
 	hits    int
+	weights *index.Weights // of the phrases; nil = each hit counts
 }
 
 // lists returns the lists of a query and refuses queries that the schema does not support.
@@ -129,14 +134,7 @@ func (x *Index) list(
 ) ([]candidate, error) {
 	parameters := map[string]any{}
 	where := filter(q, exclude, full, parameters)
-	var ranked, unranked []string
-	for i, p := range l.phrases {
-		r, u := linguistics.Condition(i, p, parameters)
-		ranked = append(ranked, r)
-		if u != "" {
-			unranked = append(unranked, u)
-		}
-	}
+	ranked, unranked := conditions(l.phrases, parameters)
 	switch {
 	case l.profile.Text:
 		where = "(" + strings.Join(append(ranked, unranked...), " or ") + ") and " + where
@@ -163,6 +161,18 @@ func (x *Index) list(
 	}
 	slices.SortStableFunc(out, best)
 	return out, nil
+}
+
+// conditions are what documents must have for any of the phrases.
+func conditions(phrases []terms.Phrase, parameters map[string]any) (ranked, unranked []string) {
+	for i, p := range phrases {
+		r, u := linguistics.Condition(i, p, parameters)
+		ranked = append(ranked, r)
+		if u != "" {
+			unranked = append(unranked, u)
+		}
+	}
+	return ranked, unranked
 }
 
 func best(a, b candidate) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.id, b.id)) }
@@ -207,7 +217,7 @@ func (h foundHit) candidate(q video.Query) (candidate, error) {
 		return candidate{}, fault.New(fault.Transport, opSearch, q.Text, "a hit belongs to another tenant, or has no id")
 	}
 	c := candidate{id: f.DocID, generation: f.Generation, created: f.Created, Hit: video.Hit{
-		Video: video.ID(f.VideoID), PTSMS: f.PTSMS, Score: h.score, Preview: f.Preview,
+		ID: f.DocID, Video: video.ID(f.VideoID), PTSMS: f.PTSMS, Score: h.score, Preview: f.Preview,
 		Kind: cmp.Or(video.Kind(f.Kind), video.FrameDocument), Language: f.Language,
 		StartMS: milliseconds(f.StartTime), EndMS: milliseconds(f.EndTime),
 	}}
@@ -222,11 +232,11 @@ func (h foundHit) candidate(q video.Query) (candidate, error) {
 		{"audio_transcript", f.Transcript, &c.Transcript},
 		{"frame_key", f.FrameKey, &c.FrameKey},
 	} {
-		exact, err := unverbatim(f.Verbatim, text.field, text.stored)
+		whole, err := exact.Restore(f.Verbatim, text.field, text.stored)
 		if err != nil {
 			return candidate{}, err
 		}
-		*text.into = exact
+		*text.into = whole
 	}
 	return c, nil
 }

@@ -24,6 +24,7 @@ type Index interface {
 	Discard(ctx context.Context, t tenant.ID, profile string, v video.ID, g video.Fingerprint) (removed int, err error)
 	DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error)
 	Search(ctx context.Context, q video.Query) ([]video.Hit, error)
+	Vector(ctx context.Context, t tenant.ID, profile, document string) (video.Embedding, error)
 }
 
 // Run tests the index that open returns: an empty one, ready for use, closed by
@@ -59,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) Index) {
 		"filters of speech":         testSpeechFilters,
 		"hits of a video":           testPerVideo,
 		"limit":                     testLimit,
+		"search by example":         testExample,
+		"telling words":             testTelling,
 		"whole hit":                 testWholeHit,
 		"speech":                    testSpeech,
 		"no documents":              testNoDocuments,

@@ -133,7 +133,7 @@ func testWholeHit(t *testing.T, x Index) {
 	require.Positive(t, hits[0].Score)
 	hits[0].Score = 0
 	require.Equal(t, []video.Hit{{
-		Video: d.Video, URI: d.URI, Name: d.Name, Kind: video.FrameDocument, PTSMS: 1234, StartMS: 1000, EndMS: 2000,
+		ID: d.ID, Video: d.Video, URI: d.URI, Name: d.Name, Kind: video.FrameDocument, PTSMS: 1234, StartMS: 1000, EndMS: 2000,
 		Caption: d.Caption, OnScreen: "LINE 9", Transcript: "next stop", FrameKey: d.FrameKey, Preview: true, Matched: []string{"on_screen_text"},
 	}}, hits)
 }
@@ -150,7 +150,7 @@ func testSpeech(t *testing.T, x Index) {
 	require.Len(t, hits, 1)
 	hits[0].Score = 0
 	require.Equal(t, video.Hit{
-		Video: said.Video, URI: said.URI, Name: said.Name, Kind: video.SpeechDocument, EndMS: 1000, Transcript: "nächster Halt", Language: "de",
+		ID: said.ID, Video: said.Video, URI: said.URI, Name: said.Name, Kind: video.SpeechDocument, EndMS: 1000, Transcript: "nächster Halt", Language: "de",
 		Matched: []string{"transcript"},
 	}, hits[0])
 	found := search(t, x, vector(unit(1)))[0]

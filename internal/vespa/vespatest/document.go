@@ -235,6 +235,11 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, d *docType, id stri
 			fields[name] = v
 		}
 	}
+	for name, t := range found.tensors {
+		if !narrowed || slices.Contains(strings.Split(only, ","), name) {
+			fields[name] = t.short(d.fields[name])
+		}
+	}
 	reply(w, http.StatusOK, map[string]any{"pathId": r.URL.Path, "id": id, "fields": fields})
 }
 

@@ -46,6 +46,27 @@ func (f *field) parseTensor(raw json.RawMessage) (*tensor, error) {
 	}
 }
 
+// short is the form in which Vespa returns a tensor: com.yahoo.tensor.serialization.JsonFormat
+// with the default of format.tensors.
+func (t *tensor) short(f *field) any {
+	rows := map[string]any{}
+	for i, label := range t.labels {
+		if f.cells != "int8" {
+			rows[label] = t.floats[i]
+			continue
+		}
+		cells := make([]int8, len(t.bytes[i]))
+		for k, b := range t.bytes[i] {
+			cells[k] = int8(b)
+		}
+		rows[label] = cells
+	}
+	if f.mapped == "" {
+		return map[string]any{"type": fmt.Sprintf("tensor<%s>(v[%d])", f.cells, f.size), "values": rows[""]}
+	}
+	return map[string]any{"type": fmt.Sprintf("tensor<%s>(%s{},v[%d])", f.cells, f.mapped, f.size), "blocks": rows}
+}
+
 func (f *field) addRow(t *tensor, label, digits string) error {
 	per := map[string]int{"int8": 1, "bfloat16": 2, "float": 4}[f.cells]
 	raw, err := hex.DecodeString(digits)

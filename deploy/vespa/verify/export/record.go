@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -132,6 +133,11 @@ func record(ctx context.Context, t tenant.ID, p video.Profile, files []vespa.Fil
 	}
 	if err := search(ctx, index, p, docs); err != nil {
 		return nil, err
+	}
+	for _, d := range docs {
+		if e, err := index.Vector(ctx, t, p.Name, d.ID); err != nil || !reflect.DeepEqual(e, d.Embedding) {
+			return nil, fmt.Errorf("the vector of %s is not the one that was stored: %w", d.ID, err)
+		}
 	}
 	if _, err := index.DeleteVideo(ctx, t, p.Name, g.Video); err != nil {
 		return nil, err

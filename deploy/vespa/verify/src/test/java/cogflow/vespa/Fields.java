@@ -40,17 +40,28 @@ final class Fields {
         }
     }
 
-    /** Hexadecimal blocks or values; Vespa writes their digits in upper case. */
+    /** Blocks or values. */
     private static void assertTensor(String name, JsonNode want, JsonNode have) {
         assertNotNull(have.get("type"), name);
         if (want.has("values")) {
-            assertTrue(want.get("values").textValue().equalsIgnoreCase(have.path("values").asText()), name + ": " + have);
+            assertCells(name, want.get("values"), have.path("values"));
             return;
         }
         assertEquals(names(want.get("blocks")), names(have.get("blocks")), name + ": labels");
         for (Map.Entry<String, JsonNode> block : want.get("blocks").properties()) {
-            String digits = have.get("blocks").get(block.getKey()).textValue();
-            assertTrue(block.getValue().textValue().equalsIgnoreCase(digits), name + " block " + block.getKey() + ": " + digits);
+            assertCells(name + " block " + block.getKey(), block.getValue(), have.get("blocks").get(block.getKey()));
+        }
+    }
+
+    /** Hexadecimal digits, which Vespa writes in upper case, or numbers. */
+    private static void assertCells(String name, JsonNode want, JsonNode have) {
+        if (want.isTextual()) {
+            assertTrue(want.textValue().equalsIgnoreCase(have.asText()), name + ": " + have);
+            return;
+        }
+        assertEquals(want.size(), have.size(), name + ": " + have);
+        for (int i = 0; i < want.size(); i++) {
+            assertEquals(want.get(i).floatValue(), have.get(i).floatValue(), name + ", cell " + i);
         }
     }
 

@@ -123,6 +123,11 @@ func EmbeddingKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/embeddings/" + string(f) + ".bin"
 }
 
+// ExampleKey holds a picture to search by, a JPEG, under the SHA-256 of its bytes.
+func ExampleKey(t tenant.ID, picture ID) string {
+	return string(t) + "/examples/" + string(picture) + ".jpg"
+}
+
 // RecipeKey holds the Profile that a run was pinned to.
 func RecipeKey(t tenant.ID, f Fingerprint) string {
 	return string(t) + "/recipes/" + string(f) + ".json"

@@ -85,6 +85,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		a.Profiles = profiles(c, h.describer)
 	}
+	a.Pictured = video.Pictured(c.Profiles())
 	if h.models, err = newModels(c, getenv, h.describer, h.parts, h.servers); err != nil {
 		return implementations{}, err
 	}

@@ -34,6 +34,7 @@ type Activities struct {
 	Broker      activities.Broker
 	Runs        activities.Runs
 	Profiles    func(name string) (video.Profile, error) // "" = the configured active profile
+	Pictured    []string                                 // names of the profiles that embed pictures
 	Report      func(w io.Writer, r video.Report) error
 	Thumb       func(jpeg []byte, width int) ([]byte, error)
 	Version     string // of this build, for reports

@@ -94,4 +94,7 @@ type Index interface {
 	// DeleteVideo removes a video from a profile (empty = all profiles).
 	DeleteVideo(ctx context.Context, t tenant.ID, profile string, v video.ID) (removed int, err error)
 	Search(ctx context.Context, q video.Query) ([]video.Hit, error)
+	// Vector is the embedding of a document, as the index stores it. An unknown id is an
+	// input fault.
+	Vector(ctx context.Context, t tenant.ID, profile, document string) (video.Embedding, error)
 }

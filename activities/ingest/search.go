@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 
 	"go.temporal.io/sdk/activity"
 
@@ -19,6 +18,8 @@ type EmbedQueryInput struct {
 	Tenant tenant.ID         `json:"tenant"`
 	Recipe video.Fingerprint `json:"recipe"`
 	Query  string            `json:"query"`
+	// Image is the picture to embed in place of words; see video.Example.
+	Image string `json:"image,omitempty"`
 	// LimitMicroUSD is the budget of the search; 0 = none.
 	LimitMicroUSD int64 `json:"limit_micro_usd,omitempty"`
 }
@@ -37,23 +38,35 @@ func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQ
 	if err != nil {
 		return EmbedQueryResult{}, err
 	}
-	fingerprint := p.QueryFingerprint(in.Query)
-	_, err = texts.Read(ctx, a.Store, in.Tenant, fingerprint)
+	q := a.words(p, in.Query)
+	if in.Image != "" {
+		if q, err = a.example(in.Tenant, p, in.Image); err != nil {
+			return EmbedQueryResult{}, err
+		}
+	}
+	_, err = texts.Read(ctx, a.Store, in.Tenant, q.fingerprint)
 	if err == nil || !activities.Absent(err) {
 		return EmbedQueryResult{Cached: err == nil}, err
 	}
 	if activities.Stopping(ctx) {
 		return EmbedQueryResult{}, activities.ErrStopping
 	}
-	key := video.EmbeddingKey(in.Tenant, fingerprint)
-	ask := func(ctx context.Context) (video.PaidAnswer, error) {
-		vectors, err := texts.Vectors(ctx, a.Embedder, video.TextRequest{Stage: p.Embed, Query: true, Texts: []string{in.Query}})
-		return video.PaidAnswer{
-			CostMicroUSD: p.Embed.CostMicroUSD,
-			Store:        func(ctx context.Context) error { return texts.Write(ctx, a.Store, key, vectors[0]) },
+	key := video.EmbeddingKey(in.Tenant, q.fingerprint)
+	prepare := func(ctx context.Context) (video.Ask, error) {
+		embed, err := q.prepare(ctx)
+		return func(ctx context.Context) (video.PaidAnswer, error) {
+			vector, err := embed(ctx)
+			return video.PaidAnswer{
+				CostMicroUSD: p.Embed.CostMicroUSD,
+				Store:        func(ctx context.Context) error { return texts.Write(ctx, a.Store, key, vector) },
+			}, err
 		}, err
 	}
 	if p.Embed.Preview { // costs nothing
+		ask, err := prepare(ctx)
+		if err != nil {
+			return EmbedQueryResult{}, err
+		}
 		answer, err := ask(ctx)
 		if err != nil {
 			return EmbedQueryResult{}, err
@@ -64,8 +77,8 @@ func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQ
 		VideoRef: VideoRef{Tenant: in.Tenant}, Job: activity.GetInfo(ctx).WorkflowExecution.RunID, LimitMicroUSD: in.LimitMicroUSD,
 	}
 	_, err = a.modelStage(run, video.KindEmbed, p.Embed, a.Embedder).Answered(ctx, activities.Question{
-		Fingerprint: fingerprint, Key: key, Cost: p.Embed.CostMicroUSD, Unpriced: p.Embed.Unpriced,
-		Prepare: func(context.Context) (video.Ask, error) { return ask, nil },
+		Fingerprint: q.fingerprint, Key: key, Cost: p.Embed.CostMicroUSD, Unpriced: p.Embed.Unpriced,
+		Prepare: prepare,
 	})
 	return EmbedQueryResult{}, err
 }
@@ -77,6 +90,7 @@ type SearchInput struct {
 	Query  string            `json:"query"`
 	Rank   video.Rank        `json:"rank"`
 	Limit  int               `json:"limit"`
+	video.Example
 	video.Filter
 }
 
@@ -90,6 +104,8 @@ type SearchResult struct {
 	Version string      `json:"version,omitempty"` // build of the worker that searched
 	// Filtered is false if the worker has an earlier build, which knows no filters.
 	Filtered bool `json:"filtered,omitempty"`
+	// ByExample is false if the worker has an earlier build, which searches by words only.
+	ByExample bool `json:"by_example,omitempty"`
 }
 
 // Search searches the index.
@@ -99,11 +115,8 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 		return SearchResult{}, err
 	}
 	q := video.Query{Tenant: in.Tenant, Profile: p.Name, Text: in.Query, Multi: p.Embed.Multi, Limit: in.Limit, Rank: in.Rank}
-	if in.Rank != video.RankBM25 {
-		q.Embedding, err = texts.Read(ctx, a.Store, in.Tenant, p.QueryFingerprint(in.Query))
-		if err != nil {
-			return SearchResult{}, errors.Join(errors.New("read the query's embedding"), err)
-		}
+	if q.Embedding, err = a.compared(ctx, p, in); err != nil {
+		return SearchResult{}, err
 	}
 	if q.Filter, err = a.resolve(ctx, in.Tenant, p.Name, in.Filter); err != nil {
 		return SearchResult{}, err
@@ -112,7 +125,9 @@ func (a *Activities) Search(ctx context.Context, in SearchInput) (SearchResult, 
 	if hits == nil {
 		hits = []video.Hit{}
 	}
-	return SearchResult{Hits: hits, Index: a.IndexName, Version: a.Version, Filtered: in.Active()}, err
+	return SearchResult{
+		Hits: video.ExampleFirst(hits, in.Like), Index: a.IndexName, Version: a.Version, Filtered: in.Active(), ByExample: in.Given(),
+	}, err
 }
 
 // resolve replaces the names of videos by their ids, and those of languages by their codes. A name can be that of several videos.

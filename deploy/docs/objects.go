@@ -36,6 +36,7 @@ func objects(c *comments) ([]byte, error) {
 			{"RefusalKey", video.RefusalKey(t, f)},
 			{"TranscriptKey", video.TranscriptKey(t, f)},
 			{"EmbeddingKey", video.EmbeddingKey(t, f)},
+			{"ExampleKey", string(t) + "/examples/<sha256>.jpg"},
 			{"RecipeKey", video.RecipeKey(t, f)},
 			{"RolesKey", string(t) + "/roles/<hash of profile and model>.json"},
 			{"PublicationKey", video.PublicationKey(t, v, "<profile>")},

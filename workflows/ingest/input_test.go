@@ -51,6 +51,35 @@ func problemOf(in *LibraryInput) error {
 	return env.GetWorkflowError()
 }
 
+// TestSearchInput: a search has words, an example, or both, and a rank that uses all of it.
+func TestSearchInput(t *testing.T) {
+	t.Parallel()
+	const picture = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	for text, want := range map[string]string{
+		`{"query":"tram"}`:                             "hybrid",
+		`{"image":"` + picture + `"}`:                  "vector",
+		`{"like":"default:0011:2000"}`:                 "vector",
+		`{"like":"a:b:2","query":"tram"}`:              "hybrid",
+		`{"like":"a:b:2","rank":"float_binary"}`:       "float_binary",
+		`{}`:                                           "",
+		`{"like":"a:b:2","image":"` + picture + `"}`:   "",
+		`{"image":"frame.jpg"}`:                        "",
+		`{"like":"a:b:2","rank":"bm25"}`:               "",
+		`{"like":"a:b:2","query":"x","rank":"vector"}`: "",
+	} {
+		var in SearchInput
+		require.NoError(t, json.Unmarshal([]byte(text), &in))
+		env := flowtest.NewEnvironment()
+		env.ExecuteWorkflow(func(ctx workflow.Context) error { return workflows.Typed(in.check(ctx)) })
+		if want == "" {
+			require.ErrorContains(t, env.GetWorkflowError(), "(type: input", text)
+			continue
+		}
+		require.NoError(t, env.GetWorkflowError(), text)
+		require.Equal(t, want, in.Rank, text)
+	}
+}
+
 func FuzzInput(f *testing.F) {
 	f.Add([]byte(`{"source":"x"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

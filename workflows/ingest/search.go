@@ -22,18 +22,18 @@ func Search(ctx workflow.Context, in SearchInput) (SearchResult, error) {
 	if err != nil {
 		return SearchResult{}, workflows.Staged("resolve profile", err)
 	}
-	if video.Rank(in.Rank) != video.RankBM25 {
+	if video.Rank(in.Rank) != video.RankBM25 && in.Like == "" {
 		_, err := workflows.CallOnClass(ctx, c, workflows.StemEmbed, recipe.EmbedGPU, recipe.GPUWait, "embed the query", a.EmbedQuery,
-			ingest.EmbedQueryInput{Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, LimitMicroUSD: workflows.MicroUSD(in.BudgetUSD)})
+			ingest.EmbedQueryInput{Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Image: in.Image, LimitMicroUSD: workflows.MicroUSD(in.BudgetUSD)})
 		if err != nil {
 			return SearchResult{}, workflows.Staged(stageEmbed, err)
 		}
 	}
 	found, err := workflows.Call(c.Lookup(ctx, "search"), a.Search, ingest.SearchInput{
-		Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Rank: video.Rank(in.Rank), Limit: in.Limit, Filter: in.Filter,
+		Tenant: t, Recipe: recipe.Fingerprint, Query: in.Query, Rank: video.Rank(in.Rank), Limit: in.Limit, Example: in.Example, Filter: in.Filter,
 	})
-	if err == nil && in.Active() && !found.Filtered {
-		err = workflows.Typed(fault.New(fault.Input, "search", "", "an earlier build searched, which knows no filters; upgrade the workers of the pool index"))
+	if err == nil && (in.Active() && !found.Filtered || in.Given() && !found.ByExample) {
+		err = workflows.Typed(fault.New(fault.Input, "search", "", "an earlier build searched, which knows no filters or no examples; upgrade the workers of the pool index"))
 	}
 	if err != nil {
 		return SearchResult{}, workflows.Staged("search", err)

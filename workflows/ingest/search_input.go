@@ -14,10 +14,11 @@ import (
 // SearchInput starts SearchVideos.
 type SearchInput struct {
 	workflows.Common
-	Query   string `json:"query"`             // words to search for
+	Query   string `json:"query,omitempty"`   // words to search for; required without image or like
 	Profile string `json:"profile,omitempty"` // default: the configured active one, else local_preview
 	Limit   int    `json:"limit,omitempty"`   // maximum number of hits, up to 1000; default 10
-	Rank    string `json:"rank,omitempty"`    // "hybrid" (default), "bm25" or "vector"
+	Rank    string `json:"rank,omitempty"`    // "hybrid" (default), "bm25" or "vector" (default of a search by an example alone)
+	video.Example
 	video.Filter
 
 	received workflows.Received
@@ -40,7 +41,7 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 		in.Limit = 10
 	}
 	if in.Rank == "" {
-		in.Rank = string(video.RankHybrid)
+		in.Rank = string(in.DefaultRank(in.Query))
 	}
 	if !isName(in.Rank) { // the index knows which rank profiles it has
 		return fault.New(fault.Input, "read input", "rank", "must be hybrid, bm25, vector or a rank profile of the index")
@@ -51,8 +52,13 @@ func (in *SearchInput) check(ctx workflow.Context) error {
 	case len(in.Query) > maxQuery:
 		return fault.New(fault.Input, "read input", "query", "must be at most 4096 bytes")
 	}
-	if err := workflows.Required("query", in.Query); err != nil {
+	if err := in.Fits(in.Query, video.Rank(in.Rank)); err != nil {
 		return err
+	}
+	if !in.Given() {
+		if err := workflows.Required("query", in.Query); err != nil {
+			return err
+		}
 	}
 	if err := in.Check(); err != nil {
 		return err

@@ -57,8 +57,10 @@ func (w *typeWriter) explained() error {
 	for _, t := range catalog.Types() {
 		f := reflect.TypeOf(t.Func)
 		of := []reflect.Type{f.In(1), f.Out(0)}
-		if t.Progress != nil {
-			of = append(of, reflect.TypeOf(t.Progress))
+		for _, more := range []any{t.Progress, t.Groups} {
+			if more != nil {
+				of = append(of, reflect.TypeOf(more))
+			}
 		}
 		all = append(all, of...)
 		for _, one := range of {
@@ -109,6 +111,13 @@ func (w *typeWriter) workflow(t catalog.Type) error {
 	w.heading(3, "Result of "+t.Name)
 	if err := w.fields(f.Out(0)); err != nil {
 		return err
+	}
+	if t.Groups != nil {
+		w.heading(3, "Groups of "+t.Name)
+		w.text("What %s prints in place of the result.\n", code("cogflow "+t.Command+" --group --json"))
+		if err := w.fields(reflect.TypeOf(t.Groups)); err != nil {
+			return err
+		}
 	}
 	if t.Progress == nil {
 		return nil

@@ -26,6 +26,7 @@ type Type struct {
 	Progress any      // the answer of the query QueryProgress; nil = the query is not supported
 	Signals  []string // supported signals, sorted
 	Updates  []string // supported updates, sorted
+	Groups   any      // what the command prints with --group --json in place of the result; nil = it has no such flag
 }
 
 // Types lists every workflow type of cogflow, jobs first.
@@ -52,7 +53,7 @@ func Types() []Type {
 			Name: "OptimizePrompts", Func: optimize.Prompts, Job: true, Progress: optimize.Progress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
 			Signals: steered, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
 		},
-		{Name: "SearchVideos", Func: ingestflow.Search, Lookup: true, Command: "search", Summary: "Find moments in videos"},
+		{Name: "SearchVideos", Func: ingestflow.Search, Lookup: true, Groups: ingestflow.SearchGroups{}, Command: "search", Summary: "Find moments in videos"},
 		{Name: "ListVideos", Func: ingestflow.ListVideos, Lookup: true, Command: "videos list", Summary: "List what can be searched"},
 		{Name: "CheckHealth", Func: workflows.CheckHealth, Lookup: true, Command: "health", Summary: "Ask every pool of workers whether it works"},
 		{Name: "ListAdapters", Func: trainflow.ListAdapters, Lookup: true, Command: "adapters list", Summary: "List published adapters"},

@@ -78,6 +78,37 @@ type SearchResult struct {
 	Searched *Searched   `json:"searched,omitempty"` // what was searched
 }
 
+// SearchGroups is what a search found, by videos: the one with the best hit first.
+type SearchGroups struct {
+	Videos   []SearchGroup `json:"videos"`             // best first
+	Searched *Searched     `json:"searched,omitempty"` // what was searched
+}
+
+// SearchGroup is what a search found in one video.
+type SearchGroup struct {
+	Video video.ID    `json:"video"` // SHA-256 of the content
+	URI   string      `json:"uri"`   // where the video was ingested from
+	Name  string      `json:"name"`  // file name
+	Score float64     `json:"score"` // of its best hit
+	Hits  []video.Hit `json:"hits"`  // best first
+}
+
+// Groups puts the hits of each video together.
+func (r SearchResult) Groups() SearchGroups {
+	out := SearchGroups{Videos: []SearchGroup{}, Searched: r.Searched}
+	at := map[video.ID]int{}
+	for _, h := range r.Hits {
+		i, ok := at[h.Video]
+		if !ok {
+			i = len(out.Videos)
+			at[h.Video] = i
+			out.Videos = append(out.Videos, SearchGroup{Video: h.Video, URI: h.URI, Name: h.Name, Score: h.Score})
+		}
+		out.Videos[i].Hits = append(out.Videos[i].Hits, h)
+	}
+	return out
+}
+
 // Searched says what a search looked into, so that an answer that was saved can be traced.
 type Searched struct {
 	Profile  string    `json:"profile"`            // profile that was searched

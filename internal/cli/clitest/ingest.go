@@ -2,6 +2,7 @@ package clitest
 
 import (
 	"path/filepath"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -57,7 +58,11 @@ func standInSearch(_ workflow.Context, in ingest.SearchInput) (ingest.SearchResu
 	if in.Query == "bad" {
 		return ingest.SearchResult{}, temporal.NewNonRetryableApplicationError("embed: no key", "auth", nil)
 	}
-	return ingest.SearchResult{Hits: []video.Hit{{Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}}}, nil
+	hit := video.Hit{ID: "default:0011:1000", Name: "b.mp4", StartMS: 1000, EndMS: 2000, Score: 1, Caption: in.Query, Preview: true}
+	if in.Given() {
+		hit.Caption = strings.TrimSpace(in.Query + " " + in.Image + in.Like + " by " + in.Rank)
+	}
+	return ingest.SearchResult{Hits: []video.Hit{hit}}, nil
 }
 
 // Video is the id of the video that the fakes return.

@@ -1,11 +1,15 @@
 package search_test
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/cli/root"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -52,10 +57,53 @@ func testSearch(t *testing.T, b *clitest.Bench) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "b.mp4")
 
+	testExamples(t, b)
+
 	code, out, errors = b.Run("search", "bad", "--json")
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "auth error: embed: no key")
 	assert.Equal(t, "auth", clitest.Decode[map[string]cli.Failure](t, out)["error"].Class)
+}
+
+// testExamples: a picture is stored before the search starts, and a hit's id finds what is like it.
+func testExamples(t *testing.T, b *clitest.Bench) {
+	file, text := filepath.Join(t.TempDir(), "tram.png"), filepath.Join(t.TempDir(), "notes.png")
+	var data bytes.Buffer
+	require.NoError(t, png.Encode(&data, image.NewGray(image.Rect(0, 0, 8, 8))))
+	require.NoError(t, os.WriteFile(file, data.Bytes(), 0o600))
+	require.NoError(t, os.WriteFile(text, []byte("a tram"), 0o600))
+	code, out, errors := b.Run("search", "--image", file, "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	hash, by, _ := strings.Cut(clitest.Decode[ingest.SearchResult](t, out).Hits[0].Caption, " ")
+	assert.Equal(t, "by vector", by)
+	_, err := video.ParseID(hash)
+	require.NoError(t, err)
+
+	code, out, errors = b.Run("search", "a", "tram", "--like", "default:0011:1000", "--group", "--json")
+	require.Equal(t, cli.ExitDone, code, errors)
+	groups := clitest.Decode[ingest.SearchGroups](t, out)
+	require.Len(t, groups.Videos, 1)
+	assert.Equal(t, "b.mp4", groups.Videos[0].Name)
+	assert.Equal(t, "a tram default:0011:1000 by hybrid", groups.Videos[0].Hits[0].Caption)
+	assert.Equal(t, "default:0011:1000", groups.Videos[0].Hits[0].ID)
+
+	for _, c := range []struct {
+		code int
+		text string
+		args []string
+	}{
+		{cli.ExitUsage, "nothing to search for", nil},
+		{cli.ExitUsage, "exclude each other", []string{"--image", file, "--like", "x"}},
+		{cli.ExitFailed, "compares words only", []string{"--like", "x", "--rank", "bm25"}},
+		{cli.ExitFailed, "would ignore the words", []string{"tram", "--image", file, "--rank", "vector"}},
+		{cli.ExitFailed, "is not a JPEG, PNG or WebP picture", []string{"--image", text}},
+		{cli.ExitFailed, "missing.png", []string{"--image", filepath.Join(t.TempDir(), "missing.png")}},
+		{cli.ExitFailed, "is a directory", []string{"--image", t.TempDir()}},
+	} {
+		code, _, errors := b.Run(append([]string{"search"}, c.args...)...)
+		assert.Equal(t, c.code, code, "%v: %s", c.args, errors)
+		assert.Contains(t, errors, c.text)
+	}
 }
 
 // testForgotten: the server keeps only the searches that were interrupted or failed.

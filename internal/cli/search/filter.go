@@ -2,7 +2,6 @@ package search
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 // groupSize is how many hits of a video --group shows by default.
@@ -98,15 +98,10 @@ func position(flag, text string) (ms int64, err error) {
 	return int64(seconds*1000 + 0.5), nil
 }
 
-// byVideo orders hits by the best hit of their video.
-func byVideo(hits []video.Hit) []video.Hit {
-	order := map[video.ID]int{}
-	for i, h := range hits {
-		if _, ok := order[h.Video]; !ok {
-			order[h.Video] = i
-		}
+// byVideo lists the hits of each video together.
+func byVideo(r ingest.SearchResult) (hits []video.Hit) {
+	for _, g := range r.Groups().Videos {
+		hits = append(hits, g.Hits...)
 	}
-	hits = slices.Clone(hits)
-	slices.SortStableFunc(hits, func(a, b video.Hit) int { return order[a.Video] - order[b.Video] })
 	return hits
 }

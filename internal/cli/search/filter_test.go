@@ -5,7 +5,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
 func TestPosition(t *testing.T) {
@@ -44,10 +47,18 @@ func TestFilterFlags(t *testing.T) {
 
 func TestByVideo(t *testing.T) {
 	t.Parallel()
-	hits := []video.Hit{{Video: "a", PTSMS: 1}, {Video: "b", PTSMS: 2}, {Video: "a", PTSMS: 3}, {Video: "c", PTSMS: 4}, {Video: "b", PTSMS: 5}}
+	r := ingest.SearchResult{Searched: &ingest.Searched{Profile: "p", Run: "r"}, Hits: []video.Hit{
+		{Video: "a", Name: "a.mp4", PTSMS: 1, Score: 5},
+		{Video: "b", Name: "b.mp4", PTSMS: 2, Score: 4},
+		{Video: "a", PTSMS: 3, Score: 3},
+		{Video: "c", PTSMS: 4, Score: 2},
+		{Video: "b", PTSMS: 5, Score: 1, Transcript: "mind the gap", Matched: []string{"transcript"}},
+	}}
 	var times []int64
-	for _, h := range byVideo(hits) {
+	for _, h := range byVideo(r) {
 		times = append(times, h.PTSMS)
 	}
 	require.Equal(t, []int64{1, 3, 2, 5, 4}, times)
+	clitest.Golden(t, "groups", clitest.Printed(func(a *cli.App) { require.NoError(t, a.PrintJSON(r.Groups())) }))
+	require.Equal(t, ingest.SearchGroups{Videos: []ingest.SearchGroup{}}, ingest.SearchResult{}.Groups())
 }

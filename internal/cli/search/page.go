@@ -32,7 +32,7 @@ type pageFlags struct {
 const maxFrame = 32 << 20 // bytes
 
 // page writes and opens the HTML page of a search, according to the flags.
-func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, r ingest.SearchResult) error {
+func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, label string, r ingest.SearchResult) error {
 	if f.file == "" && !f.open {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (a app) page(ctx context.Context, f pageFlags, in ingest.SearchInput, r ing
 	if err != nil {
 		return err
 	}
-	answer := searchreport.Answer{Query: in.Query, Tenant: in.Tenant, Rank: in.Rank, From: about([]*ingest.Searched{r.Searched})}
+	answer := searchreport.Answer{Query: label, Tenant: in.Tenant, Rank: in.Rank, From: about([]*ingest.Searched{r.Searched})}
 	answer.From.Profile = cmp.Or(answer.From.Profile, in.Profile)
 	for _, h := range r.Hits {
 		hit := searchreport.Hit{Hit: h, File: localFile(h.URI)}

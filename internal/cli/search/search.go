@@ -31,18 +31,23 @@ func (a app) searchCommand() *cobra.Command {
 	var in ingest.SearchInput
 	var page pageFlags
 	var filter filterFlags
+	var example exampleFlags
 	cmd := &cobra.Command{
-		Use:   "search WORDS…",
+		Use:   "search [WORDS…]",
 		Short: "Find moments in ingested videos",
 		Long: `Search finds the frames, segments and passages of speech whose captions, on-screen text, words or
-embedding match WORDS best, within one tenant and profile. A preview model wrote the captions marked ~.`,
+embedding match WORDS best, within one tenant and profile. A preview model wrote the captions marked ~.
+
+With --image it finds what looks like a picture, if the profile embeds pictures. With --like it finds
+what is like a hit of an earlier search, by the id that --json prints. WORDS can be added to both.`,
 		Example: `  cogflow search a red car on a bridge
   cogflow search sunset --tenant acme --limit 3 --json
   cogflow search "EXIT 12" --rank bm25
   cogflow search a red car --video talk.mp4 --from 1:30 --to 5m
   cogflow search sunset --group --limit 30
+  cogflow search --image tram.jpg --profile frames
+  cogflow search --like default:4c9184f37cff01bcdc32dc486ec36961:2000
   cogflow search sunset --open`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Query = strings.Join(args, " ")
 			var err error
@@ -50,6 +55,9 @@ embedding match WORDS best, within one tenant and profile. A preview model wrote
 				return err
 			}
 			if err := cli.Normalize(&in.Common); err != nil {
+				return err
+			}
+			if err := example.read(&in, cmd.Flags().Changed("rank")); err != nil {
 				return err
 			}
 			if err := cli.CheckOneOf("rank", in.Rank, ranks()); err != nil {
@@ -61,35 +69,41 @@ embedding match WORDS best, within one tenant and profile. A preview model wrote
 			if err := a.CheckProfile(in.Profile); err != nil {
 				return err
 			}
+			if err := a.store(cmd.Context(), example, in); err != nil {
+				return err
+			}
 			var r ingest.SearchResult
 			raw, err := a.Ask(cmd.Context(), cli.Job{
 				Kind: "SearchVideos", ID: fmt.Sprintf("search-%s-%s", in.Tenant, uuid.NewString()),
-				Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(in.Query), Input: in,
+				Common: in.Common, Profile: in.Profile, Summary: "search " + strconv.Quote(example.label(in)), Input: in,
 			}, &r)
 			if err != nil {
 				return err
 			}
 			switch {
+			case a.JSON && filter.group:
+				err = a.PrintJSON(r.Groups())
 			case a.JSON:
 				err = a.PrintJSON(raw)
 			case filter.group:
-				a.printHits(byVideo(r.Hits))
+				a.printHits(byVideo(r))
 			default:
 				a.printHits(r.Hits)
 			}
 			if err != nil {
 				return err
 			}
-			return a.page(cmd.Context(), page, in, r)
+			return a.page(cmd.Context(), page, in, example.label(in), r)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "profile to search (default: the active one)")
 	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
-	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector")
+	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector (without WORDS: vector)")
 	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
 	f.BoolVar(&page.open, "open", false, "open that page in the browser; videos on this machine play from the hit")
+	example.add(cmd, &in)
 	filter.add(cmd)
 	a.CompleteProfiles(cmd)
 	cli.OfferWords(cmd, "rank", ranks()...)

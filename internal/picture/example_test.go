@@ -96,9 +96,9 @@ func TestJPEG(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "rgbw", letters(t, out))
 
-	var clear bytes.Buffer
-	require.NoError(t, png.Encode(&clear, image.NewNRGBA(image.Rect(0, 0, 32, 32))))
-	out, err = picture.JPEG("p", clear.Bytes(), most)
+	var transparent bytes.Buffer
+	require.NoError(t, png.Encode(&transparent, image.NewNRGBA(image.Rect(0, 0, 32, 32))))
+	out, err = picture.JPEG("p", transparent.Bytes(), most)
 	require.NoError(t, err)
 	require.Equal(t, "wwww", letters(t, out), "transparent is white")
 

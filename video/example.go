@@ -15,7 +15,7 @@ const maxExampleID = 256
 
 // Example is what a search looks for besides words. The zero value is nothing.
 type Example struct {
-	Image string `json:"image,omitempty"` // SHA-256 of a JPEG that is stored as <tenant>/examples/<SHA-256>.jpg; requires a profile that embeds pictures
+	Image string `json:"image,omitempty"` // SHA-256 of a JPEG that is stored under the key TENANT/examples/SHA-256.jpg; requires a profile that embeds pictures
 	Like  string `json:"like,omitempty"`  // id of a document, as hits have it; its stored embedding is compared
 }
 

@@ -100,7 +100,7 @@ what is like a hit of an earlier search, by the id that --json prints. WORDS can
 	f.StringVar(&in.Tenant, "tenant", "", `tenant that owns the videos (default "default")`)
 	f.StringVar(&in.Profile, "profile", "", "profile to search (default: the active one)")
 	f.IntVar(&in.Limit, "limit", 10, "maximum number of hits, 1 to 1000")
-	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector (without WORDS: vector)")
+	f.StringVar(&in.Rank, "rank", "hybrid", "hybrid, bm25 or vector, which is used for an example without WORDS")
 	f.StringVar(&page.file, "report", "", "write an HTML page with the frames of the hits to this file")
 	f.BoolVar(&page.open, "open", false, "open that page in the browser; videos on this machine play from the hit")
 	example.add(cmd, &in)

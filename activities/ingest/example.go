@@ -51,7 +51,7 @@ func (a *Activities) example(t tenant.ID, p video.Profile, image string) (asked,
 		} else {
 			reason += "configure one with \"of\": \"frame\" in embed and a model for pictures"
 		}
-		return asked{}, fault.New(fault.Input, opExample, "", reason+". Moments like a hit are found by its id with every profile")
+		return asked{}, fault.New(fault.Input, opExample, "", reason+". With every profile, cogflow search --like finds what is like a hit")
 	}
 	return asked{examplePrint(p, image), func(ctx context.Context) (embed, error) {
 		jpeg, err := a.examplePicture(ctx, t, image)

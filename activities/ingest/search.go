@@ -40,7 +40,7 @@ func (a *Activities) EmbedQuery(ctx context.Context, in EmbedQueryInput) (EmbedQ
 	}
 	q := a.words(p, in.Query)
 	if in.Image != "" {
-		if q, err = a.example(in.Tenant, p, in.Image); err != nil {
+		if q, err = a.shown(in.Tenant, p, in.Image); err != nil {
 			return EmbedQueryResult{}, err
 		}
 	}

@@ -39,7 +39,7 @@ if __name__ == "__main__":
         for i in range(0, len(frames), 32):
             table = pyarrow.table({"path": frames[i : i + 32]})
             pyarrow.parquet.write_table(table, manifest / f"{i:05d}.parquet")
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False)
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.checkpoint_config = CheckpointConfig(

@@ -111,6 +111,11 @@ bench-peers: build tools .tools/peers/.compiled ## Compare an ingest that is kil
 	.tools/peers/bin/python docs/benchmarks/ingest/run.py bin/simulated-endpoint bin
 	.tools/peers/bin/python docs/benchmarks/ingest/plot.py
 
+.PHONY: bench-ingest
+bench-ingest: build tools ## Compare ingest and search with what the machine and the model server can do (6 minutes)
+	$(GO) test -run '^$$' -bench '^Benchmark(HTTP|Pipeline|HybridSearch|FPS|Keyframes)$$' -p 1 ./workers ./internal/sqlite ./internal/ffmpeg | tee bin/bench-ingest.txt
+	python3 docs/benchmarks/ingest/goals.py bin/bench-ingest.txt
+
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
 PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/devstack"
@@ -136,10 +137,10 @@ func runWorker(ctx context.Context, args, env []string, stopTime time.Duration, 
 	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--dev" || strings.HasPrefix(a, "--dev=") })
 	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // the path of this program
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, stderr, stderr
-	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr = child.Attributes(syscall.SIGTERM)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopTime
-	err = onOneThread(cmd.Run)
+	err = child.OnOneThread(cmd.Run)
 	if ctx.Err() != nil && cmd.ProcessState != nil && cmd.ProcessState.Success() {
 		return nil // the worker drained as requested
 	}

@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -28,13 +30,13 @@ func pythonServer(t *testing.T, program, health string, args ...string) (url str
 	require.NoError(t, free.Close())
 	server := exec.CommandContext(t.Context(), inVenv(t, program), append(args, "--host", "127.0.0.1", "--port", port)...)
 	server.Env = pythonEnv()
-	server.SysProcAttr = childAttributes()
+	server.SysProcAttr = child.Attributes(syscall.SIGTERM)
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
 	done := make(chan error, 1)
 	started := make(chan error)
 	go func() {
-		done <- onOneThread(func() error {
+		done <- child.OnOneThread(func() error {
 			err := server.Start()
 			started <- err
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -123,12 +124,12 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
 	cmd.Env = append(append(cmd.Env, s.env...), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = childAttributes() // the worker ends if the test is killed
+	cmd.SysProcAttr = child.Attributes(syscall.SIGTERM) // the worker ends if the test is killed
 	cmd.SysProcAttr.Credential = s.user
 	w := &workerProcess{t: s.t, cmd: cmd, done: make(chan error, 1)}
 	started := make(chan error)
 	go func() {
-		w.done <- onOneThread(func() error {
+		w.done <- child.OnOneThread(func() error {
 			err := cmd.Start()
 			started <- err
 			if err != nil {

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -78,7 +80,7 @@ func (s *Server) launch(o Options, file string, lock *os.File) error {
 	s.command.Env = environment(o.Dir)
 	s.command.Stdout, s.command.Stderr = output, output
 	s.command.ExtraFiles = []*os.File{lock} // the lock lasts as long as the server
-	s.command.SysProcAttr = attributes()
+	s.command.SysProcAttr = child.Attributes(syscall.SIGKILL)
 	started := make(chan error, 2)
 	panics.Go(func() error {
 		runtime.LockOSThread()

@@ -21,7 +21,7 @@ func TestChildrenEndWithWorker(t *testing.T) {
 		"internal/trainer/trainer.go",         // only in tests, without a Sandbox; see attributes
 		"internal/devserver/launch.go",        // see attributes
 		"internal/smallserver/smallserver.go", // see attributes
-		"workers/dev.go",                      // the worker itself; see childAttributes
+		"workers/dev.go",                      // the worker itself; see child.Attributes
 		"internal/cli/open.go",                // the command line: the browser outlives it
 	}
 	starts := regexp.MustCompile(`\bexec\.(Command|CommandContext)\(|&exec\.Cmd\{|\bos\.StartProcess\(|\bsyscall\.ForkExec\(`)

@@ -11,10 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
 // resource pairs a limit with its number and the flag of prlimit(1).
 type resource struct {
 	number int

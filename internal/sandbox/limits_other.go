@@ -7,8 +7,6 @@ import (
 	"syscall"
 )
 
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
 func (l Limits) flags() []string { return nil }
 
 func setLimits(int, Limits) {}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -151,7 +152,7 @@ func (s *Sandbox) command(c Command) (cmd *exec.Cmd, in *group, release func(), 
 	argv := s.wrap(c, visible, aliveFD+1)
 	cmd = &exec.Cmd{
 		Path: sh, Args: endWithParent(argv, aliveFD, in), Err: missing(argv[0]), Env: []string{}, Dir: "/",
-		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: attributes(),
+		Stdin: c.Stdin, ExtraFiles: files, SysProcAttr: child.Attributes(syscall.SIGKILL),
 	}
 	if c.Env != nil {
 		cmd.Env = c.Env

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -151,7 +152,7 @@ func (s *Server) run(ctx context.Context, folder string, log *os.File) error {
 	}
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = attributes()
+	cmd.SysProcAttr = child.Attributes(syscall.SIGKILL)
 	cmd.Cancel = func() error {
 		if err := cmd.Process.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
 			return err
@@ -159,7 +160,7 @@ func (s *Server) run(ctx context.Context, folder string, log *os.File) error {
 		return nil
 	}
 	cmd.WaitDelay = stopGrace
-	err = onOneThread(cmd.Run)
+	err = child.OnOneThread(cmd.Run)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fault.Wrap(fault.Input, "start small models", cmd.Path, errors.New("not installed; run make small"))
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/panics"
 )
@@ -63,7 +64,7 @@ func (r *Runner) start(dir, devices string, log io.Writer, read []string, args .
 		return nil, err
 	}
 	p := &process{cmd: cmd, box: box, events: events, late: pipeBytes, ended: make(chan struct{}), gone: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = outputChild, outputChild, attributes()
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = outputChild, outputChild, child.Attributes(syscall.SIGKILL)
 	started := make(chan error, 1)
 	panics.Go(func() error { p.run(started, output, log); return nil }, func(err error) { p.onOwnerPanic(started, err) })
 	err = <-started

@@ -4,16 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// attributes gives the process its own process group and makes the kernel kill it
-// when this process dies.
-func attributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
 
 // preferForOOM makes the kernel kill the trainer first when the host is out of memory. The
 // trainer can continue from its checkpoint, but the worker serves other jobs as well.

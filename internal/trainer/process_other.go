@@ -2,10 +2,6 @@
 
 package trainer
 
-import "syscall"
-
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
 func preferForOOM(int) {}
 
 // reap waits for the process, then kills the rest of its group.

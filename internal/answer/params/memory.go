@@ -1,21 +1,13 @@
 package params
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/internal/learned"
 	"github.com/cogniverse/cogflow/safetext"
-	"github.com/cogniverse/cogflow/tenant"
 )
 
 // Refusal is one parameter that a model of an endpoint has refused.
@@ -39,14 +31,10 @@ const (
 	maxMessage = 300              // bytes of a message
 )
 
-// Store is the object store. It is told what the models of all tenants refuse: that is a property
-// of a model, not of a request.
-type Store interface {
-	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
-	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
-	List(ctx context.Context, prefix string, yield func(object.Info) error) error
-	Delete(ctx context.Context, key string) error
-}
+// Store is the object store.
+type Store = learned.Store
+
+var refusals = learned.Kind[Refusal]{Folder: "parameters", What: "refused parameter"}
 
 // Memory keeps refusals beyond the end of the process, in a store that workers share. Each
 // parameter is an object of its own, so that workers never overwrite what others have learned.
@@ -74,63 +62,23 @@ func (m *Memory) did(err error) bool {
 
 // Prefix holds a parameter that a model of an endpoint refuses, for all tenants: since when, and
 // the server's message.
-func Prefix(url, model string) string {
-	hash := sha256.Sum256([]byte(url + "\x00" + model))
-	return folder + hex.EncodeToString(hash[:16]) + "/"
-}
-
-const folder = string(tenant.Default) + "/parameters/"
+func Prefix(url, model string) string { return refusals.Prefix(url, model) }
 
 func key(url string, r Refusal) string { return Prefix(url, r.Model) + r.Parameter + ".json" }
 
 // Read lists the refusals of a model. Parameters that this version does not know are left out.
 // The error names objects that cannot be read; the others are listed.
-func Read(ctx context.Context, s Store, url, model string) (all []Refusal, err error) {
+func Read(ctx context.Context, s Store, url, model string) ([]Refusal, error) {
 	url = strings.TrimSuffix(url, "/")
-	var unreadable []error
-	err = s.List(ctx, Prefix(url, model), func(i object.Info) error {
-		r, err := read(ctx, s, i.Key)
-		switch _, known := Named(r.Parameter); {
-		case errors.Is(err, object.ErrNotFound): // cleared meanwhile
-		case err != nil:
-			unreadable = append(unreadable, err)
-		case known && key(url, r) == i.Key:
-			all = append(all, r)
-		}
-		return ctx.Err()
+	return refusals.Read(ctx, s, url, model, func(at string, r Refusal) bool {
+		_, known := Named(r.Parameter)
+		return known && key(url, r) == at
 	})
-	return all, errors.Join(append(unreadable, err)...)
-}
-
-func read(ctx context.Context, s Store, key string) (r Refusal, err error) {
-	body, _, err := s.Get(ctx, key)
-	if err != nil {
-		return r, err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, 1<<16))
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fault.Wrap(fault.Input, "read refused parameter", key, err)
-	}
-	return r, nil
 }
 
 // Forget removes the refusals that match, and returns them. Workers notice it within a minute.
-func Forget(ctx context.Context, s Store, match func(Refusal) bool) (removed []Refusal, err error) {
-	err = s.List(ctx, folder, func(i object.Info) error {
-		r, err := read(ctx, s, i.Key)
-		if errors.Is(err, object.ErrNotFound) || err == nil && !match(r) {
-			return nil
-		}
-		if err == nil {
-			removed = append(removed, r)
-		}
-		return s.Delete(ctx, i.Key) // also one that cannot be read
-	})
-	return removed, err
+func Forget(ctx context.Context, s Store, match func(Refusal) bool) ([]Refusal, error) {
+	return refusals.Forget(ctx, s, match)
 }
 
 // load reads the refusals of a model.
@@ -151,11 +99,7 @@ func (m *Memory) save(ctx context.Context, url string, r Refusal) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	text, err := json.Marshal(r)
-	if err == nil {
-		_, err = m.Store.Put(ctx, key(url, r), bytes.NewReader(text))
-	}
-	return m.did(err)
+	return m.did(refusals.Put(ctx, m.Store, key(url, r), r))
 }
 
 func (m *Memory) drop(ctx context.Context, url string, r Refusal) {

@@ -1,20 +1,12 @@
 package memory
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"time"
 
-	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/learned"
 	"github.com/cogniverse/cogflow/internal/limit"
-	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/tenant"
 )
 
 // Record is what one process has learned about the limit of a server when it called a model.
@@ -41,42 +33,23 @@ const (
 // Expires is when the record is ignored.
 func (r Record) Expires() time.Time { return r.Last.Add(valid) }
 
-// Store is the object store. It is told the limits of all tenants: a limit is a property of a
-// server, not of a request.
-type Store interface {
-	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
-	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
-	List(ctx context.Context, prefix string, yield func(object.Info) error) error
-	Delete(ctx context.Context, key string) error
-}
+// Store is the object store.
+type Store = learned.Store
 
-const folder = string(tenant.Default) + "/limits/"
+var kept = learned.Kind[Record]{Folder: "limits", What: "learned limit"}
 
 // Prefix holds how many concurrent calls a server takes, for all tenants: one object for each
 // process that has called the model there.
-func Prefix(server, model string) string {
-	hash := sha256.Sum256([]byte(server + "\x00" + model))
-	return folder + hex.EncodeToString(hash[:16]) + "/"
-}
+func Prefix(server, model string) string { return kept.Prefix(server, model) }
 
 func (r Record) key(server string) string { return Prefix(server, r.Model) + r.Process + ".json" }
 
 // Read lists the records of a model at a server that have not expired. The error names objects
 // that cannot be read; the others are listed.
-func Read(ctx context.Context, s Store, server, model string) (all []Record, err error) {
-	var unreadable []error
-	err = s.List(ctx, Prefix(server, model), func(i object.Info) error {
-		r, err := read(ctx, s, i.Key)
-		switch {
-		case errors.Is(err, object.ErrNotFound): // removed meanwhile
-		case err != nil:
-			unreadable = append(unreadable, err)
-		case r.key(server) == i.Key && r.sound() && time.Now().Before(r.Expires()):
-			all = append(all, r)
-		}
-		return ctx.Err()
+func Read(ctx context.Context, s Store, server, model string) ([]Record, error) {
+	return kept.Read(ctx, s, server, model, func(key string, r Record) bool {
+		return r.key(server) == key && r.sound() && time.Now().Before(r.Expires())
 	})
-	return all, errors.Join(append(unreadable, err)...)
 }
 
 // sound reports whether the numbers can be of a process.
@@ -85,45 +58,10 @@ func (r Record) sound() bool {
 	return r.Limit > 0 && r.Limit < most && r.RefusedAt >= 0 && r.RefusedAt < most && r.Processes < most && r.Latency > 0 && r.Spread >= 0
 }
 
-func read(ctx context.Context, s Store, key string) (r Record, err error) {
-	body, _, err := s.Get(ctx, key)
-	if err != nil {
-		return r, err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, 1<<16))
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fault.Wrap(fault.Input, "read learned limit", key, err)
-	}
-	return r, nil
-}
-
-func write(ctx context.Context, s Store, server string, r Record) error {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = s.Put(ctx, r.key(server), bytes.NewReader(text))
-	return err
-}
-
 // Forget removes the records that match, and returns them. Workers start from the beginning within
 // a minute.
-func Forget(ctx context.Context, s Store, match func(Record) bool) (removed []Record, err error) {
-	err = s.List(ctx, folder, func(i object.Info) error {
-		r, err := read(ctx, s, i.Key)
-		if errors.Is(err, object.ErrNotFound) || err == nil && !match(r) {
-			return nil
-		}
-		if err == nil {
-			removed = append(removed, r)
-		}
-		return s.Delete(ctx, i.Key) // also one that cannot be read
-	})
-	return removed, err
+func Forget(ctx context.Context, s Store, match func(Record) bool) ([]Record, error) {
+	return kept.Forget(ctx, s, match)
 }
 
 // Newest is the record that was confirmed last, and how many processes other than self call the

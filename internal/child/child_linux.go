@@ -1,0 +1,23 @@
+// Package child has the attributes of child processes that must not outlive this one. It starts
+// none.
+package child
+
+import (
+	"runtime"
+	"syscall"
+)
+
+// Attributes give a process a group of its own, so that Ctrl-C reaches only this process, which
+// ends its children in order; on Linux, the kernel sends it the signal when this process dies.
+// Start it on a thread that lives until it has ended: see OnOneThread.
+func Attributes(whenOrphaned syscall.Signal) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: whenOrphaned}
+}
+
+// OnOneThread keeps the thread that starts a child until run has returned: Linux sends the signal
+// of Pdeathsig when that thread ends, not when the process ends.
+func OnOneThread(run func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return run()
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+// Package child has the attributes of child processes that must not outlive this one. It starts
+// none.
+package child
+
+import "syscall"
+
+// Attributes give a process a group of its own, so that Ctrl-C reaches only this process, which
+// ends its children in order.
+func Attributes(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// OnOneThread calls run.
+func OnOneThread(run func() error) error { return run() }

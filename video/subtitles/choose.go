@@ -30,23 +30,27 @@ func Spoken(p video.Profile, m video.Media) string {
 // its language. It has the name of the video, or that name and a BCP 47 language: talk.srt or talk.en.srt for
 // talk.mp4. A file in the spoken language comes first, then one without a language. If the spoken
 // language is unknown, a file without a language comes first, then the first by name. A file in
-// another language is a translation.
+// another language is a translation. Subtitles for the hard of hearing (talk.en.sdh.srt, .cc, .hi) also describe
+// sounds, so they are taken if there are no others.
 func Choose(videoName string, names []string, spoken string) (position int, language string) {
 	stem := strings.TrimSuffix(videoName, path.Ext(videoName))
 	position, best := -1, 0
 	for i, name := range names {
-		one, ok := languageOf(stem, name)
+		one, sounds, ok := languageOf(stem, name)
 		if !ok || ofAnother(videoName, name, names) {
 			continue
 		}
-		rank := 2
+		rank := 4
 		switch {
 		case one != "" && spoken != "" && passage.Language(one) == spoken:
-			rank = 3
+			rank = 6
 		case one != "" && spoken != "":
 			continue
 		case one != "":
-			rank = 1
+			rank = 2
+		}
+		if sounds {
+			rank--
 		}
 		if rank > best || rank == best && name < names[position] {
 			position, language, best = i, one, rank
@@ -55,20 +59,26 @@ func Choose(videoName string, names []string, spoken string) (position int, lang
 	return position, language
 }
 
-// languageOf is the language in the name of subtitles; false = they do not have the name of the video.
-func languageOf(stem, name string) (string, bool) {
+// languageOf is the language in the name of subtitles, and whether they describe sounds too; ok is false if they do
+// not have the name of the video.
+func languageOf(stem, name string) (lang string, sounds, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimSuffix(name, path.Ext(name)), stem)
-	switch {
-	case !ok || !IsName(name):
-		return "", false
-	case rest == "":
-		return "", true
+	if !ok || !IsName(name) {
+		return "", false, false
+	}
+	rest = strings.TrimSuffix(rest, ".default") // as players name the file that they show first
+	if before, mark := strings.TrimSuffix(rest, path.Ext(rest)), path.Ext(rest); slices.Contains([]string{".sdh", ".cc", ".hi"}, strings.ToLower(mark)) &&
+		(before != "" || !strings.EqualFold(mark, ".hi")) { // alone, it is Hindi
+		rest, sounds = before, true
+	}
+	if rest == "" {
+		return "", sounds, true
 	}
 	tag, ok := strings.CutPrefix(rest, ".")
 	if _, err := language.Parse(tag); !ok || err != nil {
-		return "", false
+		return "", false, false
 	}
-	return passage.Language(tag), true
+	return passage.Language(tag), sounds, true
 }
 
 // ofAnother reports subtitles that have the whole name of another video: talk.en.srt is of talk.en.mp4 if that

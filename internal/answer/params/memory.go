@@ -34,7 +34,9 @@ const (
 // Store is the object store.
 type Store = learned.Store
 
-var refusals = learned.Kind[Refusal]{Folder: "parameters", What: "refused parameter"}
+func refusals() learned.Kind[Refusal] {
+	return learned.Kind[Refusal]{Folder: "parameters", What: "refused parameter"}
+}
 
 // Memory keeps refusals beyond the end of the process, in a store that workers share. Each
 // parameter is an object of its own, so that workers never overwrite what others have learned.
@@ -62,7 +64,7 @@ func (m *Memory) did(err error) bool {
 
 // Prefix holds a parameter that a model of an endpoint refuses, for all tenants: since when, and
 // the server's message.
-func Prefix(url, model string) string { return refusals.Prefix(url, model) }
+func Prefix(url, model string) string { return refusals().Prefix(url, model) }
 
 func key(url string, r Refusal) string { return Prefix(url, r.Model) + r.Parameter + ".json" }
 
@@ -70,7 +72,7 @@ func key(url string, r Refusal) string { return Prefix(url, r.Model) + r.Paramet
 // The error names objects that cannot be read; the others are listed.
 func Read(ctx context.Context, s Store, url, model string) ([]Refusal, error) {
 	url = strings.TrimSuffix(url, "/")
-	return refusals.Read(ctx, s, url, model, func(at string, r Refusal) bool {
+	return refusals().Read(ctx, s, url, model, func(at string, r Refusal) bool {
 		_, known := Named(r.Parameter)
 		return known && key(url, r) == at
 	})
@@ -78,7 +80,7 @@ func Read(ctx context.Context, s Store, url, model string) ([]Refusal, error) {
 
 // Forget removes the refusals that match, and returns them. Workers notice it within a minute.
 func Forget(ctx context.Context, s Store, match func(Refusal) bool) ([]Refusal, error) {
-	return refusals.Forget(ctx, s, match)
+	return refusals().Forget(ctx, s, match)
 }
 
 // load reads the refusals of a model.
@@ -99,7 +101,7 @@ func (m *Memory) save(ctx context.Context, url string, r Refusal) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return m.did(refusals.Put(ctx, m.Store, key(url, r), r))
+	return m.did(refusals().Put(ctx, m.Store, key(url, r), r))
 }
 
 func (m *Memory) drop(ctx context.Context, url string, r Refusal) {

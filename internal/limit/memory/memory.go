@@ -192,7 +192,7 @@ func (m *Memory) saveOne(ctx context.Context, one *model, end bool) error {
 	}
 	r.Limit, r.RefusedAt, r.Latency, r.Spread = state.Limit, state.Ceiling, state.Latency, state.Spread
 	r.Ended = end
-	if err := kept.Put(ctx, m.store, r.key(one.server.id), r); err != nil {
+	if err := kept().Put(ctx, m.store, r.key(one.server.id), r); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -214,7 +214,7 @@ func TestForget(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	t.Parallel()
 	store := open(t)
-	put := func(r Record) { require.NoError(t, kept.Put(t.Context(), store, r.key(gpu), r)) }
+	put := func(r Record) { require.NoError(t, kept().Put(t.Context(), store, r.key(gpu), r)) }
 	good := Record{Model: "m", Process: "a", Limit: 40, Latency: 1, Processes: 1, Last: time.Now()}
 	huge, none, late := good, good, good
 	huge.Process, huge.Limit = "b", 1<<40

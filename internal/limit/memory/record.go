@@ -36,18 +36,20 @@ func (r Record) Expires() time.Time { return r.Last.Add(valid) }
 // Store is the object store.
 type Store = learned.Store
 
-var kept = learned.Kind[Record]{Folder: "limits", What: "learned limit"}
+func kept() learned.Kind[Record] {
+	return learned.Kind[Record]{Folder: "limits", What: "learned limit"}
+}
 
 // Prefix holds how many concurrent calls a server takes, for all tenants: one object for each
 // process that has called the model there.
-func Prefix(server, model string) string { return kept.Prefix(server, model) }
+func Prefix(server, model string) string { return kept().Prefix(server, model) }
 
 func (r Record) key(server string) string { return Prefix(server, r.Model) + r.Process + ".json" }
 
 // Read lists the records of a model at a server that have not expired. The error names objects
 // that cannot be read; the others are listed.
 func Read(ctx context.Context, s Store, server, model string) ([]Record, error) {
-	return kept.Read(ctx, s, server, model, func(key string, r Record) bool {
+	return kept().Read(ctx, s, server, model, func(key string, r Record) bool {
 		return r.key(server) == key && r.sound() && time.Now().Before(r.Expires())
 	})
 }
@@ -61,7 +63,7 @@ func (r Record) sound() bool {
 // Forget removes the records that match, and returns them. Workers start from the beginning within
 // a minute.
 func Forget(ctx context.Context, s Store, match func(Record) bool) ([]Record, error) {
-	return kept.Forget(ctx, s, match)
+	return kept().Forget(ctx, s, match)
 }
 
 // Newest is the record that was confirmed last, and how many processes other than self call the

@@ -128,7 +128,7 @@ func benchStack(b *testing.B, e *endpoint) (client.Client, *devserver.Server) {
 		}[name]
 	})
 	require.NoError(b, err)
-	h, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), "cpu", c, true)
+	h, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), "cpu", c, true, nil)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = closeAll() })
 	h.ingest.Describer = e

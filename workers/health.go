@@ -24,6 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workers/parameters"
+	"github.com/cogniverse/cogflow/workers/telemetry"
 )
 
 // health builds the parts of this worker and checks them.
@@ -40,6 +41,7 @@ type health struct {
 	trainer   *trainer.Runner    // nil = this worker does not serve the pool train
 	vespa     *vespa.Index       // nil = the embedded index, or this worker does not serve the pool index
 	sandbox   *sandbox.Sandbox   // nil = this worker runs nothing untrusted
+	telemetry *telemetry.Server  // nil = off
 	ffmpeg    *ffmpeg.Tool       // nil = this worker does not serve the pool media
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/workers/telemetry"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -43,6 +44,11 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	structured := structuredLogger(logger)
 	slog.SetDefault(structured)
 	options.Logger = log.NewStructuredLogger(structured)
+	t, err := startTelemetry(c, &options, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
 	options.FailureConverter = newFailures(newRedactor(c, getenv))
 	temporal, err := connect(ctx, options, logger)
 	if err != nil {
@@ -56,7 +62,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
-	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort))
+	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort), t)
 	if err != nil {
 		return err
 	}
@@ -71,13 +77,29 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 		logger.Info("serving", zap.String("queue", p.queue(class)), zap.Int("slots", p.slots))
 	}
 	logger.Info("ready")
+	t.Ready()
 	select {
 	case <-ctx.Done():
 		logger.Info("draining: no new paid calls", zap.Duration("at_most", drainTime(pools)))
 	case err = <-fatal:
 	}
+	t.NotReady("draining")
 	stopAll(started)
 	return err
+}
+
+// startTelemetry serves metrics, unless the configuration turns them off: nil = it does.
+func startTelemetry(c config.Config, options *client.Options, logger *zap.Logger) (*telemetry.Server, error) {
+	if c.Telemetry == "off" {
+		return nil, nil //nolint:nilnil // a nil server does nothing
+	}
+	t, err := telemetry.Start(telemetry.Options{Address: c.Telemetry, Version: version, Profiling: c.PProf})
+	if err != nil {
+		return nil, err
+	}
+	options.MetricsHandler = t.Temporal()
+	logger.Info("telemetry", zap.String("metrics", t.URL()+"/metrics"))
+	return t, nil
 }
 
 // noStacks is above every level: the SDK's stack traces do not explain a failed activity, and

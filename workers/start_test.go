@@ -51,7 +51,7 @@ func (w testEnv) start(t *testing.T, class string, names ...string) (h implement
 	require.NoError(t, err)
 	chosen, err := choosePools(names)
 	require.NoError(t, err)
-	h, closeAll, err := wire(t.Context(), c, w.getenv, chosen, class, nil, true)
+	h, closeAll, err := wire(t.Context(), c, w.getenv, chosen, class, nil, true, nil)
 	if err != nil {
 		require.Nil(t, closeAll)
 		return h, err

@@ -102,7 +102,7 @@ func (a *tenantStack) serve() {
 	require.NoError(a.t, err)
 	require.NoError(a.t, devserver.Register(a.t.Context(), a.client, client.DefaultNamespace))
 	served := pools()
-	h, closeAll, err := wire(a.t.Context(), c, getenv, served, "cpu", a.client, true)
+	h, closeAll, err := wire(a.t.Context(), c, getenv, served, "cpu", a.client, true, nil)
 	require.NoError(a.t, err)
 	a.t.Cleanup(func() { require.NoError(a.t, closeAll()) })
 	store := activities.Confined(watchedStore{a.store, a})

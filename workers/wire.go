@@ -33,12 +33,14 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/scratch"
+	"github.com/cogniverse/cogflow/workers/telemetry"
 )
 
 // wire builds the parts that the pools require and passes them to the activities. If a part
-// cannot be built, the parts built before are closed.
-func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool) (implementations, func() error, error) {
-	h := &health{config: c, parts: partsOf(pools)}
+// cannot be built, the parts built before are closed. Without a telemetry server, nothing is
+// counted.
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool, t *telemetry.Server) (implementations, func() error, error) {
+	h := &health{config: c, parts: partsOf(pools), telemetry: t}
 	built, err := h.build(ctx, getenv, pools, class, temporal, local)
 	if err != nil {
 		return implementations{}, nil, errors.Join(err, h.opened.close())
@@ -105,7 +107,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return implementations{}, err
 		}
-		b := broker.New(broker.Options{Ledger: calls, Endpoint: h.servers.called, Spread: spread})
+		counted, err := h.telemetry.Counted(calls)
+		if err != nil {
+			return implementations{}, err
+		}
+		b := broker.New(broker.Options{Ledger: counted, Endpoint: h.servers.called, Spread: spread})
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
 	}

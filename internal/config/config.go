@@ -62,6 +62,9 @@ type Config struct {
 	FetchAllowed  []string `json:"fetch_allowed,omitempty"` // host:port of private servers that https:// sources may name
 	UI            string   `json:"ui"`                      // base URL of the Temporal Web UI, for links
 
+	Telemetry string `json:"telemetry"` // host:port, or off; empty = a free port of the loopback interface
+	PProf     bool   `json:"pprof"`     // serve profiles there
+
 	active   string                   // configured active profile; empty = local_preview
 	vlmURL   string                   // Cogniverse's vlm_endpoint_url
 	profiles map[string]video.Profile // runnable, by name; holds local_preview
@@ -128,7 +131,7 @@ func read(getenv func(string) string) (name string, data []byte, problems Proble
 
 // take sets c from the section and the defaults.
 func (c *Config) take(s section) (problems Problems) {
-	c.Store, c.UI = s.Store, cmp.Or(s.UI, "http://127.0.0.1:8233")
+	c.Store, c.UI, c.Telemetry, c.PProf = s.Store, cmp.Or(s.UI, "http://127.0.0.1:8233"), s.Telemetry, s.PProf
 	if c.Store == "" {
 		abs, err := filepath.Abs(filepath.Join(".cogflow", "store"))
 		problems = problems.add("cogflow.store", err)

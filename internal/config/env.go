@@ -16,12 +16,13 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		"COGFLOW_STORE": &s.Store, "COGFLOW_INDEX": &s.Index, "COGFLOW_LEDGER": &s.Ledger,
 		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_LOGS": &s.Logs, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
 		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
-		"COGFLOW_UI": &s.UI, "COGFLOW_SMALL_MODELS": &s.SmallModels, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
+		"COGFLOW_UI": &s.UI, "COGFLOW_TELEMETRY": &s.Telemetry, "COGFLOW_SMALL_MODELS": &s.SmallModels, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
 	}
 	for name, to := range text {
 		*to = cmp.Or(getenv(name), *to)
 	}
 	parse(&problems, getenv, "COGFLOW_NO_SANDBOX", "true or false", &s.NoSandbox, strconv.ParseBool)
+	parse(&problems, getenv, "COGFLOW_PPROF", "true or false", &s.PProf, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_REQUIRE_SANDBOX", "true or false", &s.RequireSandbox, strconv.ParseBool)
 	parse(&problems, getenv, "COGFLOW_FETCH_MAX_BYTES", "a number of bytes", &s.Fetch.MaxBytes,
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })

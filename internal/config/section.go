@@ -26,6 +26,8 @@ type section struct {
 	SmallModels    string              `json:"small_models" jsonschema:"URL of a server of the models that make small installs, with /v1; it adds the profile local_small (default none; make up starts one after make small)"`
 	Vespa          vespa               `json:"vespa" jsonschema:"Vespa; overrides Cogniverse's backend section"`
 	UI             string              `json:"ui" jsonschema:"base URL of the Temporal Web UI, used in links (default http://127.0.0.1:8233)"`
+	Telemetry      string              `json:"telemetry" jsonschema:"host:port at which a worker serves /metrics, /healthz and /readyz, or off (default a free port of the loopback interface, which the worker logs)"`
+	PProf          bool                `json:"pprof" jsonschema:"also serve Go's profiles there, at /debug/pprof/"`
 	Training       trainingSection     `json:"training" jsonschema:"training"`
 	Optimize       optimizeSection     `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
 	Drain          drainSection        `json:"drain" jsonschema:"how a worker stops"`

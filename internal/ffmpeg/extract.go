@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/colour"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/packets"
+	"github.com/cogniverse/cogflow/internal/ffmpeg/shots"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/tracks"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -47,7 +48,7 @@ type extractor struct {
 	damage  packets.Spans
 	damaged int // pictures of damage
 
-	shots   shots
+	shots   shots.Detector
 	windows []sample // segments: not yet known to be over
 	opened  int64    // segments with stills: start of the next window
 	sound   soundWriter
@@ -76,7 +77,7 @@ func (t *Tool) Extract(ctx context.Context, file *os.File, dir string, s video.S
 		return t.extractSound(ctx, file, dir, media, chosen.Audio, progress)
 	}
 	s = video.Profile{Sampling: s}.Normal().Sampling
-	if s.Stills > 1 {
+	if s.Stills > 1 && s.Strategy == video.Segments {
 		s.DedupDistance = -1 // a segment is more than its middle
 	}
 	x := &extractor{tool: t, file: file, media: media, chosen: chosen, sampling: s, progress: progress, sampled: -1}
@@ -171,7 +172,7 @@ func (x *extractor) run(ctx context.Context, dir string) (video.Extraction, erro
 	}
 	out := video.Extraction{
 		Unsandboxed: !x.tool.config.Sandbox.Protection().Bubblewrap,
-		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, Blank: x.shots.blank, FrameBytes: x.keeper.bytes,
+		Frames:      x.keeper.frames, Duplicates: x.keeper.duplicates, Blank: x.shots.Blank(), FrameBytes: x.keeper.bytes,
 		Capped: capped, DecodeErrors: max(x.main.said.total(), x.damaged), DurationMS: x.endMS,
 	}
 	if x.refused != nil && out.DecodeErrors == 0 {
@@ -188,8 +189,10 @@ func (x *extractor) sink(ctx context.Context) func(sample) error {
 	case x.sampling.Strategy == video.Keyframes:
 		return func(s sample) error { return x.keyFrame(ctx, s) }
 	case x.sampling.Strategy == video.Shots:
-		x.shots = shots{windowMS: x.sampling.WindowMS, emit: x.shot}
-		return x.shots.add
+		x.shots = shots.Detector{WindowMS: x.sampling.WindowMS, Stills: x.sampling.Stills, Repeats: x.sampling.DedupDistance < 0, Emit: x.shot}
+		return func(s sample) error {
+			return x.shots.Add(shots.Picture{PTSMS: s.ptsMS, JPEG: s.jpeg, Small: s.small})
+		}
 	case x.sampling.Strategy == video.Segments:
 		if x.sampling.Stills > 1 {
 			return x.still
@@ -210,7 +213,7 @@ func (x *extractor) finish(ctx context.Context) error {
 	case x.sampling.Strategy == video.Keyframes && !x.whole:
 		err = x.lastKeyFrames(ctx)
 	case x.sampling.Strategy == video.Shots:
-		err = x.shots.finish(x.endMS, x.keeper.frames)
+		err = x.shots.Finish(x.endMS, x.keeper.frames)
 	case x.sampling.Strategy == video.Segments:
 		err = x.lastWindows(ctx, x.endMS)
 	default: // all is known

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 
+	"github.com/cogniverse/cogflow/internal/ffmpeg/shots"
 	"github.com/cogniverse/cogflow/internal/ffmpeg/stills"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -22,7 +24,7 @@ type sample struct {
 	small stills.Small
 
 	shot   int      // the number of the shot, from 1; 0 = cuts are counted here
-	stills []sample // segments with stills: all of the window
+	stills []sample // of the window or shot, if several are asked for
 }
 
 // keeper decides which samples become frames and what range each stands for.
@@ -89,6 +91,39 @@ func (k *keeper) duplicate(s sample, hash uint64, gap int64) bool {
 	}
 	return k.sampling.Strategy != video.Shots && k.sampling.DedupDistance >= 0 && k.shot == k.shotWas && since+gap <= k.sampling.MaxGapMS &&
 		stills.Alike(s.small, k.kept, hash, k.hash, k.sampling.DedupDistance)
+}
+
+// shot takes a shot, unless it shows the same as the one before, which then stands for both.
+func (x *extractor) shot(s shots.Shot) error {
+	one := func(p shots.Picture) sample { return sample{ptsMS: p.PTSMS, jpeg: p.JPEG, small: p.Small} }
+	best := one(s.Best)
+	best.start, best.endMS, best.shot = s.StartMS, s.EndMS, s.Number
+	for _, p := range s.Stills {
+		best.stills = append(best.stills, one(p))
+	}
+	k := x.keeper
+	if k.frame != nil && k.sampling.DedupDistance >= 0 && k.repeats(best) {
+		k.duplicates++
+		k.frame.EndMS = s.EndMS
+		return nil
+	}
+	return k.add(best)
+}
+
+// repeats reports that each still of a shot shows the same as one of the shot that is held.
+func (k *keeper) repeats(s sample) bool {
+	alike := func(a, b stills.Small) bool {
+		return shots.Same(a, b) || stills.Alike(a, b, a.Hash(), b.Hash(), k.sampling.DedupDistance) // hashes of plain areas are noise
+	}
+	if !alike(s.small, k.kept) {
+		return false
+	}
+	for _, still := range s.stills {
+		if !alike(still.small, k.kept) && !slices.ContainsFunc(k.held.stills, func(kept sample) bool { return alike(still.small, kept.small) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // hold makes a frame of a sample.

@@ -68,6 +68,7 @@ type extracted struct {
 	video.Extraction
 	frames   []video.Frame
 	pictures []image.Image
+	stills   [][][]byte // JPEGs of each frame
 	dir      string
 }
 
@@ -79,6 +80,7 @@ func try(t testing.TB, path string, s video.Sampling) (extracted, error) {
 	e := extracted{dir: t.TempDir()}
 	e.Extraction, err = tool(t).Extract(t.Context(), file, e.dir, s, func(p video.Picture) error {
 		e.frames = append(e.frames, p.Frame)
+		e.stills = append(e.stills, p.Stills)
 		picture, err := jpeg.Decode(bytes.NewReader(p.JPEG))
 		e.pictures = append(e.pictures, picture)
 		return err

@@ -2,6 +2,7 @@ package truth_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,6 +95,44 @@ func TestShots(t *testing.T) {
 		require.Equal(t, 4, e.Blank)
 		e = extract(t, film(t, [3]string{"color=black", "3"}), s)
 		require.Equal(t, 1, e.Frames, "a video is never without a frame")
+	})
+	t.Run("stills", func(t *testing.T) {
+		t.Parallel()
+		// The fractal is out of focus in the second half of each second, and the carpet begins with a second of black.
+		blurred := fractal + ",gblur=sigma=12:enable='gte(mod(t,1),0.5)'"
+		e := extract(t, film(t, [3]string{patterns, "4"}, [3]string{blurred, "4"}, [3]string{carpet + ",drawbox=t=fill:color=black:enable='lt(t,1)'", "4"}),
+			video.Sampling{Strategy: video.Shots, WindowMS: 5000, Stills: 4})
+		near(t, [][2]int64{{0, 4000}, {4000, 8000}, {9000, 12_000}}, ranges(t, e))
+		for i, f := range e.frames {
+			require.Len(t, f.Stills, 4, "%v", f.Stills)
+			require.True(t, slices.ContainsFunc(f.Stills, func(s video.Still) bool { return s.PTSMS == f.PTSMS && s.SHA256 == f.SHA256 }), "the frame is one of them")
+			slice := (f.EndMS - f.StartMS) / 4
+			for j, s := range f.Stills {
+				from := f.StartMS + int64(j)*slice
+				require.True(t, s.PTSMS >= from && s.PTSMS <= from+slice, "still %d of %v in %d–%d", j, f.Stills, f.StartMS, f.EndMS)
+				require.LessOrEqual(t, len(e.stills[i][j]), f.Bytes, "the frame is the best")
+				if i == 1 {
+					require.Less(t, s.PTSMS%1000, int64(500), "still %d of %v is blurred", j, f.Stills)
+				}
+			}
+		}
+		e = extract(t, film(t, [3]string{patterns, "2.2"}), video.Sampling{Strategy: video.Shots, WindowMS: 2000, Stills: 2})
+		near(t, [][2]int64{{0, 2200}}, ranges(t, e))
+		require.Len(t, e.frames[0].Stills, 2)
+		require.GreaterOrEqual(t, e.frames[0].Stills[1].PTSMS, int64(1100), "of the whole shot, its rest too")
+	})
+	t.Run("stills of what does not move", func(t *testing.T) {
+		t.Parallel()
+		still, other := "color=0x203040,drawgrid=w=16:h=16:color=white", "color=0xd0a060,drawgrid=w=32:h=24:color=black"
+		film := film(t, [3]string{still, "12"}, [3]string{other, "3"})
+		s := video.Sampling{Strategy: video.Shots, WindowMS: 5000, Stills: 3}
+		e := extract(t, film, s)
+		near(t, [][2]int64{{0, 12_000}, {12_000, 15_000}}, ranges(t, e))
+		require.Len(t, e.frames[0].Stills, 1)
+		s.DedupDistance = -1
+		e = extract(t, film, s)
+		require.Len(t, e.frames, 4)
+		require.Len(t, e.frames[0].Stills, 3)
 	})
 	t.Run("the same again", func(t *testing.T) {
 		t.Parallel()

@@ -6,8 +6,8 @@ import "math"
 const assumedDurationMS = 60_000
 
 // EstimateFrames is the maximum number of frames that sampling takes from a video, before
-// near-duplicates are dropped; 0 = it has no pictures. For keyframes and scenes the content decides: the maximum
-// gap gives the minimum, and twice that is assumed.
+// near-duplicates are dropped; 0 = it has no pictures. For keyframes, scenes and shots the content decides: the
+// maximum gap gives the minimum, and twice that is assumed; shots are at least as many as windows.
 func (s Sampling) EstimateFrames(m Media) int {
 	if m.AudioOnly() {
 		return 0
@@ -23,6 +23,9 @@ func (s Sampling) EstimateFrames(m Media) int {
 		frames = math.Ceil(max(duration-float64(s.OverlapMS), 1) / step)
 	case Keyframes, Scene, Shots:
 		frames = 2 * math.Ceil(duration/float64(max(s.MaxGapMS, 1)))
+		if s.Strategy == Shots {
+			frames = max(frames, math.Ceil(duration/float64(max(s.WindowMS, 1))))
+		}
 	case FixedRate:
 		rate := s.FPS
 		if m.FPS > 0 {

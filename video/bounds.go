@@ -40,6 +40,9 @@ const (
 	DescribeMaxPixels = 768 * 28 * 28                                                                                                                // Qwen2-VL makes one visual token of 28×28 pixels
 )
 
+// describeStills is the default prompt for several pictures.
+const describeStills = "These pictures are stills from one part of a video, in order of time. Provide a detailed description of that part, including objects, people, actions and how they develop, scene setting, and visual details. Describe it as a whole, not picture by picture."
+
 const (
 	patchPixels    = 14 * 14 // vision models in use make at most one token of this many pixels
 	describeSchema = 512     // tokens of the schema of a structured answer, and of a chat template
@@ -58,20 +61,29 @@ func (s Stage) MaxAnswer() int {
 	return DescribeMaxTokens
 }
 
-// DescribeBounds limits the tokens of one call of a describe stage.
-func (s Stage) DescribeBounds() money.Request {
+// DescribeText is the prompt of a call about a number of pictures. The default names them if
+// they are several.
+func (s Stage) DescribeText(pictures int) string {
+	switch {
+	case s.Prompt != "":
+		return s.Prompt
+	case pictures > 1:
+		return describeStills
+	}
+	return DescribePrompt
+}
+
+// DescribeBounds limits the tokens of one call of a describe stage about a number of pictures.
+func (s Stage) DescribeBounds(pictures int) money.Request {
 	or := func(value, otherwise int) int {
 		if value > 0 {
 			return value
 		}
 		return otherwise
 	}
-	text := len(s.Prompt)
-	if text == 0 {
-		text = len(DescribePrompt)
-	}
-	input := text + or(s.MaxPixels, DescribeMaxPixels)/patchPixels + describeSchema
-	return money.Request{Input: input, MaxInput: input + imageTokens, MaxOutput: s.MaxAnswer()}
+	pictures = max(pictures, 1)
+	input := len(s.DescribeText(pictures)) + pictures*(or(s.MaxPixels, DescribeMaxPixels)/patchPixels) + describeSchema
+	return money.Request{Input: input, MaxInput: input + pictures*imageTokens, MaxOutput: s.MaxAnswer()}
 }
 
 // ErrLongURI is the fault of a video whose URI is longer than MaxURI.

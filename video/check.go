@@ -55,8 +55,8 @@ func (p Profile) checkSampling() error {
 		return p.bad("scene_threshold must lie between 0 and 1")
 	case s.MaxFrames < 1 || s.Width < 16 || s.Width > 16384 || s.Quality < 2 || s.Quality > 31:
 		return p.bad("max_frames, width or quality is out of range")
-	case s.Stills < 0 || s.Stills > 256 || s.Stills > 1 && s.Strategy != Segments:
-		return p.bad("stills must be at most 256, and require the strategy segments")
+	case s.Stills < 0 || s.Stills > 256 || s.Stills > 1 && s.Strategy != Segments && s.Strategy != Shots:
+		return p.bad("stills must be at most 256, and require the strategy segments or shots")
 	case s.VideoTrack < 0 || s.AudioTrack < 0:
 		return p.bad("video_track and audio_track are counted from 1")
 	case s.AudioTrack > 0 && s.AudioLanguage != "":
@@ -69,6 +69,9 @@ func (p Profile) checkSampling() error {
 	return nil
 }
 
+// fixDescribeOf is what to do about a describer that takes one picture a call.
+const fixDescribeOf = "remove describe.of, or use a model of an endpoint of kind openai"
+
 func (p Profile) checkStages() error {
 	d, e := p.Describe, p.Embed
 	switch {
@@ -78,8 +81,14 @@ func (p Profile) checkStages() error {
 		return p.bad("captions are to be embedded, but describe has no model")
 	case !slices.Contains([]Of{OfCaption, OfFrame, OfSegment}, e.Of):
 		return p.bad("unknown embed.of " + strconv.Quote(string(e.Of)) + `: use "frame", "segment" or nothing for the caption`)
-	case e.Of == OfSegment && p.Sampling.Strategy != Segments:
-		return p.bad("embedding segments requires the strategy segments")
+	case e.Of == OfSegment && p.Sampling.Strategy != Segments && (p.Sampling.Strategy != Shots || p.Sampling.Stills < 2):
+		return p.bad("embed.of segment requires the strategy segments, or shots with sampling.stills of at least 2")
+	case d.Of != OfCaption && d.Of != OfFrame && d.Of != OfSegment:
+		return p.bad("unknown describe.of " + strconv.Quote(string(d.Of)) + `: use "segment" for all stills of a segment or shot, or nothing for the frame`)
+	case d.Of == OfSegment && p.Sampling.Stills < 2:
+		return p.bad("describe.of segment requires sampling.stills of at least 2, and the strategy segments or shots")
+	case d.Of == OfSegment && d.Preview:
+		return p.bad("the built-in preview describer takes one picture a call; " + fixDescribeOf)
 	case !slices.Contains([]Keep{KeepFloat, KeepBFloat16, KeepBits}, e.Keep):
 		return p.bad("unknown embed.keep " + strconv.Quote(string(e.Keep)) + `: use "bfloat16", "bits" or nothing for 32 bits`)
 	case e.Dim < 1 || e.Dim > 1<<16:

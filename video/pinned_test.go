@@ -126,3 +126,39 @@ func TestSubtitlesOfARun(t *testing.T) {
 	silent.Subtitles = InContainer
 	require.NoError(t, silent.CheckMedia("a.mp3", Media{AudioCodec: "mp3"}))
 }
+
+// TestCaptionOfStills: captions of stills depend on each still and their order, and are never taken for
+// those of the frame. What describers get by default has the fingerprints of before.
+func TestCaptionOfStills(t *testing.T) {
+	t.Parallel()
+	frame := Frame{SHA256: "ab", Stills: []Still{{PTSMS: 1, SHA256: "cd"}, {PTSMS: 2, SHA256: "ef"}}}
+	of := func(stills ...string) Frame {
+		f := Frame{SHA256: "ab"}
+		for _, s := range stills {
+			f.Stills = append(f.Stills, Still{SHA256: s})
+		}
+		return f
+	}
+	for name, p := range map[string]Profile{"preview": LocalPreview(), "full": full()} {
+		all := p
+		all.Describe.Of = OfSegment
+		require.Equal(t, all.CaptionFingerprint(frame), all.CaptionFingerprint(of("cd", "ef")), name)
+		seen := map[Fingerprint]bool{p.CaptionFingerprint(frame): true, all.CaptionFingerprint(frame): true}
+		for _, other := range []Frame{of("ef", "cd"), of("cd"), of("cd", "ab"), of("ab"), of("cdef")} {
+			require.False(t, seen[all.CaptionFingerprint(other)], name)
+			seen[all.CaptionFingerprint(other)] = true
+		}
+		require.Equal(t, all.CaptionFingerprint(of("ab")), all.CaptionFingerprint(of()), "a shot without stills shows its frame")
+		require.NotEqual(t, p.CaptionFingerprint(of()), all.CaptionFingerprint(of()))
+		require.NotEqual(t, p.Generation("v"), all.Generation("v"), name)
+		for _, kind := range []string{KindDescribe, OfTexts} {
+			require.NotEqual(t, p.RefusedPrefix("", kind), all.RefusedPrefix("", kind), name)
+		}
+		require.Equal(t, p.PictureFingerprint(frame), all.PictureFingerprint(frame), name)
+		require.Equal(t, p.ExtractFingerprint("v"), all.ExtractFingerprint("v"), name)
+		alone := p
+		alone.Describe.Of = OfFrame
+		require.Equal(t, p.CaptionFingerprint(frame), alone.CaptionFingerprint(frame), name)
+		require.Equal(t, p.Generation("v"), alone.Generation("v"), name)
+	}
+}

@@ -18,19 +18,19 @@ const (
 	Keyframes Strategy = "keyframes" // keyframes of the encoder, with a maximum gap
 	Scene     Strategy = "scene"     // the first frame of each shot, with a maximum gap
 	Segments  Strategy = "segments"  // the middle frame of each time window
-	Shots     Strategy = "shots"     // the best frame of each shot, long shots in parts
+	Shots     Strategy = "shots"     // the best stills of each shot, long shots in parts
 )
 
 // Sampling is how frames are extracted. Zero values take the defaults of Normal. The
 // tags are the reference; see config.Schema.
 type Sampling struct {
-	Strategy       Strategy `json:"strategy" jsonschema:"fps: a fixed rate; keyframes: the encoder's, with a maximum gap; scene: the first frame of each shot; segments: stills of time windows; shots: the best still of each shot"`
+	Strategy       Strategy `json:"strategy" jsonschema:"fps: a fixed rate; keyframes: the encoder's, with a maximum gap; scene: the first frame of each shot; segments: stills of time windows; shots: the best stills of each shot"`
 	FPS            float64  `json:"fps,omitempty" jsonschema:"fps: frames per second (default 1); shots: pictures per second that are compared (default 5)"`
 	MaxGapMS       int64    `json:"max_gap_ms,omitempty" jsonschema:"keyframes, scene: longest time without a frame, in milliseconds (default 10000)"`
 	SceneThreshold float64  `json:"scene_threshold,omitempty" jsonschema:"scene: change between shots, 0 to 1 (default 0.3)"`
 	WindowMS       int64    `json:"window_ms,omitempty" jsonschema:"segments: length of a window in milliseconds; shots: longest part of a shot (default 30000)"`
 	OverlapMS      int64    `json:"overlap_ms,omitempty" jsonschema:"segments: overlap of windows in milliseconds (default 0)"`
-	Stills         int      `json:"stills,omitempty" jsonschema:"segments: evenly spaced stills per window, for models that look at a clip (default the middle frame only)"`
+	Stills         int      `json:"stills,omitempty" jsonschema:"segments: evenly spaced stills per window (default the middle frame only); shots: best stills per shot or part, at most (default 1); for models that look at several pictures, see of"`
 	MaxFrames      int      `json:"max_frames,omitempty" jsonschema:"maximum number of frames; a cut is reported (default 20000)"`
 	DedupDistance  int      `json:"dedup_distance,omitempty" jsonschema:"frames within this dHash distance of the last kept one are dropped; -1 keeps all (default 2)"`
 	Width          int      `json:"width,omitempty" jsonschema:"maximum frame width in pixels; frames are never enlarged (default 1280)"`
@@ -42,14 +42,14 @@ type Sampling struct {
 	AudioLanguage  string   `json:"audio_language,omitempty" jsonschema:"language of the sound track, such as de or ger; of several tracks, the default one"`
 }
 
-// Of is the input of an embedding model.
+// Of is the input of an embedding model or a describer.
 type Of string
 
-// The inputs of embedding models.
+// The inputs of embedding models. A describer without one gets the frame's picture.
 const (
 	OfCaption Of = ""        // the text of a document; the default
 	OfFrame   Of = "frame"   // the frame's picture
-	OfSegment Of = "segment" // the stills of a segment, in order of time
+	OfSegment Of = "segment" // the stills of a segment or shot, in order of time
 )
 
 // Keep is the stored precision of an embedding.
@@ -74,7 +74,7 @@ type Stage struct {
 	Omit         []string `json:"omit,omitempty"`           // describe: names of parameters that are not sent, sorted
 	MaxPixels    int      `json:"max_pixels,omitempty"`     // describe, embed: pictures are scaled down to this many pixels
 	Language     string   `json:"language,omitempty"`       // transcribe: ISO 639-1; empty = the model detects it
-	Of           Of       `json:"of,omitempty"`             // embed
+	Of           Of       `json:"of,omitempty"`             // embed, describe
 	Multi        bool     `json:"multi,omitempty"`          // embed: one vector per patch or token, not one in total
 	Dim          int      `json:"dim,omitempty"`            // embed: values per vector
 	Keep         Keep     `json:"keep,omitempty"`           // embed
@@ -172,10 +172,22 @@ func (p Profile) ExtractFingerprint(v ID) Fingerprint {
 	return NewFingerprint("extract", p.ExtractorVersion(), string(v), canonical(p.Sampling), strconv.Itoa(p.ChunkFrames))
 }
 
-// CaptionFingerprint determines the caption of a frame. The same frame in another video has
-// the same fingerprint.
+// CaptionFingerprint determines the caption of a frame or, if they are described, of the stills
+// of its segment or shot. The same pictures in another video have the same fingerprint.
 func (p Profile) CaptionFingerprint(f Frame) Fingerprint {
-	return NewFingerprint("caption", append(p.Describe.captionParts(), f.SHA256)...)
+	parts := p.Describe.captionParts()
+	for _, s := range f.Pictures(p.Describe.Of) {
+		parts = append(parts, s.SHA256)
+	}
+	return NewFingerprint("caption", parts...)
+}
+
+// DescribePictures is how many pictures a call of the describer shows, at most.
+func (p Profile) DescribePictures() int {
+	if p.Describe.Of == OfSegment {
+		return max(p.Sampling.Stills, 1)
+	}
+	return 1
 }
 
 // EmbedFingerprint determines the embedding of one text.
@@ -192,7 +204,7 @@ func (p Profile) QueryFingerprint(text string) Fingerprint {
 }
 
 // PictureFingerprint determines the embedding of a frame's picture or, for models of clips,
-// of a segment's stills.
+// of the stills of a segment or shot.
 func (p Profile) PictureFingerprint(f Frame) Fingerprint {
 	parts := append(p.Embed.embeddingParts(), string(p.Embed.Of))
 	for _, s := range f.Pictures(p.Embed.Of) {
@@ -239,9 +251,12 @@ func (p Profile) Generation(v ID) Fingerprint {
 // are not included when empty, so that they could be added later.
 func (s Stage) captionParts() []string {
 	parts := []string{s.Model, s.Revision, s.Prompt}
-	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 || len(s.Omit) > 0 {
+	if s.Of != OfSegment {
+		s.Of = "" // the frame, also as OfFrame
+	}
+	if s.Structured || s.MaxTokens != 0 || s.Temperature != 0 || s.MaxPixels != 0 || len(s.Omit) > 0 || s.Of != "" {
 		parts = append(parts, canonical(Stage{
-			Structured: s.Structured, MaxTokens: s.MaxTokens, Temperature: s.Temperature, MaxPixels: s.MaxPixels, Omit: s.Omit,
+			Structured: s.Structured, MaxTokens: s.MaxTokens, Temperature: s.Temperature, MaxPixels: s.MaxPixels, Omit: s.Omit, Of: s.Of,
 		}))
 	}
 	return parts

@@ -76,17 +76,17 @@ type Frame struct {
 	DHash   string  `json:"dhash"`            // 64-bit difference hash, 16 hexadecimal digits
 	Motion  float64 `json:"motion"`           // mean change of brightness since the sampled frame before, 0 to 1
 	Shot    int     `json:"shot"`             // counts hard cuts among the sampled frames, from 0
-	Stills  []Still `json:"stills,omitempty"` // of a segment, in order of time
+	Stills  []Still `json:"stills,omitempty"` // of a segment or shot, in order of time
 }
 
-// Still is one picture of a segment.
+// Still is one picture of a segment or shot.
 type Still struct {
 	PTSMS  int64  `json:"pts_ms"`
 	SHA256 string `json:"sha256"` // of the JPEG
 }
 
-// Pictures lists the input of a model: the stills of a segment if it takes them and there
-// are any, otherwise the frame itself.
+// Pictures lists the input of a model: the stills of a segment or shot if it takes them and
+// there are any, otherwise the frame itself.
 func (f Frame) Pictures(of Of) []Still {
 	if of == OfSegment && len(f.Stills) > 0 {
 		return f.Stills
@@ -187,12 +187,29 @@ func (c Caption) words() string {
 	return text.String()
 }
 
-// DescribeRequest asks a describer about one frame. A request to an endpoint holds
-// frames of one tenant only.
+// DescribeRequest asks a describer about one frame, or about the stills of one segment or
+// shot. A request to an endpoint holds frames of one tenant only.
 type DescribeRequest struct {
 	Tenant tenant.ID
 	Stage  Stage
 	JPEG   []byte
+	Stills [][]byte // of the segment, in order of time, in place of JPEG
+}
+
+// Pictures lists what is shown, in order of time.
+func (r DescribeRequest) Pictures() [][]byte {
+	if len(r.Stills) > 0 {
+		return r.Stills
+	}
+	return [][]byte{r.JPEG}
+}
+
+// OnePicture refuses a request about stills. why says what takes one picture a call.
+func (r DescribeRequest) OnePicture(why string) error {
+	if r.Stage.Of != OfSegment && len(r.Stills) == 0 {
+		return nil
+	}
+	return fault.New(fault.Input, "describe stills with", r.Stage.Model, why+" takes one picture a call; "+fixDescribeOf)
 }
 
 // TextRequest requests one embedding per text. Models that distinguish documents from

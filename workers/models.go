@@ -165,11 +165,11 @@ func (m describing) Limit(model string) int {
 	return 1
 }
 
-// Reserve returns the maximum cost of a call of the stage by its tokens; priced is false if the
-// price is not per token.
-func (m describing) Reserve(s video.Stage) (microUSD int64, priced bool) {
+// Reserve returns the maximum cost of a call of the stage about a number of pictures by its
+// tokens; priced is false if the price is not per token.
+func (m describing) Reserve(s video.Stage, pictures int) (microUSD int64, priced bool) {
 	if d, ok := m.describers[s.Model].(ingest.Reserver); ok {
-		return d.Reserve(s)
+		return d.Reserve(s, pictures)
 	}
 	return 0, false
 }

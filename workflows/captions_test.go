@@ -58,7 +58,7 @@ func TestIngestZoo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s, d := w.zoo()
-	reserved, _ := d.Reserve(w.profile.Describe)
+	reserved, _ := d.Reserve(w.profile.Describe, 1)
 	want, refused, videos := map[outcome.Reason]int{}, 0, 0
 	for i, b := range zootest.All() {
 		given := b.Name == "lm studio: a long prompt has an empty answer" || b.Name == "bedrock: choices are null"

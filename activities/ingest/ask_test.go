@@ -69,7 +69,8 @@ func (m *models) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	if r.Tenant != "default" { // an endpoint may gather frames, of one tenant only
 		return video.Caption{}, fault.New(fault.Auth, "describe", "d", "not a frame of this tenant")
 	}
-	return video.Caption{Text: "what " + string(r.JPEG) + " shows", CostMicroUSD: microUS}, m.ask(ctx, string(r.JPEG))
+	shown := string(bytes.Join(r.Pictures(), nil))
+	return video.Caption{Text: "what " + shown + " shows", CostMicroUSD: microUS}, m.ask(ctx, shown)
 }
 
 func (m *models) EmbedPictures(ctx context.Context, r video.PictureRequest) (video.Embedding, error) {

@@ -36,14 +36,15 @@ type ChunkResult struct {
 	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
 
-// DescribeChunk writes the caption of each frame of a chunk. Each caption is stored before
-// the activity reports, so no stored one is paid again.
+// DescribeChunk writes the caption of each frame of a chunk, or of the stills of its segment or
+// shot, as the profile says. Each caption is stored before the activity reports, so no stored
+// one is paid again.
 func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
 	p, chunk, prefix, err := a.chunk(ctx, in)
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	cost, unpriced := a.describeCost(p.Describe)
+	cost, unpriced := a.describeCost(p.Describe, p.DescribePictures())
 	q := asking{
 		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
 		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
@@ -51,9 +52,13 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 		only:        refusal.Only(a.Store, p, prefix, chunk),
 		fingerprint: p.CaptionFingerprint,
 		key:         video.CaptionKey,
-		shows:       func(f video.Frame) []string { return []string{video.FrameKey(prefix, f)} },
+		shows:       showing(prefix, p.Describe.Of),
 		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
-			caption, err := a.Describer.Describe(ctx, video.DescribeRequest{Tenant: in.Tenant, Stage: p.Describe, JPEG: shown[0]})
+			request := video.DescribeRequest{Tenant: in.Tenant, Stage: p.Describe, JPEG: shown[0]}
+			if p.Describe.Of == video.OfSegment {
+				request.JPEG, request.Stills = nil, shown
+			}
+			caption, err := a.Describer.Describe(ctx, request)
 			if _, cut := errors.AsType[*outcome.UnusableError](err); cut && caption.Text != "" && !p.WholeCaptions {
 				err = nil
 			}
@@ -69,12 +74,22 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	return a.askAll(ctx, in, chunk.Frames, q)
 }
 
-// describeCost is the maximum that a call can be charged, which is reserved. If the model
+// showing lists the keys of the pictures that a model is shown of a frame.
+func showing(prefix string, of video.Of) func(f video.Frame) []string {
+	return func(f video.Frame) (keys []string) {
+		for _, s := range f.Pictures(of) {
+			keys = append(keys, video.PictureKey(prefix, s.PTSMS))
+		}
+		return keys
+	}
+}
+
+// describeCost is the maximum that a call about a number of pictures can be charged, which is reserved. If the model
 // is charged by tokens, the cost in the recipe is an estimate, and may be of a build that
 // reserved too little.
-func (a *Activities) describeCost(s video.Stage) (microUSD int64, unpriced bool) {
+func (a *Activities) describeCost(s video.Stage, pictures int) (microUSD int64, unpriced bool) {
 	if d, ok := a.Describer.(Reserver); ok {
-		if most, priced := d.Reserve(s); priced {
+		if most, priced := d.Reserve(s, pictures); priced {
 			return most, false
 		}
 	}

@@ -16,7 +16,7 @@ import (
 const reads = 16 // objects of a chunk that are fetched concurrently
 
 // EmbedChunk makes sure that the embedding of each frame is stored: of its caption, its
-// picture or the stills of its segment, as the profile says.
+// picture or the stills of its segment or shot, as the profile says.
 func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult, error) {
 	p, chunk, prefix, err := a.chunk(ctx, in)
 	if err != nil {
@@ -35,12 +35,7 @@ func (a *Activities) EmbedChunk(ctx context.Context, in ChunkInput) (ChunkResult
 		only:        only,
 		fingerprint: p.PictureFingerprint,
 		key:         video.EmbeddingKey,
-		shows: func(f video.Frame) (keys []string) {
-			for _, s := range f.Pictures(p.Embed.Of) {
-				keys = append(keys, video.PictureKey(prefix, s.PTSMS))
-			}
-			return keys
-		},
+		shows:       showing(prefix, p.Embed.Of),
 		ask: func(ctx context.Context, key string, shown [][]byte) (video.PaidAnswer, error) {
 			vector, err := a.embedPictures(ctx, p, shown)
 			return video.PaidAnswer{

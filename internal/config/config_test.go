@@ -206,3 +206,42 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// TestDescribeOf: stills are described by endpoints that take several pictures a call only, and
+// only if there are stills.
+func TestDescribeOf(t *testing.T) {
+	t.Parallel()
+	profile := func(sampling, describe, embed string) string {
+		return `{"cogflow":{"endpoints":{"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["m"]},"c":{"kind":"cogniverse","url":"http://127.0.0.1:9","models":["q"]},
+			"v":{"kind":"pooling","url":"http://127.0.0.1:9","models":["v"]}},"profiles":{"p":{"sampling":{` + sampling + `},"describe":{` + describe + `},"embed":{` + embed + `}}}}}`
+	}
+	const (
+		shots, segments, one = `"strategy":"shots","stills":3`, `"strategy":"segments","stills":3`, `"strategy":"shots"`
+		all, captions        = `"model":"m","of":"segment"`, `"model":"cogflow/preview-embedder"`
+		clips                = `"model":"v","of":"segment","dim":4`
+	)
+	for name, c := range map[string]struct{ sampling, describe, embed, want string }{
+		"shots":          {shots, all, captions, ""},
+		"segments":       {segments, all, captions, ""},
+		"embed shots":    {shots, `"off":true`, clips, ""},
+		"both":           {shots, all, clips, ""},
+		"the frame":      {shots, `"model":"m","of":"frame"`, captions, ""},
+		"of nothing":     {shots, `"model":"m","of":"caption"`, captions, "unknown describe.of"},
+		"one still":      {one, all, captions, "describe.of segment requires sampling.stills of at least 2"},
+		"one window":     {`"strategy":"segments"`, all, captions, "describe.of segment requires sampling.stills of at least 2"},
+		"embed one":      {one, `"off":true`, clips, "embed.of segment requires the strategy segments, or shots with sampling.stills of at least 2"},
+		"frames":         {`"strategy":"fps","fps":1,"stills":3`, all, captions, "require the strategy segments or shots"},
+		"preview":        {shots, `"model":"cogflow/preview-describer","of":"segment"`, captions, "the built-in preview describer takes one picture a call; remove describe.of"},
+		"cogniverse":     {shots, `"model":"q","of":"segment"`, captions, "endpoint c of kind cogniverse takes one picture a call; remove describe.of"},
+		"cogniverse's 1": {shots, `"model":"q"`, captions, ""},
+	} {
+		got, err := Load(file(t, profile(c.sampling, c.describe, c.embed)))
+		if c.want != "" {
+			require.ErrorContains(t, err, c.want, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		_, err = got.Profile("p")
+		require.NoError(t, err, name)
+	}
+}

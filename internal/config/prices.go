@@ -44,7 +44,7 @@ func (c *Config) priceProfiles() {
 			continue
 		}
 		if price := c.Price(p.Describe.Model); price != nil {
-			most := p.Describe.DescribeBounds()
+			most := p.Describe.DescribeBounds(p.DescribePictures())
 			p.Describe.CostMicroUSD, p.Describe.Unpriced = price.Cost(most.Input, most.MaxOutput), false
 			c.profiles[name] = p
 		}

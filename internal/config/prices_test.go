@@ -76,21 +76,27 @@ func TestHalfAPrice(t *testing.T) {
 // that it can cost; a price of the profile's own stands.
 func TestDescribePrice(t *testing.T) {
 	t.Parallel()
-	profile := func(describe string) string {
+	profile := func(sampling, describe string) string {
 		return `{"cogflow":{"active_profile":"p","endpoints":{"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["m"],"input_usd_per_mtok":1,"output_usd_per_mtok":10}},
-			"profiles":{"p":{"sampling":{"strategy":"fps","fps":1},"describe":{"model":"m"` + describe + `}}}}}`
+			"profiles":{"p":{"sampling":{` + sampling + `},"describe":{"model":"m"` + describe + `}}}}}`
 	}
 	for describe, want := range map[string]func(in, out int) int64{
 		``:                      func(in, out int) int64 { return int64(in + 10*out) },
 		`,"max_tokens":40`:      func(in, out int) int64 { return int64(in + 10*out) },
 		`,"cost_micro_usd":700`: func(int, int) int64 { return 700 },
 	} {
-		got, err := Load(file(t, profile(describe)))
-		require.NoError(t, err)
-		p, err := got.Profile("p")
-		require.NoError(t, err)
-		most := p.Describe.DescribeBounds()
-		require.Equal(t, want(most.Input, most.MaxOutput), p.Describe.CostMicroUSD, describe)
+		for sampling, pictures := range map[string]int{`"strategy":"fps","fps":1`: 1, `"strategy":"shots","stills":4`: 4, `"strategy":"segments","stills":9`: 9} {
+			of := describe
+			if pictures > 1 {
+				of += `,"of":"segment"`
+			}
+			got, err := Load(file(t, profile(sampling, of)))
+			require.NoError(t, err)
+			p, err := got.Profile("p")
+			require.NoError(t, err)
+			most := p.Describe.DescribeBounds(pictures)
+			require.Equal(t, want(most.Input, most.MaxOutput), p.Describe.CostMicroUSD, of)
+		}
 	}
 }
 

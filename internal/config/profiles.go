@@ -139,8 +139,13 @@ func (c Config) served(p video.Profile) error {
 	case p.Embed.Roles != nil && p.Embed.Roles.Parameter != "" && e.Kind != Embeddings:
 		return fault.New(fault.Input, "check profile", p.Name, "embed.roles.parameter requires an endpoint of kind embeddings; use prefixes instead")
 	}
-	if _, ok := c.Describer(p.Describe); !ok && !p.Describe.Preview && p.Describe.Model != "" {
+	switch e, ok := c.Describer(p.Describe); {
+	case !ok && !p.Describe.Preview && p.Describe.Model != "":
 		return missing("describe", p.Describe)
+	case ok && e.Kind != OpenAI:
+		if err := (video.DescribeRequest{Stage: p.Describe}).OnePicture("endpoint " + e.Name + " of kind " + string(e.Kind)); err != nil {
+			return err
+		}
 	}
 	if _, ok := c.Transcriber(p.Transcribe); !ok && p.Transcribe.Model != "" {
 		return missing("transcribe", p.Transcribe)

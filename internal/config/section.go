@@ -60,7 +60,7 @@ type stage struct {
 	Temperature  setting[float64] `json:"temperature" jsonschema:"describe: sampling temperature; null: not sent (default the endpoint's, else 0)"`
 	MaxPixels    int              `json:"max_pixels" jsonschema:"describe, embed: pictures are scaled down to at most this many pixels"`
 	Language     string           `json:"language" jsonschema:"transcribe: ISO 639-1 code (default detected by the model)"`
-	Of           video.Of         `json:"of" jsonschema:"embed: what is embedded (default the caption)"`
+	Of           video.Of         `json:"of" jsonschema:"describe, embed: what the model gets. segment: all stills of a segment or shot in one call, which requires an endpoint of kind openai or pooling; frame: the picture of the frame, the default for describe (default for embed the caption)"`
 	Multi        bool             `json:"multi" jsonschema:"embed: one vector per patch or token instead of one in all"`
 	Keep         video.Keep       `json:"keep" jsonschema:"embed: precision of stored vectors (default 32-bit floats)"`
 	Roles        *video.Roles     `json:"roles" jsonschema:"embed: how queries and passages are told apart; an empty object: not at all (default by the name of the model)"`

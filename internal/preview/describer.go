@@ -61,6 +61,9 @@ func (d *Describer) Describe(ctx context.Context, r video.DescribeRequest) (vide
 	if err := checkModel("describe frame", r.Stage.Model, DescriberModel); err != nil {
 		return video.Caption{}, err
 	}
+	if err := r.OnePicture("the built-in preview describer"); err != nil {
+		return video.Caption{}, err
+	}
 	if err := ctx.Err(); err != nil {
 		return video.Caption{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func answering(t *testing.T, body string) *vlm.OpenAI {
 // at most the reservation.
 func TestOddAnswers(t *testing.T) {
 	t.Parallel()
-	most := stage().DescribeBounds()
+	most := stage().DescribeBounds(1)
 	for usage, want := range map[string]int64{
 		`{"prompt_tokens":400,"completion_tokens":20}`:     600,
 		`{"prompt_tokens":400,"completion_tokens":0}`:      400 + 10*7,
@@ -76,22 +77,29 @@ func TestOddAnswers(t *testing.T) {
 // TestReserve: no answer costs more than its reservation.
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	most := stage().DescribeBounds()
-	for _, input := range []int{0, 1, most.Input, most.Input + 1, most.MaxInput, most.MaxInput + 1, 1 << 40} {
-		for _, output := range []int{0, 1, 512, 513, 512 + 1024, 512 + 1025, 1 << 40} {
-			d := answering(t, fmt.Sprintf(`{"choices":[{"message":{"content":%q},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`,
-				strings.Repeat("A tram. ", 300), input, output))
-			reserved, priced := d.Reserve(stage())
-			require.True(t, priced)
-			c, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
-			require.NoError(t, err)
-			require.Positive(t, c.CostMicroUSD)
-			require.LessOrEqual(t, c.CostMicroUSD, reserved, "%d, %d", input, output)
+	for _, pictures := range []int{1, 4} {
+		most := stage().DescribeBounds(pictures)
+		r := video.DescribeRequest{Stage: stage(), Stills: slices.Repeat([][]byte{vlmtest.Picture(t, 1)}, pictures)}
+		for _, input := range []int{0, 1, most.Input, most.Input + 1, most.MaxInput, most.MaxInput + 1, 1 << 40} {
+			for _, output := range []int{0, 1, 512, 513, 512 + 1024, 512 + 1025, 1 << 40} {
+				d := answering(t, fmt.Sprintf(`{"choices":[{"message":{"content":%q},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d}}`,
+					strings.Repeat("A tram. ", 300), input, output))
+				reserved, priced := d.Reserve(stage(), pictures)
+				require.True(t, priced)
+				c, err := d.Describe(t.Context(), r)
+				require.NoError(t, err)
+				require.Positive(t, c.CostMicroUSD)
+				require.LessOrEqual(t, c.CostMicroUSD, reserved, "%d, %d", input, output)
+				if input > 1 && input <= most.MaxInput && output == 512 {
+					require.EqualValues(t, input+5120, c.CostMicroUSD, "it is charged as counted")
+				}
+			}
 		}
 	}
+	require.Greater(t, stage().DescribeBounds(4).Input, 4*video.DescribeMaxPixels/(14*14), "each picture is counted")
 	unpriced := stage()
 	unpriced.Model = "other"
-	_, priced := answering(t, "").Reserve(unpriced)
+	_, priced := answering(t, "").Reserve(unpriced, 1)
 	require.False(t, priced)
 }
 

@@ -64,6 +64,9 @@ func (d *Cogniverse) Limit(string) int { return d.limit.Limit() * max(d.options.
 // Describe writes the caption of one frame. A prompt of the profile is sent
 // to the single endpoint, because the batch endpoint has no prompt.
 func (d *Cogniverse) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
+	if err := r.OnePicture("Cogniverse's VLM service"); err != nil {
+		return video.Caption{}, money.NeverSent(err)
+	}
 	jpeg, err := picture.Fit(r.JPEG, cmp.Or(r.Stage.MaxPixels, video.DescribeMaxPixels))
 	if err != nil {
 		return video.Caption{}, money.NeverSent(err)

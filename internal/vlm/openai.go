@@ -34,23 +34,24 @@ func NewOpenAI(o Options) *OpenAI {
 // Limit is the concurrency of the endpoint, as far as it is known.
 func (d *OpenAI) Limit(string) int { return d.limit.Limit() }
 
-// Reserve is the maximum charge of a call of the stage, in micro-USD; priced
-// false = the model has no token price.
-func (d *OpenAI) Reserve(s video.Stage) (microUSD int64, priced bool) {
+// Reserve is the maximum charge of a call of the stage about a number of pictures, in
+// micro-USD; priced false = the model has no token price.
+func (d *OpenAI) Reserve(s video.Stage, pictures int) (microUSD int64, priced bool) {
 	price := d.options.price(s.Model)
 	if price == nil {
 		return 0, false
 	}
-	return s.DescribeBounds().Reserved(*price), true
+	return s.DescribeBounds(pictures).Reserved(*price), true
 }
 
-// Describe writes the caption of one frame. Parameters that the model refuses are omitted.
+// Describe writes the caption of one frame, or of the stills of one segment or shot. Parameters that the model refuses are omitted.
 func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error) {
 	full, err := d.request(r)
 	if err != nil {
 		return video.Caption{}, money.NeverSent(err)
 	}
-	bill := answer.Bill(chat.Bill(d.options.price(r.Stage.Model), r.Stage.DescribeBounds()))
+	most := r.Stage.DescribeBounds(len(r.Pictures()))
+	bill := answer.Bill(chat.Bill(d.options.price(r.Stage.Model), most))
 	said, err := params.Ask(ctx, d.params, r.Stage.Model, func(without params.Set) ([]byte, params.Set, error) {
 		return chat.Fit(d.params, r.Stage.Model, full.without(without).Request, func(sent chat.Request) ([]byte, error) {
 			body, err := json.Marshal(sent)
@@ -64,7 +65,7 @@ func (d *OpenAI) Describe(ctx context.Context, r video.DescribeRequest) (video.C
 	if err != nil {
 		return video.Caption{}, named(explain(r.Stage.Model, err))
 	}
-	out, err := d.read(r.Stage, said)
+	out, err := d.read(r.Stage, most, said)
 	return out, bill.Charge(said, err)
 }
 

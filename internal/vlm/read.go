@@ -40,12 +40,12 @@ func (s *structured) redact(r *safetext.Redactor) {
 
 // read reads the caption in an answer. Only a complete text is a caption. The text of an
 // incomplete one is returned with its error: recipes of earlier builds use it.
-func (d *OpenAI) read(s video.Stage, body []byte) (video.Caption, error) {
+func (d *OpenAI) read(s video.Stage, most money.Request, body []byte) (video.Caption, error) {
 	said, err := chat.Read(d.client.Redactor(), body)
 	if err != nil {
 		return video.Caption{}, unusable(fault.Transport, outcome.Unreadable, s.Model, err.Error(), "")
 	}
-	settled := s.DescribeBounds().Settle(said.Usage, said.Written)
+	settled := most.Settle(said.Usage, said.Written)
 	out := caption(s, prompt.Spoken(said.Text))
 	out.PromptTokens, out.OutputTokens = settled.Input, settled.Output
 	price := d.options.price(s.Model)

@@ -22,17 +22,15 @@ type request struct {
 
 func (d *OpenAI) request(r video.DescribeRequest) (request, error) {
 	s := r.Stage
-	jpeg, err := picture.Fit(r.JPEG, cmp.Or(s.MaxPixels, video.DescribeMaxPixels))
-	if err != nil {
-		return request{}, err
+	out := request{Request: chat.Request{Model: s.Model, MaxTokens: s.MaxAnswer(), Temperature: &s.Temperature}}
+	for _, shown := range r.Pictures() {
+		jpeg, err := picture.Fit(shown, cmp.Or(s.MaxPixels, video.DescribeMaxPixels))
+		if err != nil {
+			return request{}, err
+		}
+		out.parts = append(out.parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}})
 	}
-	out := request{
-		Request: chat.Request{Model: s.Model, MaxTokens: s.MaxAnswer(), Temperature: &s.Temperature},
-		parts: []openai.ChatMessagePart{
-			{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{URL: dataURI(jpeg)}},
-			{Type: openai.ChatMessagePartTypeText, Text: cmp.Or(s.Prompt, video.DescribePrompt)},
-		},
-	}
+	out.parts = append(out.parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeText, Text: s.DescribeText(len(r.Pictures()))})
 	if s.Structured {
 		out.Format = python.NewObject("type", "json_schema", "json_schema", python.NewObject("name", "frame", "strict", true, "schema", schema()))
 	}

@@ -1,6 +1,7 @@
 package vlm_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
+	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/money"
@@ -27,7 +29,11 @@ type body struct {
 	} `json:"response_format"`
 	Messages []struct {
 		Content []struct {
-			Text string `json:"text"`
+			Type  string `json:"type"`
+			Text  string `json:"text"`
+			Image struct {
+				URL string `json:"url"`
+			} `json:"image_url"`
 		} `json:"content"`
 	} `json:"messages"`
 }
@@ -130,7 +136,84 @@ func TestOmitted(t *testing.T) {
 	require.Nil(t, sent.MaxTokens)
 	require.Nil(t, sent.Format)
 	require.Len(t, sent.Messages[0].Content, 3, "the words name the fields")
-	reserved, priced := d.Reserve(s)
+	reserved, priced := d.Reserve(s, 1)
 	require.True(t, priced)
 	require.EqualValues(t, 1<<20, reserved)
+}
+
+// TestStills: all stills are shown in one request, in order of time, before the prompt. The
+// default prompt says that they belong together.
+func TestStills(t *testing.T) {
+	t.Parallel()
+	var stills [][]byte
+	for i := range 3 {
+		stills = append(stills, vlmtest.Picture(t, i))
+	}
+	several := (video.Stage{}).DescribeText(len(stills))
+	require.NotEqual(t, video.DescribePrompt, several)
+	for name, c := range map[string]struct {
+		prompt, want string
+		stills       [][]byte
+	}{
+		"default":   {"", several, stills},
+		"prompt":    {"What happens?", "What happens?", stills},
+		"only one":  {"", video.DescribePrompt, stills[:1]},
+		"the frame": {"", video.DescribePrompt, nil},
+	} {
+		url, requests := picky(t, "A tram passes.", func(body) string { return "" })
+		s := stage()
+		s.Of, s.Prompt = video.OfSegment, c.prompt
+		r := video.DescribeRequest{Stage: s, Stills: c.stills}
+		want := c.stills
+		if len(c.stills) == 0 {
+			r.JPEG, want = stills[2], stills[2:]
+		}
+		got, err := vlm.NewOpenAI(vlm.Options{URL: url}).Describe(t.Context(), r)
+		require.NoError(t, err, name)
+		require.Equal(t, "A tram passes.", got.Text)
+		require.Len(t, requests(), 1)
+		parts := requests()[0].Messages[0].Content
+		require.Len(t, parts, len(want)+1, name)
+		for i, jpeg := range want {
+			require.Equal(t, "image_url", parts[i].Type, name)
+			require.Equal(t, "data:image/jpeg;base64,"+base64.StdEncoding.EncodeToString(jpeg), parts[i].Image.URL, name)
+		}
+		require.Equal(t, "text", parts[len(want)].Type)
+		require.Equal(t, c.want, parts[len(want)].Text, name)
+	}
+	_, err := vlm.NewOpenAI(vlm.Options{URL: "http://127.0.0.1:9"}).Describe(t.Context(), video.DescribeRequest{Stage: stage(), Stills: [][]byte{stills[0], []byte("<svg/>")}})
+	require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
+	require.Zero(t, money.ChargeOf(err, reserved))
+}
+
+// TestOnePictureACall: describers that take one picture refuse several, and free of charge.
+func TestOnePictureACall(t *testing.T) {
+	t.Parallel()
+	s := vlmtest.Start(t)
+	all := protocols(s, vlm.Options{})
+	delete(all, "openai")
+	var err error
+	all["preview"], err = preview.NewDescriber(t.Context(), preview.Options{Tesseract: preview.NoTesseract})
+	require.NoError(t, err)
+	of := stage()
+	of.Of = video.OfSegment
+	for name, d := range all {
+		for _, r := range []video.DescribeRequest{
+			{Stage: of, Stills: [][]byte{vlmtest.Picture(t, 1), vlmtest.Picture(t, 2)}},
+			{Stage: of, Stills: [][]byte{vlmtest.Picture(t, 1)}},
+			{Stage: of, JPEG: vlmtest.Picture(t, 1)},
+			{Stage: stage(), Stills: [][]byte{vlmtest.Picture(t, 1), vlmtest.Picture(t, 2)}},
+		} {
+			if name == "preview" {
+				r.Stage.Model = preview.DescriberModel
+			}
+			_, err := d.Describe(t.Context(), r)
+			require.Equal(t, fault.Input, fault.ClassOf(err), "%s: %v", name, err)
+			require.ErrorContains(t, err, "remove describe.of")
+			if name != "preview" {
+				require.Zero(t, money.ChargeOf(err, reserved))
+			}
+		}
+	}
+	require.Zero(t, s.Calls())
 }

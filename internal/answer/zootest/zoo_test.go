@@ -164,7 +164,7 @@ func TestCaptions(t *testing.T) {
 			t.Parallel()
 			d := vlm.NewOpenAI(vlm.Options{URL: s.URL + "/v1", Timeout: timeout(b), KeyVariable: "VLM_KEY", Prices: map[string]money.Price{"served": s.Price}})
 			stage := video.Stage{Model: "served", Prompt: "What is there? " + zootest.Mark(i)}
-			reserved, _ := d.Reserve(stage)
+			reserved, _ := d.Reserve(stage, 1)
 			entry := fmt.Sprint("caption", i)
 			ctx, cancel := context.WithTimeout(money.WithEntry(t.Context(), entry), timeout(b)+grace)
 			defer cancel()

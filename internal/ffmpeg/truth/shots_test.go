@@ -40,7 +40,7 @@ func film(t *testing.T, scenes ...[3]string) string {
 const (
 	patterns = "testsrc2=s=160x120:r=25"
 	fractal  = "mandelbrot=s=160x120:r=25:start_scale=0.4:end_pts=400"
-	carpet   = "sierpinski=s=160x120:r=25:type=carpet:jump=5"
+	carpet   = "sierpinski=s=160x120:r=25:type=carpet:jump=5:seed=7"
 )
 
 func TestShots(t *testing.T) {

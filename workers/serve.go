@@ -28,6 +28,8 @@ import (
 const (
 	// heartbeatThrottle bounds the delay of a cancellation.
 	heartbeatThrottle = 2 * time.Second
+	// aliveEvery is how often workers tell the server their slots, for cogflow pools.
+	aliveEvery = 10 * time.Second
 	// cachedWorkflows bounds the memory of idle workflows.
 	cachedWorkflows = 256
 )
@@ -49,6 +51,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
+	options.WorkerHeartbeatInterval = aliveEvery
 	options.FailureConverter = newFailures(newRedactor(c, getenv))
 	temporal, err := connect(ctx, options, logger)
 	if err != nil {

@@ -28,9 +28,11 @@ const (
 
 // Pool is the state of one task queue and its workers.
 type Pool struct {
-	Queue   string `json:"queue"`
-	Workers int    `json:"workers"`
-	Backlog int64  `json:"backlog"` // tasks that wait for a worker
+	Queue   string  `json:"queue"`
+	Workers int     `json:"workers"`
+	Backlog int64   `json:"backlog"`          // tasks that wait for a worker
+	Oldest  float64 `json:"oldest_s"`         // age of the oldest of them
+	Rate    float64 `json:"tasks_per_minute"` // that workers took, over the last 30 s
 }
 
 // WatchQueues sends a note when no worker serves workflows, and another when a worker serves
@@ -75,7 +77,14 @@ func (a *App) AskPool(ctx context.Context, c client.Client, queue string, kind e
 			seen[p.GetIdentity()] = true
 		}
 	}
-	return Pool{Queue: queue, Workers: len(seen), Backlog: r.GetStats().GetApproximateBacklogCount()}, nil
+	out := Pool{Queue: queue, Workers: len(seen)}
+	if stats := r.GetStats(); stats != nil {
+		out.Backlog, out.Rate = stats.GetApproximateBacklogCount(), 60*float64(stats.GetTasksDispatchRate())
+		if out.Backlog > 0 {
+			out.Oldest = stats.GetApproximateBacklogAge().AsDuration().Seconds()
+		}
+	}
+	return out, nil
 }
 
 // Pools returns the state of the queues of cogflow: all queues of the configuration and of

@@ -20,6 +20,8 @@ import (
 // 1.29, beyond what the CLI sets itself. One host serves everything here, so limits that
 // separate the tenants of a cluster would only slow down a library of thousands of videos.
 var dynamic = map[string]string{ //nolint:gochecknoglobals // a constant table
+	"frontend.ListWorkersEnabled":                    "true", // for cogflow pools
+	"frontend.WorkerHeartbeatsEnabled":               "true",
 	"matching.enableFairness":                        "true",
 	"matching.numTaskqueueReadPartitions":            "1", // exact priority and fairness
 	"matching.numTaskqueueWritePartitions":           "1",

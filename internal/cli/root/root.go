@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
 	"github.com/cogniverse/cogflow/internal/cli/logs"
 	"github.com/cogniverse/cogflow/internal/cli/optimize"
+	"github.com/cogniverse/cogflow/internal/cli/pools"
 	"github.com/cogniverse/cogflow/internal/cli/programs"
 	"github.com/cogniverse/cogflow/internal/cli/search"
 	"github.com/cogniverse/cogflow/internal/cli/store"
@@ -49,7 +50,7 @@ Ctrl-C stops watching, not the job.`,
 	}
 	features := []cli.Feature{
 		ingest.Feature(a), search.Feature(a), videos.Feature(a), train.Feature(a), adapters.Feature(a), optimize.Feature(a), programs.Feature(a),
-		jobs.Feature(a), logs.Feature(a, jobs.Complete(a)), health.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
+		jobs.Feature(a), logs.Feature(a, jobs.Complete(a)), health.Feature(a), pools.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
 	}
 	for _, f := range features {
 		root.AddCommand(a.Register(f)...)

@@ -18,8 +18,8 @@ func TestListPrices(t *testing.T) {
 		text string
 		want *prompt.Price
 	}{
-		"listed":           {`{"llm_config":{"primary":{"model":"openai/gpt-4o-mini"}}}`, &prompt.Price{Input: 0.15, Output: 0.6, Listed: pricesDate}},
-		"by date":          {`{"llm_config":{"primary":{"model":"anthropic/claude-haiku-4-5-20251001"}}}`, &prompt.Price{Input: 1, Output: 5, Listed: pricesDate}},
+		"listed":           {`{"llm_config":{"primary":{"model":"openai/gpt-4o-mini"}}}`, &prompt.Price{Input: 0.15, Output: 0.6, Listed: "2026-08-21"}},
+		"by date":          {`{"llm_config":{"primary":{"model":"anthropic/claude-haiku-4-5-20251001"}}}`, &prompt.Price{Input: 1, Output: 5, Listed: "2026-08-21"}},
 		"not listed":       {`{"llm_config":{"primary":{"model":"anthropic/claude-3-5-sonnet-20241022"}}}`, nil},
 		"of another":       {`{"llm_config":{"primary":{"model":"openai/gpt-4o","api_base":"https://gateway.example.com/v1"}}}`, nil},
 		"of a like name":   {`{"llm_config":{"primary":{"model":"openai/gpt-4o","api_base":"https://api.openai.com.example.com/v1"}}}`, nil},
@@ -28,7 +28,7 @@ func TestListPrices(t *testing.T) {
 		"of our endpoint": {`{"cogflow":{"endpoints":{"e":{"kind":"openai","url":"https://api.openai.com/v1","models":["gpt-4.1"],"api_key_env":"K",
 			"input_usd_per_mtok":1,"output_usd_per_mtok":2}},"optimize":{"student":"gpt-4.1"}}}`, &prompt.Price{Input: 1, Output: 2}},
 		"of our endpoint, listed": {`{"cogflow":{"endpoints":{"e":{"kind":"openai","url":"https://api.openai.com/v1","models":["gpt-4.1"],"api_key_env":"K"}},
-			"optimize":{"student":"gpt-4.1"}}}`, &prompt.Price{Input: 2, Output: 8, Listed: pricesDate}},
+			"optimize":{"student":"gpt-4.1"}}}`, &prompt.Price{Input: 2, Output: 8, Listed: "2026-08-21"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,31 +2,47 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// maxBatch bounds how many entries share a transaction.
-const maxBatch = 256
+// maxBatch limits how many entries share a transaction: PostgreSQL has room for some
+// thousand locks of all its transactions.
+const maxBatch = 128
 
 // entry is one change that waits for the writer.
 type entry struct {
-	// write returns a refusal, having changed nothing, or the failure of the file.
-	write func(ctx context.Context, s statements) (refusal, err error)
-	done  chan error
+	wanted wanted
+	// write returns a refusal, having changed nothing, or the failure of the database.
+	write func(ctx context.Context, b books) (refusal, err error)
+	// after runs in the writer once the change is committed.
+	after func()
+	// made is the entry that write reserves; empty = none.
+	made string
+	done chan error
+}
+
+func newEntry(w wanted, write func(ctx context.Context, b books) (refusal, err error)) *entry {
+	return &entry{wanted: w, write: write, after: func() {}, done: make(chan error, 1)}
+}
+
+func (e *entry) then(after func()) *entry {
+	e.after = after
+	return e
 }
 
 // enter passes a change to the writer and waits until it is committed. Once the writer has
 // taken it, a cancelled ctx does not end the wait, which is short: otherwise it would be
 // unknown whether the change was written.
-func (l *Ledger) enter(ctx context.Context, write func(ctx context.Context, s statements) (refusal, err error)) error {
+func (l *Ledger) enter(ctx context.Context, e *entry) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	e := entry{write: write, done: make(chan error, 1)}
 	select {
 	case l.entries <- e:
 		return <-e.done
@@ -47,9 +63,10 @@ func (l *Ledger) run() error {
 		case first := <-l.entries:
 			l.commit(l.gather(first))
 		case <-tick.C:
-			if len(l.open) > 0 {
+			l.seen = false
+			if len(l.open)+len(l.doubtful) > 0 {
 				// The next update makes up for a failed one.
-				l.commit([]entry{{write: l.alive, done: make(chan error, 1)}})
+				l.commit([]*entry{newEntry(wanted{}, alive).then(func() { l.seen = true })})
 			}
 			// So does the next sweep: summing up a job sweeps first.
 			_ = panics.Try(func() error { return l.sweep(context.Background()) })
@@ -59,25 +76,11 @@ func (l *Ledger) run() error {
 	}
 }
 
-func (l *Ledger) alive(ctx context.Context, s statements) (refusal, err error) {
-	return nil, l.beat(ctx, s)
-}
+// alive updates the time at which this process was last seen.
+func alive(ctx context.Context, b books) (refusal, err error) { return nil, b.beat(ctx) }
 
-// beat updates the timestamp of this process, unless it was just updated.
-func (l *Ledger) beat(ctx context.Context, s statements) error {
-	now := l.now()
-	if now.Sub(l.seen) < beatEvery/2 {
-		return nil
-	}
-	_, err := s.beat.ExecContext(ctx, l.process, now.UnixMilli())
-	if err == nil {
-		l.seen = now
-	}
-	return err
-}
-
-func (l *Ledger) gather(first entry) []entry {
-	batch := []entry{first}
+func (l *Ledger) gather(first *entry) []*entry {
+	batch := []*entry{first}
 	for len(batch) < maxBatch {
 		select {
 		case e := <-l.entries:
@@ -90,29 +93,67 @@ func (l *Ledger) gather(first entry) []entry {
 }
 
 // commit writes a batch in one transaction. A refusal concerns one entry; a failure of the
-// file concerns all, and nothing of the batch is written. A panic is such a failure:
+// database concerns all, and nothing of the batch is written. A panic is such a failure:
 // otherwise callers of the writer would wait for ever.
-func (l *Ledger) commit(batch []entry) {
+func (l *Ledger) commit(batch []*entry) {
 	ctx := context.Background() // the entries of many callers
 	refusals := make([]error, len(batch))
-	write := func(tx *sql.Tx) error {
-		s := l.statements.in(ctx, tx)
-		for i, e := range batch {
-			var err error
-			if refusals[i], err = e.write(ctx, s); err != nil {
-				return err
-			}
-		}
-		return nil
+	undone := slices.Sorted(maps.Keys(l.doubtful))
+	w := wanted{find: undone}
+	for _, e := range batch {
+		w.add(e.wanted)
 	}
 	failure := panics.Try(func() error {
-		return l.db.Update(ctx, "write to ledger", func(tx *sql.Tx) error { return panics.Try(func() error { return write(tx) }) })
+		return l.db.update(ctx, w, func(b books) error {
+			if err := release(ctx, b, undone, l.process); err != nil {
+				return err
+			}
+			for i, e := range batch {
+				var err error
+				if refusals[i], err = e.write(ctx, b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
-	for i, e := range batch {
-		if failure != nil {
-			e.done <- failure
-		} else {
-			e.done <- refusals[i]
+	if failure == nil {
+		for _, key := range undone {
+			delete(l.doubtful, key)
 		}
 	}
+	for i, e := range batch {
+		switch {
+		case failure != nil && e.made != "":
+			l.doubtful[e.made] = struct{}{}
+		case failure == nil && refusals[i] == nil:
+			e.after()
+		}
+		e.done <- or(failure, refusals[i])
+	}
+}
+
+func or(failure, refusal error) error {
+	if failure != nil {
+		return failure
+	}
+	return refusal
+}
+
+// release books reservations as released whose commit failed. The answer to a commit can be
+// lost, so they may be in the database, but no caller knows of them.
+func release(ctx context.Context, b books, keys []string, process string) error {
+	for _, key := range keys {
+		r, err := b.find(ctx, name{key: key})
+		if err != nil {
+			return err
+		}
+		if !r.known() || r.process != process {
+			continue // it was not committed, and another process may have made it since
+		}
+		if _, err := again(ctx, b, r, money.Booking{Outcome: money.Released}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,117 @@
+// Package ledgertest holds the tests that every database of the ledger must pass.
+package ledgertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Ledger is a ledger as one process has it open.
+type Ledger interface {
+	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
+	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	Settled() <-chan struct{}
+	Sweep(ctx context.Context) error
+	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
+	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
+	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
+	Latency(ctx context.Context, model string) (time.Duration, error)
+	Close() error
+}
+
+// Store is a new, empty ledger.
+type Store struct {
+	// Open opens it as another process does. kill ends that process as SIGKILL does; without
+	// it, the process ends with the test.
+	Open func(t testing.TB) (l Ledger, kill func())
+	// Age makes all that is recorded older, as if time had passed.
+	Age func(t testing.TB, d time.Duration)
+	// Seen is how long ago the last process was seen.
+	Seen func(t testing.TB) time.Duration
+}
+
+func (s Store) open(t testing.TB) Ledger {
+	t.Helper()
+	l, _ := s.Open(t)
+	return l
+}
+
+// Run runs all tests, each with a store of its own.
+func Run(t *testing.T, newStore func(t testing.TB) Store) {
+	for name, test := range map[string]func(*testing.T, Store){
+		"Spend":               testSpend,
+		"Repeated":            testRepeated,
+		"Budget":              testBudget,
+		"BudgetConcurrently":  testBudgetConcurrently,
+		"ReserveWaits":        testReserveWaits,
+		"Sweep":               testSweep,
+		"SweepTwice":          testSweepTwice,
+		"Close":               testClose,
+		"Closed":              testClosed,
+		"GiveUp":              testGiveUp,
+		"GiveUpLost":          testGiveUpLost,
+		"Absurd":              testAbsurd,
+		"Latency":             testLatency,
+		"Settle":              testSettle,
+		"SettleConcurrently":  testSettleConcurrently,
+		"TakeOver":            testTakeOver,
+		"BadCalls":            testBadCalls,
+		"SeenByOthers":        testSeenByOthers,
+		"Rival":               testRival,
+		"RivalsConcurrently":  testRivalsConcurrently,
+		"OneProcessMayRepeat": testOneProcessMayRepeat,
+		"Beat":                testBeat,
+		"Held":                testHeld,
+		"Walk":                testWalk,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newStore(t))
+		})
+	}
+}
+
+func call(job, fingerprint string, cost int64) video.Call {
+	return video.Call{
+		Tenant: "acme", Job: job, Workflow: job + "/video", Kind: "describe", Model: "vlm",
+		Fingerprint: video.Fingerprint(fingerprint), CostMicroUSD: cost,
+	}
+}
+
+// begin reserves without waiting and returns the key.
+func begin(t testing.TB, l Ledger, c video.Call, limit int64) string {
+	t.Helper()
+	r, err := l.TryReserve(t.Context(), c, limit)
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Key)
+	return r.Key
+}
+
+func settle(t testing.TB, l Ledger, key string, o money.Outcome, cost int64) money.Booking {
+	t.Helper()
+	b, err := l.Settle(t.Context(), key, o, cost)
+	require.NoError(t, err)
+	return b
+}
+
+func spend(t testing.TB, l Ledger) video.Spend {
+	t.Helper()
+	s, err := l.Job(t.Context(), "acme", "job")
+	require.NoError(t, err)
+	return s
+}
+
+func spent(t testing.TB, l Ledger, job, workflow string) int64 {
+	t.Helper()
+	s, err := l.Spent(t.Context(), "acme", job, workflow)
+	require.NoError(t, err)
+	return s
+}

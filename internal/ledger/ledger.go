@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/postgres"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
@@ -53,10 +54,17 @@ type Ledger struct {
 	settled chan struct{} // closed at the next settlement of this process
 }
 
-// Open opens a ledger file, and creates it if necessary.
-func Open(path string) (*Ledger, error) {
-	process := rand.Text()
-	db, err := openFile(context.Background(), path, process)
+// Open opens a ledger, and creates it if necessary: the path of a SQLite file, or the URL of
+// a PostgreSQL database that several hosts share.
+func Open(place string) (*Ledger, error) {
+	ctx, process := context.Background(), rand.Text()
+	var db database
+	var err error
+	if postgres.Is(place) {
+		db, err = openShared(ctx, place, process)
+	} else {
+		db, err = openFile(ctx, place, process)
+	}
 	if err != nil {
 		return nil, err
 	}

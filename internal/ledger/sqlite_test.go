@@ -42,6 +42,7 @@ func newFile(t testing.TB) ledgertest.Store {
 				return err
 			})
 		},
+		Now: func(testing.TB) time.Time { return time.Now() },
 		Seen: func(t testing.TB) (ago time.Duration) {
 			in(t, func(tx *sql.Tx) error {
 				var ms int64

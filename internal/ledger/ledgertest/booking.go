@@ -195,7 +195,7 @@ func testHeld(t *testing.T, s Store) {
 		require.Equal(t, c.found, found, "%+v", c)
 		if found {
 			require.Equal(t, int64(7), micro)
-			require.WithinDuration(t, time.Now(), begun, time.Minute)
+			require.WithinDuration(t, s.Now(t), begun, time.Minute)
 		}
 	}
 }

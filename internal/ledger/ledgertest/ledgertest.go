@@ -34,6 +34,8 @@ type Store struct {
 	Open func(t testing.TB) (l Ledger, kill func())
 	// Age makes all that is recorded older, as if time had passed.
 	Age func(t testing.TB, d time.Duration)
+	// Now is the time of the database.
+	Now func(t testing.TB) time.Time
 	// Seen is how long ago the last process was seen.
 	Seen func(t testing.TB) time.Duration
 }

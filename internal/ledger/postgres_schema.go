@@ -1,0 +1,52 @@
+package ledger
+
+import "github.com/cogniverse/cogflow/internal/postgres"
+
+// tables is version 1 of the schema in PostgreSQL. spend and spend_workflow keep the
+// settled cost of jobs and workflows, so that a reservation need not add up their calls.
+const tables = `
+CREATE TABLE cogflow.call (
+	key         text PRIMARY KEY,      -- of what is paid for
+	tenant      text NOT NULL,
+	job         text NOT NULL,
+	workflow    text NOT NULL,
+	kind        text NOT NULL,
+	model       text NOT NULL,
+	fingerprint text NOT NULL,
+	attempt     integer NOT NULL,
+	process     text NOT NULL,         -- that makes the call
+	begun_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	ended_at    timestamptz,           -- NULL: in flight, or lost with a worker
+	outcome     text NOT NULL DEFAULT '', -- answered, refused, charged, lost or released; empty while in flight
+	cost        bigint NOT NULL        -- micro-USD: reserved while open, then settled
+);
+CREATE INDEX call_fingerprint ON cogflow.call (tenant, fingerprint);
+CREATE INDEX call_job ON cogflow.call (tenant, job);
+CREATE INDEX call_open ON cogflow.call (tenant, job) INCLUDE (cost) WHERE ended_at IS NULL;
+CREATE INDEX call_model ON cogflow.call (model, ended_at) WHERE outcome='answered';
+-- Times at which processes were last seen. A process that lives has its calls in flight.
+CREATE TABLE cogflow.process (
+	id      text PRIMARY KEY,
+	seen_at timestamptz NOT NULL
+);
+CREATE TABLE cogflow.spend (
+	tenant  text NOT NULL,
+	job     text NOT NULL,
+	settled bigint NOT NULL, -- micro-USD
+	PRIMARY KEY (tenant, job)
+);
+CREATE TABLE cogflow.spend_workflow (
+	tenant   text NOT NULL,
+	job      text NOT NULL,
+	workflow text NOT NULL,
+	settled  bigint NOT NULL, -- micro-USD
+	PRIMARY KEY (tenant, job, workflow)
+);
+`
+
+func sharedKind() postgres.Kind {
+	return postgres.Kind{
+		Name: "call ledger", Schema: "cogflow",
+		Migrations: []postgres.Migration{{SQL: tables, Oldest: 1}},
+	}
+}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"strings"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,19 +29,43 @@ func (db *DB) Fault(op string, err error) error {
 		}
 		return f
 	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		f.Class, f.Reason, f.Err = fault.Auth, "its certificate is not trusted; set sslrootcert in the URL", errors.New(e.Error())
-		return f
-	}
-	switch e, ok := errors.AsType[*pgconn.ConnectError](err); {
+	f.Err = errors.New(db.cause(err))
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case untrusted:
+		f.Class, f.Reason = fault.Auth, "its certificate is not trusted; set sslrootcert in the URL"
 	case errors.Is(err, context.DeadlineExceeded):
-		f.Reason = "it did not answer in time"
-	case ok && e.Unwrap() != nil:
-		f.Reason, f.Err = "it cannot be reached; see that PostgreSQL runs there", errors.New(oneLine(e.Unwrap().Error()))
+		f.Reason, f.Err = "it did not answer in time", nil
+	case connecting:
+		f.Reason = "it cannot be reached; see that PostgreSQL runs there"
 	default:
-		f.Reason, f.Err = "the connection was lost", errors.New(oneLine(err.Error()))
+		f.Reason = "the connection was lost"
 	}
 	return f
+}
+
+// cause is the text of the innermost error, without the address of the server: users of
+// tenants read what their jobs wait for.
+func (db *DB) cause(err error) string {
+	for {
+		if e, ok := err.(*net.DNSError); ok { //nolint:errorlint // this one, not what it wraps
+			return e.Err
+		}
+		var inner error
+		switch e := err.(type) { //nolint:errorlint // likewise
+		case interface{ Unwrap() error }:
+			inner = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			if all := e.Unwrap(); len(all) > 0 {
+				inner = all[0]
+			}
+		}
+		if inner == nil {
+			return db.hidden.Replace(err.Error())
+		}
+		err = inner
+	}
 }
 
 // Lost reports whether an error says that an open connection is of no use any more.
@@ -53,9 +77,6 @@ func Lost(err error) bool {
 	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	return err != nil && !connecting && !errors.Is(err, pgx.ErrNoRows)
 }
-
-// oneLine joins the attempts to connect to several addresses.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // classify is for the error codes of PostgreSQL.
 func classify(code string) (class fault.Class, reason string, after time.Duration) {

@@ -1,6 +1,6 @@
 // Package postgres opens PostgreSQL databases that workers of several hosts share: a
 // checked URL, numbered migrations, and PostgreSQL's errors as faults. The ledger uses it.
-// It knows none of its tables. No error holds the URL, the user or the password.
+// It knows none of its tables. No error holds the URL, an address or the password.
 package postgres
 
 import (
@@ -28,8 +28,9 @@ const (
 
 // DB is an open database.
 type DB struct {
-	pool *pgxpool.Pool
-	name string // for people, without user and password
+	pool   *pgxpool.Pool
+	name   string // of the database on its server
+	hidden *strings.Replacer
 }
 
 // Is reports whether a text is the URL of a PostgreSQL database.
@@ -44,7 +45,7 @@ func Open(ctx context.Context, url string, kind Kind) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{name: nameOf(config.ConnConfig)}
+	db := &DB{name: config.ConnConfig.Database, hidden: hide(config.ConnConfig)}
 	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, db.Fault("open "+kind.Name, err)
 	}
@@ -80,12 +81,13 @@ func parse(op, url string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// nameOf names a database for people.
-func nameOf(c *pgx.ConnConfig) string {
-	if strings.HasPrefix(c.Host, "/") { // a Unix socket
-		return c.Database + " on " + c.Host
+// hide replaces the addresses of the servers in texts.
+func hide(c *pgx.ConnConfig) *strings.Replacer {
+	pairs := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), "(server)", c.Host, "(server)"}
+	for _, f := range c.Fallbacks {
+		pairs = append(pairs, f.Host, "(server)")
 	}
-	return c.Database + " on " + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	return strings.NewReplacer(pairs...)
 }
 
 // Connect makes a connection outside the pool.

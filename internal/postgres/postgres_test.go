@@ -107,6 +107,8 @@ func TestFaults(t *testing.T) {
 		require.ErrorContains(t, err, c.says, name)
 		require.NotContains(t, err.Error(), "topsecret", name)
 		require.NotContains(t, err.Error(), "postgres://me", name)
+		require.NotContains(t, err.Error(), "127.0.0.1", name)
+		require.NotContains(t, err.Error(), "none.invalid", name)
 	}
 	server.Stop(t)
 	require.Equal(t, fault.Transport, fault.ClassOf(open(t, url, kind(1))))

@@ -16,7 +16,7 @@ import (
 func keyVariables() []string {
 	return []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TEMPORAL_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN",
-		"OPENAI_API_KEY", "ANTHROPIC_API_KEY",
+		"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "PGPASSWORD",
 	}
 }
 
@@ -44,6 +44,7 @@ func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor
 			services = append(services, u.Query().Get("endpoint"))
 		}
 	}
+	keys, services = append(keys, c.LedgerPassword()), append(services, c.Ledger)
 	for _, name := range keyVariables() {
 		keys = append(keys, getenv(name))
 	}

@@ -204,6 +204,19 @@ func TestFailures(t *testing.T) {
 	require.Contains(t, inner.Error(), ownKey, "the error itself is not changed")
 }
 
+// TestLedgerIsRedacted: neither the password of the ledger nor its address enters a history.
+func TestLedgerIsRedacted(t *testing.T) {
+	t.Parallel()
+	environment := map[string]string{"COGFLOW_LEDGER": "postgres://me:urlsecret-1@db.internal:5432/cogflow", "PGPASSWORD": "envsecret-2"}
+	getenv := func(name string) string { return environment[name] }
+	c, err := config.Load(getenv)
+	require.NoError(t, err)
+	shown := newRedactor(c, getenv).Lines("cogflow on db.internal:5432 urlsecret-1 envsecret-2", safetext.MaxMessage)
+	for _, secret := range []string{"urlsecret-1", "envsecret-2", "db.internal"} {
+		require.NotContains(t, shown, secret)
+	}
+}
+
 func TestLogIsClean(t *testing.T) {
 	t.Parallel()
 	var out, file bytes.Buffer

@@ -24,7 +24,7 @@ func writeStackFile(c config.Config, getenv func(string) string, address, ui str
 	set("TEMPORAL_ADDRESS", address)
 	set("TEMPORAL_NAMESPACE", getenv("TEMPORAL_NAMESPACE"))
 	set("COGFLOW_STORE", c.Store)
-	set("COGFLOW_LEDGER", c.Ledger)
+	set("COGFLOW_LEDGER", c.Redacted().Ledger) // the file holds no key
 	set("COGFLOW_SCRATCH", c.Scratch)
 	set("COGFLOW_INDEX", c.Index)
 	set("COGFLOW_LOGS", c.Logs)

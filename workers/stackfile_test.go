@@ -43,3 +43,20 @@ func TestStackFile(t *testing.T) { //nolint:paralleltest // changes the working 
 	t.Chdir(root)
 	require.NoError(t, remove())
 }
+
+// TestStackFileHasNoPassword: the file names the ledger, and another program finds its
+// password as the worker does.
+func TestStackFileHasNoPassword(t *testing.T) { //nolint:paralleltest // changes the working directory
+	t.Chdir(t.TempDir())
+	getenv := func(name string) string {
+		return map[string]string{"COGFLOW_LEDGER": "postgres://me:topsecret@db/cogflow"}[name]
+	}
+	c, err := config.Load(getenv)
+	require.NoError(t, err)
+	_, err = writeStackFile(c, getenv, "127.0.0.1:1234", "")
+	require.NoError(t, err)
+	found, ok, err := devstack.Find(".")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, "postgres://me@db/cogflow", found.Environment["COGFLOW_LEDGER"])
+}

@@ -148,13 +148,14 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}, nil
 }
 
-// openLedger opens the ledger file.
+// openLedger opens the ledger, a file or a PostgreSQL database.
 func (h *health) openLedger() (*ledger.Ledger, error) {
-	path := h.config.Ledger
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, unusable("make the directory of the ledger", path, "cogflow.ledger or COGFLOW_LEDGER", err)
+	if path := h.config.LedgerFile(); path != "" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, unusable("make the directory of the ledger", path, "cogflow.ledger or COGFLOW_LEDGER", err)
+		}
 	}
-	l, err := ledger.Open(path)
+	l, err := ledger.Open(h.config.Ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +311,10 @@ func sources(c config.Config, local bool, scratch string) source.Config {
 
 // ownFiles lists cogflow's own files and folders on this host.
 func ownFiles(c config.Config) []string {
-	own := []string{c.Ledger, c.Scratch}
+	own := []string{c.Scratch}
+	if file := c.LedgerFile(); file != "" {
+		own = append(own, file)
+	}
 	if c.Index != "" {
 		own = append(own, c.Index)
 	}

@@ -58,6 +58,7 @@ func (c Config) checkSources() (problems Problems) {
 
 // Redacted returns c without values that may be secret, for printing.
 func (c Config) Redacted() Config {
+	c.Ledger = shownLedger(c.Ledger)
 	u, err := url.Parse(c.Store)
 	if err != nil {
 		c.Store = "(not a URL)"

@@ -38,7 +38,7 @@ type Config struct {
 	Store   string              `json:"store"` // URL of the object store
 	Index   string              `json:"index"` // SQLite file of the embedded index; empty = Vespa
 	Vespa   *Vespa              `json:"vespa,omitempty"`
-	Ledger  string              `json:"ledger"`         // SQLite file of the paid calls
+	Ledger  string              `json:"ledger"`         // of the paid calls: a SQLite file, or the URL of a PostgreSQL database
 	Scratch string              `json:"scratch"`        // directory for temporary files
 	Logs    string              `json:"logs,omitempty"` // directory for the log files of workers; empty = none are written
 	Sources map[string][]string `json:"sources"`        // tenant → directories and prefixes it may read; empty = see the sources adapter
@@ -98,6 +98,7 @@ func Check(getenv func(string) string) (Config, Problems) {
 	c.File = name
 	if data != nil {
 		problems = append(problems, c.decode(data, &s)...)
+		problems = append(problems, checkLedgerFile(s)...)
 	}
 	problems = append(problems, override(&s, getenv)...)
 	problems = append(problems, c.take(s)...)
@@ -142,13 +143,14 @@ func (c *Config) take(s section) (problems Problems) {
 		key, set, unset string
 	}{
 		{&c.Index, "cogflow.index", s.Index, "index.db"},
-		{&c.Ledger, "cogflow.ledger", s.Ledger, "ledger.db"},
 		{&c.Scratch, "cogflow.scratch", s.Scratch, "tmp"},
 	} {
 		abs, err := filepath.Abs(cmp.Or(path.set, filepath.Join(".cogflow", path.unset)))
 		problems = problems.add(path.key, err)
 		*path.to = abs
 	}
+	place, wrong := ledgerPlace(s.Ledger)
+	c.Ledger, problems = place, append(problems, wrong...)
 	if s.Logs != "" {
 		abs, err := filepath.Abs(s.Logs)
 		problems = problems.add("cogflow.logs", err)

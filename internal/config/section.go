@@ -10,7 +10,7 @@ import (
 type section struct {
 	Store          string              `json:"store" jsonschema:"URL of the object store: file:///path or s3://bucket/prefix?region=…&endpoint=… (default the folder .cogflow/store)"`
 	Index          string              `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
-	Ledger         string              `json:"ledger" jsonschema:"SQLite file of paid calls and reservations (default .cogflow/ledger.db)"`
+	Ledger         string              `json:"ledger" jsonschema:"ledger of paid calls and reservations: a SQLite file of this host, or postgres://user@host:5432/database for several hosts; without a password (default .cogflow/ledger.db)"`
 	Scratch        string              `json:"scratch" jsonschema:"folder for temporary files (default .cogflow/tmp)"`
 	Logs           string              `json:"logs" jsonschema:"folder for log files, one of bounded size for each worker process, which cogflow logs reads (default none; make up uses .cogflow/logs)"`
 	Sources        map[string][]string `json:"sources" jsonschema:"for each tenant, the folders and the s3:// and https:// prefixes that its jobs may read; with any entry, every tenant is confined to its own (default everything but cogflow's own files, where only its own user can reach the worker)"`

@@ -42,7 +42,7 @@ help: ## Print this list
 programs: bin/.system bin/.temporal-$(TEMPORAL_VERSION)
 
 .PHONY: tools
-tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install missing programs: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server for tests
+tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install missing programs: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server and PostgreSQL for tests
 
 .PHONY: build
 build: programs ## Build bin/cogflow and bin/cogflow-worker

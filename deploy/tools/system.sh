@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that cogflow calls: ffmpeg, tesseract, on Linux bubblewrap, and a
-# font for the demo clips. It uses apt-get or brew if that needs no password; otherwise
+# Installs the programs that cogflow calls: ffmpeg, tesseract, on Linux bubblewrap, a font
+# for the demo clips, and PostgreSQL for tests. It uses apt-get or brew if that needs no password; otherwise
 # it prints the missing packages and fails.
 set -euo pipefail
 
@@ -17,17 +17,28 @@ have_font() {
 	return 1
 }
 
+# have_postgres: packages of Linux keep the programs of a server off the PATH.
+have_postgres() {
+	local program
+	for program in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
+		/opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb; do
+		[ ! -x "$program" ] || return 0
+	done
+	have initdb
+}
+
 # missing prints the missing packages, by their names in the package manager.
 missing() {
-	local tesseract="tesseract" font="dejavu-sans-fonts"
+	local tesseract="tesseract" font="dejavu-sans-fonts" postgres="postgresql-server"
 	case $manager in
-	apt) tesseract="tesseract-ocr" font="fonts-dejavu-core" ;;
-	brew) font="font-dejavu" ;;
+	apt) tesseract="tesseract-ocr" font="fonts-dejavu-core" postgres="postgresql" ;;
+	brew) font="font-dejavu" postgres="postgresql@17" ;;
 	esac
 	{ have ffmpeg && have ffprobe; } || echo ffmpeg
 	have tesseract || echo "$tesseract"
 	[ "$(uname -s)" != Linux ] || have bwrap || echo bubblewrap
 	have_font || echo "$font"
+	have_postgres || echo "$postgres"
 }
 
 as_root() {

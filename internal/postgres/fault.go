@@ -21,26 +21,28 @@ func (db *DB) Fault(op string, err error) error {
 		return err
 	}
 	f := &fault.Error{Op: op, Subject: db.name, Class: fault.Transport}
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		f.Class, f.Reason, f.RetryAfter = classify(e.Code)
 		f.Err = errors.New(e.Message + " (SQLSTATE " + e.Code + ")")
-		if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting && f.Class == "" {
+		if connecting && f.Class == "" {
 			f.Class, f.Reason = fault.Input, "it refuses the connection; correct the options in the URL"
 		}
-		return f
+	} else {
+		f.Err = errors.New(db.cause(err))
+		switch {
+		case untrusted:
+			f.Class, f.Reason = fault.Auth, "its certificate is not trusted; set sslrootcert in the URL"
+		case errors.Is(err, context.DeadlineExceeded):
+			f.Reason, f.Err = "it did not answer in time", nil
+		case !connecting:
+			f.Reason = "the connection was lost"
+		}
 	}
-	f.Err = errors.New(db.cause(err))
-	_, connecting := errors.AsType[*pgconn.ConnectError](err)
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	switch {
-	case untrusted:
-		f.Class, f.Reason = fault.Auth, "its certificate is not trusted; set sslrootcert in the URL"
-	case errors.Is(err, context.DeadlineExceeded):
-		f.Reason, f.Err = "it did not answer in time", nil
-	case connecting:
-		f.Reason = "it cannot be reached; see that PostgreSQL runs there"
-	default:
-		f.Reason = "the connection was lost"
+	if connecting && f.Class == fault.Transport {
+		// An outage is waited out, however long it is; a lost connection is one failed attempt.
+		f.Class, f.Reason, f.RetryAfter = fault.Overload, "it cannot be reached; see that PostgreSQL runs there", time.Second
 	}
 	return f
 }

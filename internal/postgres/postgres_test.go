@@ -94,8 +94,8 @@ func TestFaults(t *testing.T) {
 	}{
 		"no database":    {strings.Replace(url, "/test1?", "/none?", 1), fault.Input, "createdb"},
 		"no user":        {strings.Replace(url, "postgres@", "nobody-here:topsecret@", 1), fault.Auth, "refuses this user"},
-		"no server":      {"postgres://me:topsecret@127.0.0.1:1/x", fault.Transport, "connection refused"},
-		"no host":        {"postgres://me:topsecret@none.invalid/x?connect_timeout=2", fault.Transport, "cannot be reached"},
+		"no server":      {"postgres://me:topsecret@127.0.0.1:1/x", fault.Overload, "connection refused"},
+		"no host":        {"postgres://me:topsecret@none.invalid/x?connect_timeout=2", fault.Overload, "cannot be reached"},
 		"bad port":       {"postgres://me:topsecret@host:port/x", fault.Input, "not valid"},
 		"bad escape":     {"postgres://me:topsecret%zz@host/x", fault.Input, "not valid"},
 		"bad option":     {"postgres://me:topsecret@host/x?sslmode=perhaps", fault.Input, "not valid"},
@@ -111,7 +111,7 @@ func TestFaults(t *testing.T) {
 		require.NotContains(t, err.Error(), "none.invalid", name)
 	}
 	server.Stop(t)
-	require.Equal(t, fault.Transport, fault.ClassOf(open(t, url, kind(1))))
+	require.Equal(t, fault.Overload, fault.ClassOf(open(t, url, kind(1))), "it is waited for")
 	server.Start(t)
 	require.NoError(t, open(t, url, kind(1)))
 }

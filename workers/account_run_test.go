@@ -142,11 +142,11 @@ func (r *accountRun) raise() {
 }
 
 func (a *accountant) settled(tenant string) int64 {
-	return int64(a.number("ledger.db", fmt.Sprintf("SELECT coalesce(sum(cost), 0) FROM call WHERE tenant='%s' AND ended_ms IS NOT NULL", tenant)))
+	return int64(a.booked(fmt.Sprintf("SELECT coalesce(sum(cost), 0) FROM call WHERE tenant='%s' AND ended_ms IS NOT NULL", tenant)))
 }
 
 func (a *accountant) openEntries() int {
-	return a.number("ledger.db", "SELECT count(*) FROM call WHERE ended_ms IS NULL")
+	return a.booked("SELECT count(*) FROM call WHERE ended_ms IS NULL")
 }
 
 // booked is a ledger entry.
@@ -158,7 +158,7 @@ type booked struct {
 func (a *accountant) ledger() map[string]booked {
 	a.t.Helper()
 	out := map[string]booked{}
-	for _, row := range a.rows("ledger.db", `SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost) FROM call`) {
+	for _, row := range a.entries(`SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost) FROM call`) {
 		var b booked
 		require.NoError(a.t, json.Unmarshal([]byte(row), &b), row)
 		require.NotEmpty(a.t, b.Key, row)
@@ -225,10 +225,10 @@ func (a *accountant) compare() {
 // equalsLedger checks that cost and calls of the result equal those of the ledger.
 func (r *accountRun) equalsLedger() {
 	a := r.a
-	of := func(query string) int { return a.number("ledger.db", fmt.Sprintf(query, r.tenant)) }
+	of := func(query string) int { return a.booked(fmt.Sprintf(query, r.tenant)) }
 	cost := of("SELECT coalesce(sum(cost), 0) FROM call WHERE tenant='%s'")
 	repeated := of(`SELECT coalesce(sum(max(0, n-1)), 0) FROM (SELECT count(*) AS n FROM call
-		WHERE tenant='%s' AND outcome IN ('answered', 'charged', 'lost') GROUP BY job, fingerprint)`)
+		WHERE tenant='%s' AND outcome IN ('answered', 'charged', 'lost') GROUP BY job, fingerprint) AS f`)
 	calls := of("SELECT count(*) FROM call WHERE tenant='%s' AND kind IN ('describe', 'complete') AND outcome<>'released'")
 	assert.Equal(a.t, calls, r.Calls+r.Described, "the calls of %s %s", r.kind, r.tenant)
 	assert.Equal(a.t, cost, int(r.CostUSD*1e6+0.5), "the cost of %s %s", r.kind, r.tenant)

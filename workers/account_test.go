@@ -15,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/answer/billtest"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -37,6 +38,16 @@ func TestAccountSoak(t *testing.T) {
 	}
 }
 
+// TestAccountShared is TestAccount with a ledger in PostgreSQL, which has outages too.
+func TestAccountShared(t *testing.T) {
+	t.Parallel()
+	a := newAccountant(t, rand.Uint64())
+	a.database = postgrestest.New(t)
+	a.url = a.database.Database(t)
+	a.env = append(a.env, "COGFLOW_LEDGER="+a.url)
+	a.rounds(3, 2, 4*time.Second)
+}
+
 // inFlight bounds the calls in flight of a worker: the slots of all endpoints of
 // accountConfig, and a few calls that are being started or stored.
 const inFlight = 30
@@ -46,6 +57,8 @@ const accountVideos = 3 // per library
 // accountant is a stack whose models are all served by one endpoint, which records its bill.
 type accountant struct {
 	*stack
+	database *postgrestest.Server // of the ledger; nil = a file
+	url      string               // of the database
 	endpoint *billtest.Server
 	random   *rand.Rand
 	seed     uint64
@@ -164,9 +177,13 @@ wait:
 			break wait
 		}
 	}
-	<-time.After(a.between(0, 100*time.Millisecond))
-	victim, what := a.random.IntN(len(a.workers)), a.random.IntN(6)
-	a.t.Logf("after %d requests: %s", a.endpoint.Count(), []string{"kill", "kill", "drain", "no server", "no endpoint", "power failure"}[what])
+	<-time.After(a.upTo(100 * time.Millisecond))
+	faults := []string{"kill", "kill", "drain", "no server", "no endpoint", "power failure"}
+	if a.database != nil {
+		faults = append(faults, "no ledger", "no ledger", "cut connections")
+	}
+	victim, what := a.random.IntN(len(a.workers)), a.random.IntN(len(faults))
+	a.t.Logf("after %d requests: %s", a.endpoint.Count(), faults[what])
 	switch what {
 	case 0, 1: // a worker crashes
 		a.workers[victim].kill()
@@ -177,12 +194,12 @@ wait:
 		a.workers[victim] = a.worker(nil)
 	case 3:
 		a.killServer()
-		<-time.After(a.between(0, away))
+		<-time.After(a.upTo(away))
 		a.stack.start()
 	case 4:
 		a.gone++
 		a.endpoint.Stop()
-		<-time.After(a.between(0, min(away, 5*time.Second)))
+		<-time.After(a.upTo(min(away, 5*time.Second)))
 		a.endpoint.Start()
 	case 5: // a power failure
 		a.killServer()
@@ -195,6 +212,12 @@ wait:
 		for i := range a.workers {
 			a.workers[i] = a.worker(nil)
 		}
+	case 6, 7:
+		a.database.Stop(a.t)
+		<-time.After(a.upTo(away))
+		a.database.Start(a.t)
+	case 8:
+		a.database.Cut(a.t)
 	}
 	a.restartExited()
 }
@@ -214,8 +237,8 @@ func (a *accountant) restartExited() {
 	}
 }
 
-func (a *accountant) between(least, most time.Duration) time.Duration {
-	return least + time.Duration(a.random.Int64N(int64(most-least)+1))
+func (a *accountant) upTo(most time.Duration) time.Duration {
+	return time.Duration(a.random.Int64N(int64(most) + 1))
 }
 
 func ended(runs []*accountRun) bool {

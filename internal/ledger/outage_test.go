@@ -139,23 +139,32 @@ func TestIdleConnection(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestOthersWereCutOffToo: a process that comes back from an outage gives the others the
-// length of a lease to come back.
+// TestOthersWereCutOffToo: after an outage, processes have the time of a lease to come back.
+// A short loss of one connection is none.
 func TestOthersWereCutOffToo(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t)
 	url := server.Database(t)
-	other, l := open(t, url), open(t, url)
-	_, err := other.TryReserve(t.Context(), call("a", 1), 0)
-	require.NoError(t, err)
+	other, l, third := open(t, url), open(t, url), open(t, url)
+	for _, name := range []string{"a", "b"} {
+		_, err := other.TryReserve(t.Context(), call(name, 1), 0)
+		require.NoError(t, err)
+	}
 	kill(t, other) // it does not come back
-	storeAt(url).Age(t, time.Minute)
+	s := storeAt(url)
+	s.Age(t, time.Minute)
+	l.db.(*shared).contact = s.Now(t).Add(-time.Minute) // l is idle
 	require.Positive(t, server.Cut(t))
-	_, err = l.TryReserve(t.Context(), call("a", 1), 0)
-	require.ErrorIs(t, err, money.ErrElsewhere)
-	require.Equal(t, 1, spend(t, l).Open)
-	l.db.(*shared).since.Store(nil) // that time has passed
-	require.Equal(t, 1, spend(t, l).Lost)
+	for _, process := range []*Ledger{l, third} {
+		_, err := process.TryReserve(t.Context(), call("a", 1), 0)
+		require.ErrorIs(t, err, money.ErrElsewhere)
+		require.Equal(t, 2, spend(t, process).Open)
+	}
+	s.Age(t, time.Minute)
+	require.Positive(t, server.Cut(t))
+	_, err := l.TryReserve(t.Context(), call("a", 1), 0)
+	require.NoError(t, err)
+	require.Equal(t, 2, spend(t, l).Lost)
 }
 
 // TestWrongClock: the clock of a host does not matter. That of the database is ten years

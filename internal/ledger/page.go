@@ -16,6 +16,7 @@ import (
 type page struct {
 	process string
 	wanted  wanted
+	now     time.Time // of the database
 
 	rows   map[string]*row // of wanted.find and inserted ones, by key
 	rivals map[string]bool // by tenant and fingerprint
@@ -65,7 +66,7 @@ const rowColumns = "key, tenant, job, workflow, process, ended_at IS NULL, outco
 const facts = `SELECT
 	EXISTS (SELECT FROM cogflow.call c JOIN cogflow.process p ON p.id = c.process
 		WHERE c.tenant=q.tenant AND c.fingerprint=q.fingerprint AND c.process<>$5
-		AND (c.ended_at IS NULL AND greatest(p.seen_at, $7) > clock_timestamp() - $6::interval
+		AND (c.ended_at IS NULL AND greatest(p.seen_at, ` + outage + `) > clock_timestamp() - $6::interval
 			OR c.outcome='answered' AND c.ended_at > clock_timestamp() - $6::interval)),
 	e.made, e.charged, e.lost,
 	CASE WHEN q.limited THEN coalesce((SELECT settled FROM cogflow.spend s WHERE s.tenant=q.tenant AND s.job=q.job), 0) ELSE 0 END,
@@ -78,17 +79,18 @@ const facts = `SELECT
 
 // read begins the transaction and reads, in one round trip. Each statement sees what was
 // committed before it: the locks come first.
-func (p *page) read(ctx context.Context, c *pgx.Conn, since *time.Time) error {
+func (p *page) read(ctx context.Context, c *pgx.Conn) error {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
-	b.Queue("SELECT count(pg_advisory_xact_lock(number)) FROM unnest($1::bigint[]) AS number", locks(p.process, p.wanted))
+	b.Queue("SELECT count(pg_advisory_xact_lock(number)), clock_timestamp() FROM unnest($1::bigint[]) AS number", locks(p.process, p.wanted)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(nil, &p.now) })
 	if keys := p.wanted.find; len(keys) > 0 {
 		b.Queue("SELECT "+rowColumns+" FROM cogflow.call WHERE key = ANY($1) ORDER BY key FOR UPDATE", keys).Query(func(rows pgx.Rows) error {
 			return readRows(rows, func(r *row) { p.rows[r.key] = r })
 		})
 	}
 	if p.wanted.gone {
-		b.Queue("SELECT "+rowColumns+" "+goneShared+" ORDER BY key LIMIT 1000 FOR UPDATE SKIP LOCKED", p.process, leaseFor, since).Query(func(rows pgx.Rows) error {
+		b.Queue("SELECT "+rowColumns+" "+goneShared+" ORDER BY key LIMIT 1000 FOR UPDATE SKIP LOCKED", leasesOf(p.process)...).Query(func(rows pgx.Rows) error {
 			return readRows(rows, func(r *row) {
 				p.rows[r.key] = cmp.Or(p.rows[r.key], r)
 				p.lost = append(p.lost, p.rows[r.key])
@@ -96,7 +98,7 @@ func (p *page) read(ctx context.Context, c *pgx.Conn, since *time.Time) error {
 		})
 	}
 	if len(p.wanted.reserve) > 0 {
-		p.readFacts(b, since)
+		p.readFacts(b)
 	}
 	return c.SendBatch(ctx, b).Close()
 }
@@ -113,14 +115,14 @@ func readRows(rows pgx.Rows, take func(r *row)) error {
 	return rows.Err()
 }
 
-func (p *page) readFacts(b *pgx.Batch, since *time.Time) {
+func (p *page) readFacts(b *pgx.Batch) {
 	var tenants, jobs, fingerprints []string
 	var limited []bool
 	for _, r := range p.wanted.reserve {
 		tenants, jobs = append(tenants, string(r.Tenant)), append(jobs, r.Job)
 		fingerprints, limited = append(fingerprints, string(r.Fingerprint)), append(limited, r.limited())
 	}
-	b.Queue(facts, tenants, jobs, fingerprints, limited, p.process, aliveFor, since).Query(func(rows pgx.Rows) error {
+	b.Queue(facts, tenants, jobs, fingerprints, limited, p.process, aliveFor).Query(func(rows pgx.Rows) error {
 		for _, r := range p.wanted.reserve {
 			if !rows.Next() {
 				return errors.Join(rows.Err(), errors.New("the database answers for fewer calls than were asked"))

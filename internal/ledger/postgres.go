@@ -2,10 +2,8 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"hash/fnv"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,10 +26,7 @@ type shared struct {
 	db      *postgres.DB
 	process string
 	writer  *pgx.Conn // nil = lost, or not made yet
-	// since is when the writer was connected again after a loss, by the clock of the
-	// database; nil = never lost. Others may not have reached the database before either, so
-	// their leases begin then.
-	since atomic.Pointer[time.Time]
+	contact time.Time // when the writer was last answered, by the clock of the database
 }
 
 func openShared(ctx context.Context, url, process string) (*shared, error) {
@@ -50,12 +45,32 @@ func openShared(ctx context.Context, url, process string) (*shared, error) {
 // begin makes the writing connection, and removes the names of processes that have ended
 // long ago.
 func (s *shared) begin(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	_, err := s.writer.Exec(ctx, "DELETE FROM cogflow.process WHERE seen_at < clock_timestamp() - $1::interval", forgetAfter)
+	if err != nil {
+		s.drop()
+	}
+	return err
+}
+
+// connect makes the writing connection. If this process was not answered for a while, others
+// were not either: the first that comes back records the end of the outage.
+func (s *shared) connect(ctx context.Context) error {
 	c, err := s.db.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	s.writer = c
-	_, err = c.Exec(ctx, "DELETE FROM cogflow.process WHERE seen_at < clock_timestamp() - $1::interval", forgetAfter)
+	if !s.contact.IsZero() {
+		_, err = c.Exec(ctx, `INSERT INTO cogflow.outage SELECT clock_timestamp()
+			WHERE clock_timestamp() - $1::timestamptz > $2::interval AND NOT EXISTS (SELECT FROM cogflow.outage WHERE ended_at > $1)`,
+			s.contact, beatEvery)
+	}
+	if err == nil {
+		err = c.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&s.contact)
+	}
 	if err != nil {
 		s.drop()
 	}
@@ -76,21 +91,6 @@ func (s *shared) drop() {
 func (s *shared) close() error {
 	s.drop()
 	s.db.Close()
-	return nil
-}
-
-// connect makes the writing connection again after it was lost.
-func (s *shared) connect(ctx context.Context) error {
-	c, err := s.db.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	var now time.Time
-	if err := c.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
-		return errors.Join(err, c.Close(ctx))
-	}
-	s.writer = c
-	s.since.Store(&now)
 	return nil
 }
 
@@ -127,7 +127,8 @@ func (s *shared) read(ctx context.Context, w wanted) (p *page, err error) {
 			}
 		}
 		p = newPage(s.process, w)
-		if err = p.read(ctx, s.writer, s.since.Load()); err == nil {
+		if err = p.read(ctx, s.writer); err == nil {
+			s.contact = p.now
 			return p, nil
 		}
 		s.drop()
@@ -163,12 +164,18 @@ func locks(process string, w wanted) []int64 {
 }
 
 // goneShared selects open entries whose process has not been seen for the length of its
-// lease. A process that is not listed was last seen when the call began.
+// lease. A process that is not listed was last seen when the call began. After an outage the
+// lease is that in which others do not make the call either: who makes it again finds it
+// booked as lost.
 const goneShared = `FROM cogflow.call c WHERE c.ended_at IS NULL AND c.process<>$1
-	AND greatest(coalesce((SELECT seen_at FROM cogflow.process p WHERE p.id = c.process), c.begun_at), $3) < clock_timestamp() - $2::interval`
+	AND coalesce((SELECT seen_at FROM cogflow.process p WHERE p.id = c.process), c.begun_at) < clock_timestamp() - $2::interval
+	AND coalesce(` + outage + ` < clock_timestamp() - $3::interval, true)`
+
+// leasesOf are the arguments of goneShared.
+func leasesOf(process string) []any { return []any{process, leaseFor, aliveFor} }
 
 func (s *shared) anyGone(ctx context.Context) (found bool, err error) {
-	_, err = s.db.Row(ctx, "sweep ledger", "SELECT EXISTS (SELECT "+goneShared+")", []any{s.process, leaseFor, s.since.Load()}, []any{&found})
+	_, err = s.db.Row(ctx, "sweep ledger", "SELECT EXISTS (SELECT "+goneShared+")", leasesOf(s.process), []any{&found})
 	return found, err
 }
 

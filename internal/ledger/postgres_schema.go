@@ -29,6 +29,10 @@ CREATE TABLE cogflow.process (
 	id      text PRIMARY KEY,
 	seen_at timestamptz NOT NULL
 );
+-- Ends of outages of this database. Nobody was seen during them.
+CREATE TABLE cogflow.outage (
+	ended_at timestamptz NOT NULL
+);
 CREATE TABLE cogflow.spend (
 	tenant  text NOT NULL,
 	job     text NOT NULL,
@@ -43,6 +47,10 @@ CREATE TABLE cogflow.spend_workflow (
 	PRIMARY KEY (tenant, job, workflow)
 );
 `
+
+// outage is the end of the last outage; NULL = there was none. The leases of processes begin
+// again then.
+const outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
 
 func sharedKind() postgres.Kind {
 	return postgres.Kind{

@@ -39,6 +39,9 @@ func storeAt(url string) ledgertest.Store {
 					if err == nil {
 						_, err = tx.Exec(t.Context(), "UPDATE cogflow.process SET seen_at=seen_at-$1::interval", d)
 					}
+					if err == nil {
+						_, err = tx.Exec(t.Context(), "UPDATE cogflow.outage SET ended_at=ended_at-$1::interval", d)
+					}
 					return err
 				})
 			})

@@ -29,6 +29,7 @@ func strategies() map[string]video.Sampling {
 		"scene":            {Strategy: video.Scene, MaxGapMS: 900},
 		"segments":         {Strategy: video.Segments, WindowMS: 1700},
 		"segments, stills": {Strategy: video.Segments, WindowMS: 1700, Stills: 3},
+		"shots":            {Strategy: video.Shots, WindowMS: 900},
 	}
 	for name, s := range all {
 		s.DedupDistance = -1

@@ -21,6 +21,9 @@ const opRead = "read picture"
 // MaxFile is the maximum size of a picture that JPEG reads, in bytes.
 const MaxFile = 64 << 20
 
+// maxSide is the largest side that WebP has, and a quarter of that of JPEG.
+const maxSide = 16383
+
 // examplePixels is the size to which larger pictures are scaled down. Few models look at more.
 const examplePixels = 1 << 22
 
@@ -66,10 +69,15 @@ func JPEG(name string, data []byte, most int) ([]byte, error) {
 		return nil, unreadable(name, err)
 	case head.Width < 1 || head.Height < 1 || head.Width > maxPixels/head.Height:
 		return nil, bad("the picture has no pixels, or more than 67 million")
+	case max(head.Width, head.Height) > maxSide:
+		return nil, bad("a side of the picture has more than 16383 pixels")
 	}
 	full, err := f.decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, unreadable(name, err)
+	}
+	if isWebP(data) {
+		stretch(full)
 	}
 	turn := 1
 	if begins("\xff\xd8\xff")(data) {
@@ -87,6 +95,30 @@ func JPEG(name string, data []byte, most int) ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// stretch brings the brightness and colours of lossy WebP, 16 to 235 and 16 to 240, into the range
+// that package image takes all of them to have, in place.
+func stretch(m image.Image) {
+	var c *image.YCbCr
+	switch m := m.(type) {
+	case *image.YCbCr:
+		c = m
+	case *image.NYCbCrA:
+		c = &m.YCbCr
+	default:
+		return // lossless: RGB
+	}
+	for i, y := range c.Y {
+		c.Y[i] = clamp((float64(y) - 16) * 255 / 219)
+	}
+	for _, plane := range [][]byte{c.Cb, c.Cr} {
+		for i, v := range plane {
+			plane[i] = clamp((float64(v)-128)*255/224 + 128)
+		}
+	}
+}
+
+func clamp(v float64) byte { return byte(math.Round(min(max(v, 0), 255))) }
 
 func unreadable(name string, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {

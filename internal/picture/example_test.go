@@ -150,3 +150,18 @@ func TestBadPictures(t *testing.T) {
 	_, err := picture.JPEG("p", red(t, 4000, 3000), 100)
 	require.ErrorContains(t, err, "make it smaller")
 }
+
+// TestLossyWebP: black, white and red of a lossy WebP, whose brightness goes from 16 to 235.
+func TestLossyWebP(t *testing.T) {
+	t.Parallel()
+	data, err := base64.StdEncoding.DecodeString("UklGRlIAAABXRUJQVlA4IEYAAAAwAwCdASowABAAPhkKhEGhBVUABABhLGAOwB+AH6AAUYSYAP7/uwI//9zed/7bmP//xzJuYYn/HNv//8WE8DijI//FRAAA")
+	require.NoError(t, err)
+	out, err := picture.JPEG("a.webp", data, most)
+	require.NoError(t, err)
+	m, err := jpeg.Decode(bytes.NewReader(out))
+	require.NoError(t, err)
+	for x, want := range map[int][3]int{8: {0, 0, 0}, 24: {255, 255, 255}, 40: {255, 0, 0}} {
+		r, g, b, _ := m.At(x, 8).RGBA()
+		require.InDeltaSlice(t, want[:], []int{int(r >> 8), int(g >> 8), int(b >> 8)}, 6)
+	}
+}

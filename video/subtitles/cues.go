@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,6 +105,9 @@ func (s *scanner) cutOff(lines []string) bool {
 		return false
 	}
 	last, numbered := lines[n-1], n > 1 && number.MatchString(lines[n-2])
+	if end := s.cues[len(s.cues)-1]; cueTime.MatchString(last) && end.endMS < end.startMS {
+		return true // 00:00:03,000 --> 00:0
+	}
 	alone := n < 2 || strings.TrimSpace(lines[n-2]) == ""
 	return alone && !s.vtt && strings.TrimSpace(last) == strconv.Itoa(len(s.cues)+1) ||
 		(alone || numbered) && likeTime.MatchString(last) && !cueTime.MatchString(last)
@@ -125,8 +129,8 @@ func clockMS(parts []string) int64 {
 	return ((n[0]*60+n[1])*60+n[2])*1000 + n[3]
 }
 
-// Cues reads WebVTT or SubRip that a program wrote. It passes over what is no cue.
+// Cues reads WebVTT or SubRip that a program wrote. It passes over what is no cue, or more than can be said.
 func Cues(text []byte) []video.Segment {
 	cues, _ := scan(strings.ToValidUTF8(string(text), "\ufffd"))
-	return words(cues)
+	return slices.DeleteFunc(words(cues), func(s video.Segment) bool { return tooLong(s) != nil })
 }

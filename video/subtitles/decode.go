@@ -14,7 +14,10 @@ import (
 	lang "golang.org/x/text/language"
 )
 
-var errBinary = errors.New("it is not a text file")
+var (
+	errBinary   = errors.New("it is not a text file")
+	errEncoding = errors.New("its encoding is not known; convert it to UTF-8")
+)
 
 const western = "windows-1252"
 
@@ -61,22 +64,24 @@ func wide(data []byte, order binary.ByteOrder) (string, error) {
 	return text, nil
 }
 
-// damaged is where UTF-8 is not valid; 0 = the text is in another encoding.
+// damaged is where UTF-8 is not valid; 0 = the text is in another encoding, of which few bytes look like UTF-8.
 func damaged(data []byte) (line int) {
-	multi, at := false, 1
+	valid, wrong, at := 0, 0, 1
 	for len(data) > 0 {
 		r, n := utf8.DecodeRune(data)
 		switch {
-		case r == utf8.RuneError && n == 1 && line == 0:
-			line = at
+		case r == utf8.RuneError && n == 1:
+			if wrong++; line == 0 {
+				line = at
+			}
 		case r == '\n':
 			at++
 		case n > 1:
-			multi = true
+			valid++
 		}
 		data = data[n:]
 	}
-	if !multi {
+	if wrong > valid {
 		return 0
 	}
 	return line
@@ -87,7 +92,15 @@ func damaged(data []byte) (line int) {
 func single(data []byte, language string) (string, error) {
 	name := western
 	if tag, err := lang.Parse(language); language != "" && err == nil {
-		name = htmlindex.LanguageDefault(tag)
+		base, _ := tag.Base()
+		switch base.String() {
+		case "ja", "zh": // each had several, and one reads the text of another as other words
+			return "", errEncoding
+		case "cs", "hr", "hu", "pl", "ro", "sk", "sl": // browsers assume ISO-8859-2, but files come from Windows
+			name = "windows-1250"
+		default:
+			name = htmlindex.LanguageDefault(tag)
+		}
 	}
 	encoding, err := htmlindex.Get(name)
 	if err != nil {
@@ -105,7 +118,7 @@ func single(data []byte, language string) (string, error) {
 		}
 	}
 	if wrong || name == western && 3*accented > letters {
-		return "", errors.New("its encoding is not known; convert it to UTF-8")
+		return "", errEncoding
 	}
 	return text, nil
 }

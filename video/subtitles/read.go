@@ -40,8 +40,23 @@ func Read(data []byte, language string, durationMS int64) ([]video.Segment, erro
 	if pictures(out) {
 		return nil, nil
 	}
+	for _, s := range out {
+		if err := tooLong(s); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortStableFunc(out, func(a, b video.Segment) int { return int(a.StartMS - b.StartMS) })
 	return out, fit(out, durationMS)
+}
+
+// tooLong is the reason for a cue with more text than can be said: each part of it would be a document. People say at most
+// 30 characters a second.
+func tooLong(s video.Segment) error {
+	most := 2000 + 100*(s.EndMS-s.StartMS)/1000
+	if int64(len(s.Text)) <= most {
+		return nil
+	}
+	return fmt.Errorf("the cue at %s has %d bytes of text, more than can be said in its time", (time.Duration(s.StartMS) * time.Millisecond), len(s.Text))
 }
 
 // TooLarge is the reason for a file that is larger than MaxBytes.

@@ -6,6 +6,10 @@ import (
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
 
 	"github.com/cogniverse/cogflow/video"
 )
@@ -63,6 +67,7 @@ func TestRefused(t *testing.T) {
 		"cut UTF-16":         {wideText("\ufeff"+srt, 0, 1) + "x", "was cut"},
 		"cut at a number":    {one + "2\n", "was cut"},
 		"cut in a time":      {one + "2\n00:00:0", "was cut"},
+		"cut in the end":     {one + "2\n00:00:03,000 --> 00:0", "was cut"},
 		"cut before the end": {one + "2\n00:00:02,000 --> 00:", "line 6 is not a time"},
 		"another arrow":      {one + "2\n00:00:02,000 -> 00:00:03,000\nhi", "line 6 is not a time"},
 		"negative":           {one + "2\n-00:00:02,000 --> 00:00:03,000\nhi", "line 6 is not a time"},
@@ -122,11 +127,47 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestHugeCues: the time to read a file grows with its size only.
+// TestHugeCues: a cue with more text than can be said is refused, since each part of it would be a document; the time that
+// takes grows with the size of the file only.
 func TestHugeCues(t *testing.T) {
 	t.Parallel()
 	half := strings.Repeat("a\n", MaxBytes/5)
-	out, err := Read([]byte("00:00:00,000 --> 00:00:01,000\n"+half+"\n00:00:01,000 --> 00:00:02,000\n"+half+"b\n"), "", 0)
+	_, err := Read([]byte("00:00:00,000 --> 00:00:01,000\n"+half+"\n00:00:01,000 --> 00:00:02,000\n"+half+"b\n"), "", 0)
+	require.ErrorContains(t, err, "more than can be said")
+	out, err := Read([]byte("00:00:00,000 --> 00:00:10,000\n"+strings.Repeat("word ", 500)+"\n"), "", 0)
 	require.NoError(t, err)
-	require.Len(t, out, 2)
+	require.Len(t, out, 1)
+}
+
+// TestDrawings: of the vector graphics of ASS, ffmpeg leaves the numbers.
+func TestDrawings(t *testing.T) {
+	t.Parallel()
+	list := Cues([]byte("WEBVTT\n\n00:01.000 --> 00:02.000\nm 0 0 l 100 0 100 100tarsier and 5 m of rope\n"))
+	require.Equal(t, "tarsier and 5 m of rope", list[0].Text)
+	list = Cues([]byte("WEBVTT\n\n00:01.000 --> 00:02.000\nm 0 0 b 1.5 -2 3 4 5 6 c\n\n00:03.000 --> 00:04.000\nsaid\n"))
+	require.Len(t, list, 1)
+}
+
+// TestOldEncodings: text in the encoding of its language before UTF-8 is read where one was usual.
+func TestOldEncodings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		language, text string
+		encoding       encoding.Encoding
+	}{
+		{"ko", "버스를 타고 학교에 갑니다", korean.EUCKR},
+		{"th", "รถไฟไปเชียงใหม่", charmap.Windows874},
+		{"pl", "Zażółć gęślą jaźń", charmap.Windows1250},
+		{"ru", "Слон идёт домой", charmap.Windows1251},
+	} {
+		data, err := c.encoding.NewEncoder().Bytes([]byte("1\n00:00:01,000 --> 00:00:02,000\n" + c.text + "\n"))
+		require.NoError(t, err)
+		list, err := Read(data, c.language, 0)
+		require.NoError(t, err, c.language)
+		require.Equal(t, c.text, list[0].Text)
+	}
+	data, err := japanese.ShiftJIS.NewEncoder().Bytes([]byte("1\n00:00:01,000 --> 00:00:02,000\n猫が好きです\n"))
+	require.NoError(t, err)
+	_, err = Read(data, "ja", 0)
+	require.ErrorContains(t, err, "convert it to UTF-8")
 }

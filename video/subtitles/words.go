@@ -13,7 +13,9 @@ import (
 // Of text in angle brackets, only the markup of the two formats is removed.
 var (
 	breaks = regexp.MustCompile(`(?i)<br\s*/?>|\\N`)
-	markup = regexp.MustCompile(`(?i)</?(?:b|i|u|s|c|v|font|span|ruby|rt|lang|em|strong)(?:[.\s][^<>]*)?/?>|<(?:\d+:)?\d\d:\d\d\.\d+>|\{\\[^{}]*\}`)
+	// drawing matches the vector graphics of ASS, of which ffmpeg removes only the marks around them.
+	drawing = regexp.MustCompile(`\bm(?: -?\d+(?:\.\d+)?){2}(?: [mnlbspc](?: -?\d+(?:\.\d+)?)+)+(?: c\b)?`)
+	markup  = regexp.MustCompile(`(?i)</?(?:b|i|u|s|c|v|font|span|ruby|rt|lang|em|strong)(?:[.\s][^<>]*)?/?>|<(?:\d+:)?\d\d:\d\d\.\d+>|\{\\[^{}]*\}`)
 )
 
 // rollMS is the longest pause between rolling captions. After a longer one, the same words are said again.
@@ -68,6 +70,7 @@ func fresh(last, lines []string) string {
 // plain is a line without markup and characters that are not text.
 func plain(line string) string {
 	line = html.UnescapeString(markup.ReplaceAllString(breaks.ReplaceAllString(line, " "), ""))
+	line = drawing.ReplaceAllString(line, " ")
 	line = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

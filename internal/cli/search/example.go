@@ -61,14 +61,19 @@ func (f *exampleFlags) read(in *ingest.SearchInput, ranked bool) error {
 // contents reads a file of a user, up to one byte more than a picture may have.
 func contents(path string) ([]byte, error) {
 	const op = "read picture"
+	switch info, err := os.Stat(path); { // a pipe would be waited for when it is opened
+	case err != nil:
+		return nil, fault.Disk(op, path, err)
+	case info.IsDir():
+		return nil, fault.New(fault.Input, op, path, "is a directory, not a picture")
+	case !info.Mode().IsRegular():
+		return nil, fault.New(fault.Input, op, path, "is not a regular file")
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fault.Disk(op, path, err)
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, fault.New(fault.Input, op, path, "is a directory, not a picture")
-	}
 	data, err := io.ReadAll(io.LimitReader(file, picture.MaxFile+1))
 	if err != nil {
 		return nil, fault.Disk(op, path, err)

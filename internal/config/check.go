@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cogniverse/cogflow/internal/config/ledgerurl"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -58,7 +59,7 @@ func (c Config) checkSources() (problems Problems) {
 
 // Redacted returns c without values that may be secret, for printing.
 func (c Config) Redacted() Config {
-	c.Ledger = shownLedger(c.Ledger)
+	c.Ledger = ledgerurl.Shown(c.Ledger)
 	u, err := url.Parse(c.Store)
 	if err != nil {
 		c.Store = "(not a URL)"

@@ -149,8 +149,7 @@ func (c *Config) take(s section) (problems Problems) {
 		problems = problems.add(path.key, err)
 		*path.to = abs
 	}
-	place, wrong := ledgerPlace(s.Ledger)
-	c.Ledger, problems = place, append(problems, wrong...)
+	problems = append(problems, c.takeLedger(s)...)
 	if s.Logs != "" {
 		abs, err := filepath.Abs(s.Logs)
 		problems = problems.add("cogflow.logs", err)

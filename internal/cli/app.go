@@ -41,6 +41,7 @@ type App struct {
 	Where Endpoint        // the server in use; set by Connect
 	About string          // id of the job that advice names; empty = none
 
+	plan    *plan         // where jobs are noted instead of started; nil = they are started
 	parsed  bool          // the arguments are valid: later errors are not usage errors
 	printed bool          // the JSON document was printed
 	conn    client.Client // set by Connect

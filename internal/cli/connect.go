@@ -30,6 +30,11 @@ func (e Endpoint) Link(id, runID string) string {
 	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
 }
 
+// ScheduleLink is the page of a schedule in the Web UI.
+func (e Endpoint) ScheduleLink(id string) string {
+	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/schedules/" + url.PathEscape(id)
+}
+
 // environment reads TEMPORAL_* as the temporal command does. Environ returns all variables,
 // because the names TEMPORAL_GRPC_META_* are not known in advance.
 type environment func(string) string
@@ -46,6 +51,9 @@ func (e environment) LookupEnv(name string) (string, bool) {
 func (a *App) Connect(ctx context.Context) (client.Client, error) {
 	if a.conn != nil {
 		return a.conn, nil
+	}
+	if a.plan != nil {
+		return nil, Usage("a command that asks the server before its job starts cannot be planned")
 	}
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(a.Getenv)})
 	if err != nil {

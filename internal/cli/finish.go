@@ -38,6 +38,9 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 	if len(j.ID) > workflows.MaxWorkflowID {
 		return Usage("--id has %d bytes; the limit is %d", len(j.ID), workflows.MaxWorkflowID)
 	}
+	if a.plan != nil {
+		return a.plan.take(j)
+	}
 	if j.DryRun {
 		j.ID, j.Summary = DryRunID(j.ID), "dry run: "+j.Summary
 	}

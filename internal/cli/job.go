@@ -33,9 +33,9 @@ type Job struct {
 	Input   any
 }
 
-// maxMemoName bounds the name of a job, in bytes. The name is a memo, because lists from the
+// MaxMemoName bounds the name of a job, in bytes. The name is a memo, because lists from the
 // server include memos: no further call is needed to show it.
-const maxMemoName = 255
+const MaxMemoName = 255
 
 // Start starts a job, or attaches to the running job with its id.
 func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.WorkflowRun, attached bool, err error) {
@@ -52,7 +52,7 @@ func (a *App) Start(ctx context.Context, c client.Client, j Job) (run client.Wor
 	}
 	var memo map[string]any
 	if j.Name != "" {
-		memo = map[string]any{workflows.MemoName: safetext.Line(j.Name, maxMemoName)}
+		memo = map[string]any{workflows.MemoName: safetext.Line(j.Name, MaxMemoName)}
 	}
 	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       j.ID,
@@ -143,11 +143,14 @@ func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 
 // Ask runs a short workflow for this command only: an interrupt cancels it.
 func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, error) {
+	j.Timeout = time.Hour // long enough for a command whose result the user waits for
+	if a.plan != nil {
+		return nil, a.plan.take(j)
+	}
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	j.Timeout = time.Hour // long enough for a command whose result the user waits for
 	run, _, err := a.Start(ctx, c, j)
 	if err != nil {
 		return nil, err

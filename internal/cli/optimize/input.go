@@ -26,6 +26,9 @@ import (
 // maxInline bounds a file within the input; larger files are uploaded.
 const maxInline = 200 << 10 // bytes
 
+// maxPlanned is maxInline for a job that is planned: a schedule keeps its input.
+const maxPlanned = 8 << 10 // bytes
+
 // input completes o.in and returns the name of the published program. It checks the program,
 // the examples, the metric and the settings before anything is uploaded or started.
 func (a app) input(ctx context.Context, o *options) (name string, err error) {
@@ -225,6 +228,10 @@ func (o *options) readMetric(program *prompt.Program, first *prompt.Object) (m *
 
 // place puts small files into the input and uploads large ones.
 func (a app) place(ctx context.Context, o *options, sets []*set) error {
+	most := int64(maxInline)
+	if a.Planning() {
+		most = maxPlanned
+	}
 	total := int64(len(o.in.Program) + len(o.in.Metric))
 	for _, s := range sets {
 		total += max(s.size, int64(len(s.text)))
@@ -235,7 +242,7 @@ func (a app) place(ctx context.Context, o *options, sets []*set) error {
 		case s.name == "":
 		case transfer.Remote(s.name):
 			*s.into, err = at(s.name)
-		case total < maxInline:
+		case total < most:
 			*s.into = s.text
 		default:
 			var uri string
@@ -247,7 +254,7 @@ func (a app) place(ctx context.Context, o *options, sets []*set) error {
 			return err
 		}
 	}
-	if len(o.in.Program) < maxInline {
+	if int64(len(o.in.Program)) < most {
 		return nil
 	}
 	uri, err := a.uploadProgram(ctx, o)

@@ -28,7 +28,7 @@ func (a app) completeJobs() cobra.CompletionFunc {
 		}
 		var ids []string
 		for _, e := range r.GetExecutions() {
-			ids = append(ids, e.GetExecution().GetWorkflowId()+"\t"+a.execution(e).kindText()+" "+statusText(e.GetStatus()))
+			ids = append(ids, e.GetExecution().GetWorkflowId()+"\t"+a.execution(e).kindText()+" "+cli.StatusText(e.GetStatus()))
 		}
 		return ids, nil
 	})

@@ -12,8 +12,6 @@ import (
 
 	"github.com/cogniverse/cogflow/workflows/catalog"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -165,7 +163,7 @@ func (a app) executions(ctx context.Context, c client.Client, query string, limi
 func (a app) execution(e *workflowpb.WorkflowExecutionInfo) execution {
 	id, run := e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId()
 	out := execution{
-		WorkflowID: id, RunID: run, Kind: e.GetType().GetName(), Status: statusText(e.GetStatus()),
+		WorkflowID: id, RunID: run, Kind: e.GetType().GetName(), Status: cli.StatusText(e.GetStatus()),
 		Started: e.GetStartTime().AsTime(), UI: a.Where.Link(id, run), DryRun: isDryRun(e), Name: nameOf(e),
 	}
 	if e.GetCloseTime() != nil {
@@ -207,17 +205,4 @@ func (e execution) kindText() string {
 		return e.Kind + " (dry run)"
 	}
 	return e.Kind
-}
-
-func statusText(s enumspb.WorkflowExecutionStatus) string {
-	switch s {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
-		return "cancelled"
-	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
-		return "timed out"
-	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
-		return "continued"
-	default:
-		return strings.ToLower(s.String())
-	}
 }

@@ -47,7 +47,7 @@ func (a app) redrive(ctx context.Context, id string, wait cli.Waiting) error {
 	}
 	info := d.RawResponse.GetWorkflowExecutionInfo()
 	if !workflows.Closed(info.GetStatus()) {
-		return fmt.Errorf("%s is %s: cogflow watch shows it, cogflow cancel ends it", id, statusText(info.GetStatus()))
+		return fmt.Errorf("%s is %s: cogflow watch shows it, cogflow cancel ends it", id, cli.StatusText(info.GetStatus()))
 	}
 	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		if whole, err := finishedWhole(ctx, c, id, info.GetExecution().GetRunId()); err != nil {

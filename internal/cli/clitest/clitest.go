@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,8 @@ type Bench struct {
 	Client  client.Client
 	WorkDir string // working directory of the commands; empty = no search for .cogflow
 	program Main
+	server  **devserver.Server // Outage replaces it
+	options devserver.Options
 }
 
 // Main is the program under test.
@@ -58,14 +62,30 @@ func New(t *testing.T, p Main) *Bench {
 	binary, err := devserver.Find("../../../bin")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	server, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
+	options := devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true}
+	server, err := devserver.Start(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
 	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
-	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p}
+	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p, server: &server, options: options}
+}
+
+// Outage kills the server, waits for until, and starts the server again with its state, at the
+// same address.
+func (b *Bench) Outage(until func() bool) {
+	b.t.Helper()
+	require.NoError(b.t, (*b.server).Kill())
+	require.Eventually(b.t, until, time.Minute, 50*time.Millisecond)
+	_, port, err := net.SplitHostPort(b.address)
+	require.NoError(b.t, err)
+	o := b.options
+	o.Port, err = strconv.Atoi(port)
+	require.NoError(b.t, err)
+	*b.server, err = devserver.Start(b.t.Context(), o)
+	require.NoError(b.t, err)
 }
 
 // Address returns the address of the server.

@@ -44,9 +44,9 @@ func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResu
 		return r, temporal.NewNonRetryableApplicationError("list: no such directory", "input", nil)
 	case "wait":
 		signal := workflow.GetSignalChannel(ctx, workflows.SignalPause)
-		signal.Receive(ctx, nil) // a cancelled context ends the wait too
-		if ctx.Err() != nil {
-			return r, ctx.Err()
+		// Await, because a cancelled context does not end Receive.
+		if err := workflow.Await(ctx, func() bool { return signal.ReceiveAsync(nil) }); err != nil {
+			return r, err
 		}
 		progress.Paused = true
 		return r, workflow.Await(ctx, func() bool { return false })

@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/optimize"
 	"github.com/cogniverse/cogflow/internal/cli/pools"
 	"github.com/cogniverse/cogflow/internal/cli/programs"
+	"github.com/cogniverse/cogflow/internal/cli/schedule"
 	"github.com/cogniverse/cogflow/internal/cli/search"
 	"github.com/cogniverse/cogflow/internal/cli/store"
 	"github.com/cogniverse/cogflow/internal/cli/train"
@@ -50,7 +51,7 @@ Ctrl-C stops watching, not the job.`,
 	}
 	features := []cli.Feature{
 		ingest.Feature(a), search.Feature(a), videos.Feature(a), train.Feature(a), adapters.Feature(a), optimize.Feature(a), programs.Feature(a),
-		jobs.Feature(a), logs.Feature(a, jobs.Complete(a)), health.Feature(a), pools.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
+		jobs.Feature(a), schedule.Feature(a, Command), logs.Feature(a, jobs.Complete(a)), health.Feature(a), pools.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
 	}
 	for _, f := range features {
 		root.AddCommand(a.Register(f)...)

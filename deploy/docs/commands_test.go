@@ -169,6 +169,10 @@ var (
 // check looks for the subcommands and the flags of a command.
 func (p *program) check(t *testing.T, command []string) {
 	t.Helper()
+	if i := slices.Index(command, "--"); i > 0 { // the rest is another command of the program, as in `schedule create`
+		p.check(t, append([]string{command[0]}, command[i+1:]...))
+		command = command[:i]
+	}
 	var at []string
 	for _, word := range command[1:] {
 		help := p.text(t, at)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
@@ -170,9 +170,8 @@ func testStartIsAsDirect(t *testing.T, b bench) {
 	assert.Equal(t, 2*time.Hour, d.Schedule.Policy.CatchupWindow)
 	assert.True(t, d.Schedule.Policy.PauseOnFailure)
 	for name, want := range map[string]string{workflows.AttrTenant: "org:team", workflows.AttrKind: "IngestLibrary", workflows.AttrProfile: "local_preview"} {
-		var own, run string
-		require.NoError(t, converter.GetDefaultDataConverter().FromPayload(d.SearchAttributes.GetIndexedFields()[name], &own))
-		require.NoError(t, converter.GetDefaultDataConverter().FromPayload(a.UntypedSearchAttributes[name], &run))
+		own, _ := d.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(name))
+		run, _ := a.TypedSearchAttributes.GetKeyword(temporal.NewSearchAttributeKeyKeyword(name))
 		assert.Equal(t, []string{want, want}, []string{own, run}, name)
 	}
 	for name, p := range a.Memo {

@@ -59,6 +59,10 @@ Times that pass meanwhile are not made up for; cogflow schedule backfill runs th
 	return cmd
 }
 
+// resumedNote takes the place of the reason of a pause, because the server requires a text. It is
+// not shown.
+const resumedNote = "resumed by cogflow schedule resume"
+
 func (a app) resumeCommand() *cobra.Command {
 	var note string
 	cmd := a.change(&cobra.Command{
@@ -68,7 +72,7 @@ func (a app) resumeCommand() *cobra.Command {
 		Example: "  cogflow schedule resume nightly",
 	}, func(ctx context.Context, c client.Client, id string) (string, error) {
 		if note == "" {
-			note = "resumed by cogflow schedule resume"
+			note = resumedNote
 		}
 		if err := a.patch(ctx, c, id, &schedulepb.SchedulePatch{Unpause: note}); err != nil {
 			return "", err
@@ -128,11 +132,10 @@ type created struct {
 
 // created prints what a schedule is now, and starts a run if it is asked for.
 func (a app) created(ctx context.Context, c client.Client, id, what string, trigger bool) error {
-	d, err := a.describe(ctx, c, id)
+	r, err := a.read(ctx, c, id)
 	if err != nil {
 		return err
 	}
-	r := a.report(id, d, time.Now())
 	out := created{done: done{ID: id, Done: what, UI: r.UI}, Times: r.Times, Next: r.Next}
 	var failed error
 	if trigger {

@@ -46,8 +46,8 @@ Overlap says what happens if a run is due while another runs: skip it (the defau
 all for later, cancel or terminate the other, or allow both. Runs that an outage prevented are made
 up for when the server is back, if they are not older than --catch-up.
 
-A cron time in a zone with daylight saving can be skipped or repeated when clocks are moved. Such a
-schedule is refused, unless --accept-clock-changes is set. --every counts hours, not clock times.
+A cron time in a zone with daylight saving can be skipped or repeated when clocks are moved. The
+server is asked about the changes of the next year. A schedule with such a day is refused, unless --accept-clock-changes is set. --every counts hours, not clock times.
 
 An existing id is refused, and what differs is named. --replace changes the schedule; it keeps its counts, its
 pause and its note, and never runs times that are past.`,
@@ -127,6 +127,11 @@ func (a app) create(ctx context.Context, id string, o options, changed func(flag
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return err
+	}
+	if !o.acceptsClockChanges {
+		if err := a.checkClock(ctx, c, s); err != nil {
+			return err
+		}
 	}
 	found, err := attributes(j)
 	if err != nil {

@@ -82,9 +82,9 @@ func (a app) all(ctx context.Context, c client.Client, owner string) ([]report, 
 			if fault.ClassOf(err) == fault.Input { // deleted meanwhile
 				return
 			}
-			if errs[i] = err; err == nil {
+			if errs[i] = err; err == nil && !strings.HasPrefix(id, probes) {
 				r := a.report(id, d, time.Now())
-				found[i], errs[i] = &r, a.ask(ctx, c, r.Recent[max(0, len(r.Recent)-1):])
+				found[i], errs[i] = &r, a.complete(ctx, c, d, &r, r.Recent[max(0, len(r.Recent)-1):])
 			}
 		})
 	}

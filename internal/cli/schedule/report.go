@@ -69,6 +69,7 @@ type run struct {
 	UI         string     `json:"ui"`
 }
 
+// report converts what the server says of a schedule.
 func (a app) report(id string, d *workflowservice.DescribeScheduleResponse, now time.Time) report {
 	s, info := d.GetSchedule(), d.GetInfo()
 	spec, start, state := s.GetSpec(), s.GetAction().GetStartWorkflow(), s.GetState()
@@ -83,6 +84,9 @@ func (a app) report(id string, d *workflowservice.DescribeScheduleResponse, now 
 			Dropped: info.GetBufferDropped(), Buffered: info.GetBufferSize(),
 		},
 		Created: info.GetCreateTime().AsTime(), Changed: timeOf(info.GetUpdateTime()), UI: a.Where.ScheduleLink(id),
+	}
+	if r.Note == resumedNote {
+		r.Note = ""
 	}
 	_, known := catalog.TypeOf(r.Kind)
 	r.Cogflow = known && r.TaskQueue == workflows.QueueMain
@@ -110,7 +114,6 @@ func (a app) report(id string, d *workflowservice.DescribeScheduleResponse, now 
 	case len(r.Next) == 0, r.RunsLeft != nil && *r.RunsLeft == 0:
 		r.State = "ended"
 	}
-	r.Warnings = append(r.Warnings, clockProblems(spec, now)...)
 	r.Lost = r.losses(s)
 	return r
 }

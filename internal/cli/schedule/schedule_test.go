@@ -75,35 +75,45 @@ func TestCronIsReadAsTheServerReadsIt(t *testing.T) {
 	}
 }
 
-func TestClockProblems(t *testing.T) {
+// TestClockDays: the runs that a calendar should have on days of clock changes.
+func TestClockDays(t *testing.T) {
 	t.Parallel()
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		cron, zone string
-		want       []string
+		days       []string
+		want       []int
 	}{
-		{"30 2 * * *", "Europe/Berlin", []string{"no run on 2026-03-29 at 02:30", "two runs on 2026-10-25 at 02:30"}},
-		{"0 3 * * *", "Europe/Berlin", nil},
-		{"59 1 * * *", "Europe/Berlin", nil},
-		{"30 1 * * *", "America/New_York", []string{"two runs on 2026-11-01 at 01:30"}},
-		{"30 2 * * *", "America/New_York", []string{"no run on 2026-03-08 at 02:30"}},
-		{"30 2 * * 1-5", "Europe/Berlin", nil}, // clocks change on a Sunday
-		{"*/15 * * * *", "Europe/Berlin", nil},
-		{"*/15 1-4 * * *", "Europe/Berlin", nil},
-		{"15 2 * * *", "Australia/Lord_Howe", []string{"no run on 2026-10-04 at 02:15"}}, // half an hour
-		{"45 1 * * *", "Australia/Lord_Howe", []string{"two runs on 2026-04-05 at 01:45"}},
-		{"30 0 * * *", "Africa/Cairo", []string{"no run on 2026-04-24 at 00:30"}}, // at midnight
-		{"30 2 * * *", "UTC", nil},
-		{"30 2 * * *", "", nil},
+		{"30 2 * * *", "Europe/Berlin", []string{"2026-03-29", "2026-10-25"}, []int{1, 1}},
+		{"5 * * * *", "Europe/Berlin", []string{"2026-03-29", "2026-10-25"}, []int{23, 25}},
+		{"*/15 1-4 * * *", "Europe/Berlin", []string{"2026-03-29", "2026-10-25"}, []int{12, 20}},
+		{"30 2 * * 1-5", "Europe/Berlin", []string{"2026-03-29", "2026-10-25"}, []int{0, 0}},
+		{"30 1 * * *", "America/New_York", []string{"2026-03-08", "2026-11-01"}, []int{1, 1}},
+		{"15 2 * * *", "Australia/Lord_Howe", []string{"2026-04-05", "2026-10-04"}, []int{1, 1}}, // half an hour
+		{"30 2 * * *", "", nil, nil},
 	} {
 		calendar, err := parseCron(c.cron)
 		require.NoError(t, err)
-		got := clockProblems(&schedulepb.ScheduleSpec{StructuredCalendar: []*schedulepb.StructuredCalendarSpec{calendar}, TimezoneName: c.zone}, from)
-		require.Len(t, got, len(c.want), "%s %s: %v", c.cron, c.zone, got)
-		for i := range c.want {
-			assert.True(t, strings.HasPrefix(got[i], c.want[i]), got[i])
+		zone, err := time.LoadLocation(c.zone)
+		require.NoError(t, err)
+		days := clockDays(zone, from)
+		require.Len(t, days, len(c.days), c.zone)
+		for i, d := range days {
+			assert.Equal(t, c.days[i], d.start.Format(time.DateOnly))
+			assert.Equal(t, c.want[i], d.expected(calendar), "%s %s", c.cron, c.zone)
 		}
 	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	calendar, err := parseCron("59 1 * * *")
+	require.NoError(t, err)
+	spec := &schedulepb.ScheduleSpec{StructuredCalendar: []*schedulepb.StructuredCalendarSpec{calendar}, TimezoneName: zone.String()}
+	day := clockDays(zone, from)[1]
+	at := func(h, m int) time.Time { return time.Date(2026, 10, 24, h, m, 0, 0, time.UTC) }
+	assert.Empty(t, day.problem(spec, []time.Time{at(23, 59)}))
+	assert.Equal(t, "2 runs instead of 1 on 2026-10-25, when clocks in Europe/Berlin are moved from 03:00 to 02:00 (01:59 CEST, 02:59 CEST)",
+		day.problem(spec, []time.Time{at(23, 59), at(24, 59)}))
+	assert.Contains(t, day.problem(spec, []time.Time{at(24, 59)}), "1 run instead of 1", "at a wrong time")
 }
 
 func TestSecretsAreRefused(t *testing.T) {

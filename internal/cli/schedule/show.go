@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
@@ -51,7 +52,7 @@ func (a app) read(ctx context.Context, c client.Client, id string) (report, erro
 		return report{}, err
 	}
 	r := a.report(id, d, time.Now())
-	if err := a.ask(ctx, c, r.Recent); err != nil {
+	if err := a.complete(ctx, c, d, &r, r.Recent); err != nil {
 		return r, err
 	}
 	for _, one := range r.Recent { // with overlap allow-all, the server does not list open runs
@@ -60,6 +61,13 @@ func (a app) read(ctx context.Context, c client.Client, id string) (report, erro
 		}
 	}
 	return r, nil
+}
+
+// complete adds what takes further questions: the status of runs, and the days of clock changes.
+func (a app) complete(ctx context.Context, c client.Client, d *workflowservice.DescribeScheduleResponse, r *report, runs []run) error {
+	problems, err := a.clockProblems(ctx, c, r.ID, d.GetSchedule().GetSpec(), time.Now())
+	r.Warnings = append(r.Warnings, problems...)
+	return errors.Join(err, a.ask(ctx, c, runs))
 }
 
 // ask asks for the status of runs. The schedule notes the status of a run only while it waits for

@@ -187,7 +187,7 @@ func (a app) replaceIfAsked(ctx context.Context, c client.Client, id string, s *
 	if err != nil {
 		return "", err
 	}
-	// The token makes the server refuse the change if somebody else changed the schedule meanwhile.
+	// The token makes the server refuse the change if the schedule was changed meanwhile.
 	_, err = c.WorkflowService().UpdateSchedule(ctx, &workflowservice.UpdateScheduleRequest{
 		Namespace: a.Where.Namespace, ScheduleId: id, Schedule: s, ConflictToken: d.GetConflictToken(),
 		SearchAttributes: found, Identity: identity, RequestId: newRequest(),

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +18,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -199,9 +204,13 @@ func TestUpgradeExtraction(t *testing.T) {
 			d.poll(func() bool { return d.answered() == 2 }) // calls in flight can be lost by a kill
 			w.kill()
 			require.Empty(t, d.matchingFiles("store/default/videos/*/frames/*/manifest.json"), "the extraction is not complete")
+			kept := d.storedFrames()
+			require.NotEmpty(t, kept)
+			require.Less(t, len(kept), frames)
 			w = d.workerOf(t, nextBuild)
 			got, _ := d.found(t, j, frames)
-			require.Equal(t, want, got)
+			require.Len(t, got.answers, frames)
+			require.Equal(t, placed(want.visible, kept), placed(got.visible, kept))
 			manifests := d.matchingFiles("store/default/videos/*/frames/*/manifest.json")
 			require.Len(t, manifests, 1)
 			text, err := os.ReadFile(manifests[0])
@@ -210,6 +219,34 @@ func TestUpgradeExtraction(t *testing.T) {
 			w.drain()
 		})
 	}
+}
+
+// storedFrames lists the times of the frames in stored chunks.
+func (d *describeStack) storedFrames() (ptsMS []string) {
+	for _, name := range d.matchingFiles("store/default/videos/*/frames/*/chunk-*.json") {
+		text, err := os.ReadFile(name)
+		require.NoError(d.t, err)
+		var chunk video.Chunk
+		require.NoError(d.t, json.Unmarshal(text, &chunk))
+		for _, f := range chunk.Frames {
+			ptsMS = append(ptsMS, strconv.FormatInt(f.PTSMS, 10))
+		}
+	}
+	return ptsMS
+}
+
+// placed leaves out what a frame shows, except for some frames: two extractors round colours in
+// other ways.
+func placed(documents, except []string) (out []string) {
+	const pts, caption, embedding = 11, 14, 19 // columns
+	for _, row := range documents {
+		columns := strings.Split(row, " | ")
+		if !slices.Contains(except, columns[pts]) {
+			columns[caption], columns[embedding] = "", ""
+		}
+		out = append(out, strings.Join(columns, " | "))
+	}
+	return out
 }
 
 // stuckFFmpeg makes an ffmpeg command that writes a part of its output and then hangs.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,20 @@ func newKiller(t *testing.T, pools [][]string) *killer {
 	k := &killer{stack: newSmallStack(t, nil), random: rand.New(rand.NewPCG(seed, 0)), pools: pools}
 	for _, flags := range pools {
 		k.workers = append(k.workers, k.worker(flags))
+	}
+	// A worker that does not reach the server when it starts ends. So the first kill comes later.
+	for _, pool := range []string{"media", "index", "describe"} {
+		serve := 0
+		for _, flags := range pools {
+			if len(flags) == 0 || strings.Contains(flags[1], pool) {
+				serve++
+			}
+		}
+		queue := pool
+		if pool == "describe" {
+			queue = "describe-cpu"
+		}
+		k.awaitPollers(queue, serve)
 	}
 	return k
 }

@@ -8,21 +8,15 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
 
-// Ledger is the part of the ledger through which every call of a model goes.
-type Ledger interface {
-	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
-	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
-	Settled() <-chan struct{}
-}
-
 // calls counts what goes through a ledger, by kind, model and outcome. It does not count by tenant
 // or job: the ledger itself answers that.
 type calls struct {
-	Ledger
+	broker.Ledger
 	mu   sync.Mutex
 	open map[string]opened // by key
 
@@ -37,7 +31,7 @@ type opened struct {
 }
 
 // Counted returns the ledger with metrics of its calls. A nil server returns it as it is.
-func (s *Server) Counted(l Ledger) (Ledger, error) {
+func (s *Server) Counted(l broker.Ledger) (broker.Ledger, error) {
 	if s == nil {
 		return l, nil
 	}

@@ -30,7 +30,7 @@ func Feature(a *cli.App) cli.Feature {
 	return cli.Feature{Commands: []*cobra.Command{f.command()}}
 }
 
-// row is one task queue, as it is printed.
+// row describes one task queue.
 type row struct {
 	cli.Pool
 	Class string   `json:"class"`           // of GPUs; cpu = none

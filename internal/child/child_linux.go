@@ -7,11 +7,12 @@ import (
 	"syscall"
 )
 
-// Attributes give a process a group of its own, so that Ctrl-C reaches only this process, which
-// ends its children in order; on Linux, the kernel sends it the signal when this process dies.
-// Start it on a thread that lives until it has ended: see OnOneThread.
+// Attributes give a process a session and a group of its own. Ctrl-C reaches only this process,
+// which ends its children in order, and a child cannot write to its terminal. On Linux, the kernel
+// sends the child the signal when this process dies. Start it on a thread that lives until it has
+// ended: see OnOneThread.
 func Attributes(whenOrphaned syscall.Signal) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: whenOrphaned}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: whenOrphaned}
 }
 
 // OnOneThread keeps the thread that starts a child until run has returned: Linux sends the signal

@@ -6,9 +6,9 @@ package child
 
 import "syscall"
 
-// Attributes give a process a group of its own, so that Ctrl-C reaches only this process, which
-// ends its children in order.
-func Attributes(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// Attributes give a process a session and a group of its own. Ctrl-C reaches only this process,
+// which ends its children in order, and a child cannot write to its terminal.
+func Attributes(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 // OnOneThread calls run.
 func OnOneThread(run func() error) error { return run() }

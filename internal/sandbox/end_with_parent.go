@@ -32,8 +32,9 @@ const sh = "/bin/sh"
 // The parent-death signal alone is not enough: the kernel sends it to the child but not to the
 // child's children, and programs set it for their children only some time after the start. If
 // bubblewrap is killed in between, its process continues, or waits forever for its dead parent.
-// The process group includes all of them, except the program itself: bubblewrap moves it to
-// another group, but it ends with the first process of its namespace.
+// The process group includes all of them. A program that leaves it ends with the first process of
+// its namespace. Therefore bubblewrap must not begin a session of its own, which is a group, too:
+// the child has begun one already.
 //
 // The watcher closes the child's files, so that their readers get EOF. It is outside the
 // control group. Process.reap kills it with the rest of the process group.

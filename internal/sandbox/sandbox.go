@@ -192,7 +192,7 @@ func (s *Sandbox) wrap(c Command, visible []string, filter int) []string {
 // and only the parts of the file system that are needed to load a program.
 func bubble(c Command, visible []string) []string {
 	flags := []string{
-		"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr",
+		"--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--ro-bind", "/usr", "/usr",
 	}
 	if c.Env == nil {
 		flags = append(flags, "--clearenv")

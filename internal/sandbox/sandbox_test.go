@@ -157,12 +157,13 @@ func TestCancelKillsTheGroup(t *testing.T) {
 	protections(t, func(t *testing.T, s *Sandbox) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		p, err := s.Start(ctx, shell(t, "sleep 1000 & echo ready; sleep 1000"))
+		p, err := s.Start(ctx, shell(t, "sleep 1000 & sleep 1000 & echo ready; wait"))
 		require.NoError(t, err)
 		ready := make([]byte, 6)
 		_, err = p.Stdout.Read(ready)
 		require.NoError(t, err)
 		pid := p.cmd.Process.Pid
+		require.GreaterOrEqual(t, len(groupProcesses(t, pid)), 4, "the watcher, the shell and what it started: the program is in the group, so that Kill also reaches it before bubblewrap has set a parent-death signal")
 		cancel()
 		require.ErrorIs(t, p.Wait(), context.Canceled)
 		require.Empty(t, groupProcesses(t, pid), "the process group is gone")

@@ -1,6 +1,7 @@
 """QLoRA: a base in 4 bits trains as with plain TRL and bitsandbytes, survives kills, and its
 adapter fits the base in 16 bits."""
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -174,6 +175,19 @@ def test_other_jobs_do_not_load_the_library(tmp_path, random_model, monkeypatch,
     hide_unused(jobs.parse(json.dumps(d)))
     assert is_bitsandbytes_available.__wrapped__() is needed
     assert ("bitsandbytes" in device.describe("cpu")["versions"]) is needed
+
+
+@pytest.mark.parametrize(("method", "needed"), [("sft", False), ("embedding", True)])
+def test_scikit_learn_is_loaded_for_embeddings_only(
+    tmp_path, random_model, monkeypatch, method, needed
+):
+    """transformers would import it for a decoder that no training uses."""
+    d = make.document(tmp_path, random_model, method, ROWS["sft"])
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)  # restored in the end
+    del sys.modules["sklearn"]
+    hide_unused(jobs.parse(json.dumps(d)))
+    assert (importlib.util.find_spec("sklearn") is not None) is needed
 
 
 @pytest.mark.parametrize("measure", [True, False])

@@ -93,11 +93,13 @@ def isolate(job: jobs.Job) -> None:
 
 
 def hide_unused(job: jobs.Job) -> None:
-    """Let PEFT find bitsandbytes only where the job needs it: wherever it is installed it would be
-    imported, which takes two seconds and 160 MB."""
+    """Let libraries find bitsandbytes and scikit-learn only where the job needs them: wherever they
+    are installed they would be imported, which takes three seconds and 200 MB."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it asks for kernels to download
     if not job.config.load_in_4bit:
         sys.modules.setdefault("bitsandbytes", None)
+    if job.method != "embedding":  # sentence-transformers needs it
+        sys.modules.setdefault("sklearn", None)
 
 
 def leave(code: int) -> NoReturn:

@@ -116,7 +116,7 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	e.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
 	file := filepath.Join(a.stack.dir, "config.json")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, accountConfig, e.URL), 0o600))
-	a.env = append(a.env, noText, "COGNIVERSE_CONFIG="+file)
+	a.env = append(a.env, "COGNIVERSE_CONFIG="+file)
 	return a
 }
 

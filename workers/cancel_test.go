@@ -26,6 +26,7 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its subtests share a stack
 	const frames = 12
 	dir := small(t, 1, frames)
 	s := newSmallStack(t, nil)
+	s.readsText()
 	s.worker([]string{"--pools", "cogflow,media,describe,index"})
 	for stage, c := range []struct {
 		activity string

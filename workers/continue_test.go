@@ -31,7 +31,7 @@ func TestContinueAsNew(t *testing.T) {
 			_, err = clips.Library(t.Context(), "ffmpeg", dir, c.videos)
 			require.NoError(t, err)
 			s := newStack(t, continueAfter(c.events))
-			s.worker(nil, noText)
+			s.worker(nil)
 			run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("many"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 			require.NoError(t, err)
 			out := await[ingest.LibraryResult](s, run, 10*time.Minute)

@@ -26,7 +26,7 @@ func TestEvalOnBothIndexes(t *testing.T) {
 	t.Parallel()
 	dir := demo(t)
 	s := newStack(t, nil)
-	s.worker(nil)
+	s.worker(nil, withText)
 	s.ingestsAndFinds(dir)
 	figures := []map[video.Rank]eval.RankScores{s.evalDemo(), onVespa(t, dir, filepath.Join(s.dir, "store")).evalDemo()}
 	for rank, embedded := range figures[0] {
@@ -52,7 +52,7 @@ func onVespa(t *testing.T, dir, store string) *stack {
 	require.NoError(t, os.MkdirAll(mine, 0o700))
 	text, err := exec.CommandContext(t.Context(), "cp", "-a", filepath.Join(store, "default", "captions"), mine).CombinedOutput()
 	require.NoError(t, err, string(text))
-	s.worker(nil)
+	s.worker(nil, withText)
 	out, err := execute[ingest.LibraryResult](s, "ingest", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Equal(t, 3, out.Indexed)

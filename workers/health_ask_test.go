@@ -22,7 +22,7 @@ func TestHealthAsks(t *testing.T) {
 	endpoint.Models = []string{"m"}
 	file := filepath.Join(s.dir, "config.json")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `{"cogflow":{"endpoints":{"main":{"kind":"openai","url":%q,"models":["m"],"input_usd_per_mtok":100,"output_usd_per_mtok":100}}}}`, endpoint.URL+"/v1"), 0o600))
-	s.env = []string{noText, "COGNIVERSE_CONFIG=" + file}
+	s.env = []string{"COGNIVERSE_CONFIG=" + file}
 	s.worker(nil)
 	for _, ask := range []bool{false, true, true} {
 		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{Ask: ask})

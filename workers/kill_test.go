@@ -19,7 +19,8 @@ import (
 const soakRuns = 20
 
 // TestKill kills workers, the server and both at random moments of an ingest, and compares
-// the result with an undisturbed one. COGFLOW_SOAK=1 repeats it many times.
+// the result with an undisturbed one. COGFLOW_SOAK=1 repeats it many times, and with text
+// that is read from the frames.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	const videos, frames = 6, 20
@@ -66,7 +67,7 @@ func (s *stack) outcome() outcome { return outcome{s.visible(), s.objects()} }
 // undisturbed ingests a library without faults.
 func undisturbed(t *testing.T, dir string) outcome {
 	t.Helper()
-	s := newSmallStack(t, nil)
+	s := newKillStack(t)
 	w := s.worker(nil)
 	result, err := execute[ingest.LibraryResult](s, "library", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
@@ -76,6 +77,15 @@ func undisturbed(t *testing.T, dir string) outcome {
 	require.NoError(t, s.server.Stop())
 	require.Empty(t, s.temporary())
 	return s.outcome()
+}
+
+func newKillStack(t *testing.T) *stack {
+	t.Helper()
+	s := newSmallStack(t, nil)
+	if os.Getenv("COGFLOW_SOAK") != "" {
+		s.readsText()
+	}
+	return s
 }
 
 // killer is a stack whose processes are killed.
@@ -91,7 +101,7 @@ func newKiller(t *testing.T, pools [][]string) *killer {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	k := &killer{stack: newSmallStack(t, nil), random: rand.New(rand.NewPCG(seed, 0)), pools: pools}
+	k := &killer{stack: newKillStack(t), random: rand.New(rand.NewPCG(seed, 0)), pools: pools}
 	for _, flags := range pools {
 		k.workers = append(k.workers, k.worker(flags))
 	}

@@ -22,7 +22,7 @@ func TestRealMedia(t *testing.T) {
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	s := newStack(t, nil)
-	s.worker(nil)
+	s.worker(nil, withText)
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("real"), "IngestLibrary",
 		ingest.LibraryInput{Source: dir + "/" + realMedia})
 	require.NoError(t, err)

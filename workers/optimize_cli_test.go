@@ -73,7 +73,7 @@ func TestOptimizeCLI(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(c.dir, "cogniverse.json")
 	require.NoError(t, os.WriteFile(file, config, 0o600))
-	c.env = []string{noText, "COGNIVERSE_CONFIG=" + file}
+	c.env = []string{"COGNIVERSE_CONFIG=" + file}
 	c.worker(nil)
 	cogflow := c.commandLine()
 	done := func(args ...string) string {

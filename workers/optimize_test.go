@@ -53,7 +53,7 @@ func newLMStack(t testing.TB) *lmStack {
 	require.NoError(t, err)
 	path := filepath.Join(c.dir, "config.json")
 	require.NoError(t, os.WriteFile(path, text, 0o600))
-	c.env = []string{noText, "COGNIVERSE_CONFIG=" + path}
+	c.env = []string{"COGNIVERSE_CONFIG=" + path}
 	return c
 }
 

@@ -117,7 +117,7 @@ func TestEachPoolMissing(t *testing.T) {
 				names, queues = append(names, p.name), append(queues, p.queue("cpu"))
 			}
 		}
-		w := s.worker([]string{"--pools", strings.Join(names, ",")}, noText)
+		w := s.worker([]string{"--pools", strings.Join(names, ",")})
 		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "without-" + missing, TaskQueue: "test"}, askPools, queues)
 		require.NoError(t, err)
 		require.Empty(t, await[[]string](s, run, time.Minute), missing)
@@ -139,7 +139,7 @@ func TestEachPoolAlone(t *testing.T) {
 	models.deploy(t, path)
 	keys := map[string]string{"embed": "EMBED_API_KEY", "transcribe": "ASR_API_KEY"}
 	for _, name := range poolNames() {
-		own := []string{noText, "COGNIVERSE_CONFIG=" + path}
+		own := []string{"COGNIVERSE_CONFIG=" + path}
 		for _, variable := range env {
 			key, _, _ := strings.Cut(variable, "=")
 			if !strings.HasSuffix(key, "_KEY") || keys[name] == key {

@@ -52,7 +52,7 @@ func recordWhole(t *testing.T) {
 	_, err := clips.Tiny(t.Context(), "ffmpeg", long, 3000)
 	require.NoError(t, err)
 	s := newStack(t, nil)
-	s.worker(nil, noText)
+	s.worker(nil)
 	video := filepath.Join(dir, "a.mp4")
 	for _, r := range []struct {
 		name, kind string
@@ -98,7 +98,7 @@ func recordContinued(t *testing.T) {
 	_, err = clips.Library(t.Context(), "ffmpeg", dir, 15)
 	require.NoError(t, err)
 	s := newStack(t, continueAfter("70"))
-	s.worker(nil, noText)
+	s.worker(nil)
 	out, err := execute[ingest.LibraryResult](s, "many", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
 	require.Empty(t, out.Failures)

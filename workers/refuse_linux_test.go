@@ -58,7 +58,7 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 	require.NoError(t, os.Mkdir(disk, 0o755))
 	require.NoError(t, unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m,mode=0755"))
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
-	s.worker(nil, noText, "COGFLOW_STORE=file://"+filepath.Join(disk, "store"), "COGFLOW_INDEX="+filepath.Join(disk, "index.db"),
+	s.worker(nil, "COGFLOW_STORE=file://"+filepath.Join(disk, "store"), "COGFLOW_INDEX="+filepath.Join(disk, "index.db"),
 		"COGFLOW_LEDGER="+filepath.Join(disk, "ledger.db"))
 	_, err := execute[map[string]any](s, "health", "CheckHealth", map[string]any{})
 	require.NoError(t, err)

@@ -18,9 +18,6 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// noText turns tesseract off, which costs seconds of CPU.
-const noText = "COGFLOW_TESSERACT=none"
-
 // unprivilegedUID is the user of workers in tests of permissions. These workers cannot run as
 // root, because root can read every file.
 const unprivilegedUID = 65534
@@ -122,7 +119,7 @@ func TestBadVideosFailAlone(t *testing.T) {
 	tiny(t, filepath.Join(dir, unusualName), 4)
 	s := newStack(t, nil)
 	s.dropRoot()
-	s.worker(nil, noText)
+	s.worker(nil)
 
 	out, err := execute[ingest.LibraryResult](s, "bad", "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
@@ -179,7 +176,7 @@ func failedWith(t testing.TB, err error) (class string, f video.Failure) {
 func TestInvalidStarts(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
-	s.worker([]string{"--pools", "cogflow,media"}, noText)
+	s.worker([]string{"--pools", "cogflow,media"})
 	dir := videos(t)
 	for name, c := range map[string]struct {
 		in   any
@@ -238,7 +235,7 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	tiny(t, filepath.Join(dir, "good.mp4"), 2)
 	s := newStack(t, nil)
 	s.dropRoot()
-	w := s.worker(nil, noText)
+	w := s.worker(nil)
 	in := ingest.LibraryInput{Source: dir}
 	_, err := execute[ingest.LibraryResult](s, "first", "IngestLibrary", in)
 	require.NoError(t, err)
@@ -258,7 +255,7 @@ func TestNoPermissionOnTheStore(t *testing.T) {
 	// A worker that cannot write anything fails at its start.
 	w.drain()
 	s.makeReadOnly(filepath.Join(s.dir, "store"))
-	w = s.worker(nil, noText)
+	w = s.worker(nil)
 	require.Error(t, <-w.done)
 	w.done <- nil
 	require.Contains(t, s.log(), "no permission; let the user of this process")

@@ -39,7 +39,7 @@ func TestSandboxIsRequired(t *testing.T) {
 		return string(text)
 	}
 	for _, args := range [][]string{{"--pools", "media"}, {"--dev"}, {"--dev", "--require-sandbox"}} {
-		w := s.worker(args, path, noText)
+		w := s.worker(args, path)
 		err := <-w.done
 		w.done <- err
 		var exit *exec.ExitError
@@ -50,8 +50,8 @@ func TestSandboxIsRequired(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(s.dir, "worker.log")))
 	}
 
-	s.worker([]string{"--pools", "cogflow,describe,embed,transcribe,index,lm"}, path, noText)
-	w := s.worker([]string{"--pools", "media", "--no-sandbox"}, path, noText)
+	s.worker([]string{"--pools", "cogflow,describe,embed,transcribe,index,lm"}, path)
+	w := s.worker([]string{"--pools", "media", "--no-sandbox"}, path)
 	in := ingest.LibraryInput{Source: dir}
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("library"), "IngestLibrary", in)
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestSandboxIsRequired(t *testing.T) {
 
 	// Reports of later runs also say that media were decoded without a sandbox.
 	w.drain()
-	s.worker([]string{"--pools", "media"}, noText)
+	s.worker([]string{"--pools", "media"})
 	again, err := execute[ingest.LibraryResult](s, "again", "IngestLibrary", in)
 	require.NoError(t, err)
 	require.Equal(t, 1, again.Unchanged)

@@ -128,7 +128,7 @@ func (s *stack) measure(id string) *meter {
 	s.t.Helper()
 	ctx, stop := context.WithCancel(s.t.Context())
 	s.t.Cleanup(stop)
-	m := &meter{s: s, id: id, worker: s.worker(nil, noText, "GODEBUG=gctrace=1"), started: time.Now(), stop: stop}
+	m := &meter{s: s, id: id, worker: s.worker(nil, "GODEBUG=gctrace=1"), started: time.Now(), stop: stop}
 	m.done.Go(func() { m.watchMemory(ctx) })
 	m.done.Go(func() { m.query(ctx) })
 	return m

@@ -38,16 +38,26 @@ func newSmallStack(t *testing.T, dynamic map[string]string) *stack {
 	file := filepath.Join(s.dir, "config.json")
 	require.NoError(t, os.WriteFile(file, []byte(smallProfile), 0o600))
 	s.env = append(s.env, "COGNIVERSE_CONFIG="+file)
-	for variable, program := range map[string]string{
-		"COGFLOW_FFMPEG": "ffmpeg", "COGFLOW_FFPROBE": "ffprobe", "COGFLOW_TESSERACT": "tesseract",
-	} {
+	s.links(map[string]string{"COGFLOW_FFMPEG": "ffmpeg", "COGFLOW_FFPROBE": "ffprobe"})
+	return s
+}
+
+// readsText lets workers of a small stack read the text in frames: see withText.
+func (s *stack) readsText() {
+	s.t.Helper()
+	s.links(map[string]string{"COGFLOW_TESSERACT": "tesseract"})
+}
+
+// links makes workers find programs in the directory of the stack.
+func (s *stack) links(programs map[string]string) {
+	s.t.Helper()
+	for variable, program := range programs {
 		path, err := exec.LookPath(program)
-		require.NoError(t, err, "run make tools")
+		require.NoError(s.t, err, "run make tools")
 		link := filepath.Join(s.dir, program)
-		require.NoError(t, os.Symlink(path, link))
+		require.NoError(s.t, os.Symlink(path, link))
 		s.env = append(s.env, variable+"="+link)
 	}
-	return s
 }
 
 // heldCalls blocks calls of the preview describer until they are released.

@@ -61,6 +61,10 @@ var builtCLI = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
+// withText lets a worker read the text in frames, if tesseract is installed. Most tests do
+// without: it takes seconds of CPU for each frame under load.
+const withText = "COGFLOW_TESSERACT="
+
 // stack is a Temporal server, a state directory and worker processes.
 type stack struct {
 	t       testing.TB
@@ -121,7 +125,7 @@ func (s *stack) worker(args []string, env ...string) *workerProcess {
 	cmd.Env = append(os.Environ(),
 		asWorker+"=1", "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
 		"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"), "COGFLOW_INDEX="+filepath.Join(s.dir, "index.db"),
-		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"))
+		"COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db"), "COGFLOW_SCRATCH="+filepath.Join(s.dir, "tmp"), "COGFLOW_TESSERACT=none")
 	cmd.Env = append(append(cmd.Env, s.env...), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = child.Attributes(syscall.SIGTERM) // the worker ends if the test is killed

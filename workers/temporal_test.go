@@ -64,7 +64,7 @@ func TestTemporalCLI(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.mp4"), nil, 0o600))
 	input := inputFile(t, map[string]any{"source": dir, "tenant": "acme:films"})
 	s := newStack(t, nil)
-	s.worker(nil, noText)
+	s.worker(nil)
 
 	start := []string{"--task-queue", "cogflow", "--type", "IngestLibrary", "--input-file", input}
 	s.temporalCLI(append([]string{"workflow", "start", "--workflow-id", "cli"}, start...)...)
@@ -112,7 +112,7 @@ func TestTemporalCLIControls(t *testing.T) {
 	dir := t.TempDir()
 	tiny(t, filepath.Join(dir, "long.mp4"), 3000)
 	s := newStack(t, nil)
-	s.worker(nil, noText)
+	s.worker(nil)
 	s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", "IngestLibrary", "--workflow-id", "long",
 		"--input-file", inputFile(t, map[string]any{"source": dir}))
 	query := func(id string) string {
@@ -166,7 +166,7 @@ func TestCogflowCLI(t *testing.T) {
 	dir := t.TempDir()
 	tiny(t, filepath.Join(dir, "a.mp4"), 3)
 	s := newStack(t, nil)
-	s.worker(nil, noText)
+	s.worker(nil)
 	cogflow := s.cogflow()
 
 	code, text := cogflow("ingest", dir, "--json")

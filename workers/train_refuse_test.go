@@ -225,7 +225,7 @@ func TestTrainRefused(t *testing.T) { //nolint:tparallel // the group of starts 
 	require.NoError(t, os.Symlink(filepath.Join(theirs, "rows.jsonl"), filepath.Join(mine, "link.jsonl")))
 	fine := filepath.Join(mine, "rows.jsonl")
 	s := newStack(t, nil)
-	w := s.worker([]string{"--pools", "cogflow,media"}, noText, "COGFLOW_TRAINING_MODELS_DIR="+invalidModels(t),
+	w := s.worker([]string{"--pools", "cogflow,media"}, "COGFLOW_TRAINING_MODELS_DIR="+invalidModels(t),
 		"COGFLOW_TRAINING_PYTHON="+filepath.Join(t.TempDir(), "none"), fmt.Sprintf(`COGFLOW_SOURCES={"default":[%q],"acme":[%q]}`, mine, theirs))
 
 	starts := badDatasets()

@@ -48,7 +48,7 @@ func newTrainStack(t *testing.T) (s *stack, models string) {
 	trainer, err := filepath.Abs("../trainer")
 	require.NoError(t, err)
 	s.env = []string{
-		noText, "COGFLOW_TRAINING_MODELS_DIR=" + models, "COGFLOW_TRAINING_TRAINER_DIR=" + trainer,
+		"COGFLOW_TRAINING_MODELS_DIR=" + models, "COGFLOW_TRAINING_TRAINER_DIR=" + trainer,
 		"COGFLOW_TRAINING_GRACE_SECONDS=20",
 	}
 	return s, models

@@ -30,7 +30,7 @@ func TestOptimizeZoo(t *testing.T) {
 		"optimize": {"student": {"model": "student", "max_tokens": 200}, "teacher": {"model": "teacher", "max_tokens": 300}, "judge": {"model": "judge", "max_tokens": 100}}}}`, endpoint.URL+"/v1")
 	file := filepath.Join(s.dir, "config.json")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
-	s.env = []string{noText, "COGNIVERSE_CONFIG=" + file}
+	s.env = []string{"COGNIVERSE_CONFIG=" + file}
 
 	var rows []map[string]string
 	var want []string // models and the behaviours that they meet

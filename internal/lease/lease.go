@@ -1,4 +1,4 @@
-// Package lease hands the GPUs of one host to the work of one worker process, so
+// Package lease hands the GPUs of one host to the work of its worker processes, so
 // that two activities never use the same one. It knows nothing of what they do.
 package lease
 
@@ -8,17 +8,19 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// Table holds the leases of one process. Make one with New or Slots and share it: every
-// user of a device must lease it here.
+// Table holds the leases of one process. Make one with OfHost, New or Slots and share it:
+// every user of a device must lease it here.
 type Table struct {
 	devices []string // by place; empty texts are slots without a device
+	locks   locks    // of the devices, shared with other processes
 
 	mu    sync.Mutex
-	taken []bool    // by place
+	taken []func()  // by place: releases the lock of the device; nil = this process has no lease of it
 	queue []*waiter // those that wait, longest first
 }
 
@@ -26,18 +28,22 @@ type Table struct {
 type waiter struct {
 	n      int
 	places []int         // what it got, set before ready is closed
-	ready  chan struct{} // closed when it got them
+	err    error         // why it got none, set before ready is closed
+	ready  chan struct{} // closed when the wait has ended
 }
+
+// pollEvery is how often a wait looks for devices that other processes have released.
+const pollEvery = 500 * time.Millisecond
 
 // Lease is what a holder may use.
 type Lease struct {
 	Devices string // for CUDA_VISIBLE_DEVICES, "GPU-8f2a…,GPU-11c0…"; empty = no GPU
 }
 
-// New makes a table of devices, named as CUDA_VISIBLE_DEVICES names them. Use
-// UUIDs: CUDA counts devices in another order than nvidia-smi.
+// New makes a table of devices of this process alone, named as CUDA_VISIBLE_DEVICES names
+// them.
 func New(devices []string) *Table {
-	return &Table{devices: slices.Clone(devices), taken: make([]bool, len(devices))}
+	return &Table{devices: slices.Clone(devices), taken: make([]func(), len(devices))}
 }
 
 // Slots makes a table for a host without GPUs: n holders at a time.
@@ -46,7 +52,7 @@ func Slots(n int) *Table { return New(make([]string, max(n, 0))) }
 // Total is how many devices or slots there are.
 func (t *Table) Total() int { return len(t.devices) }
 
-// Free is how many of them are not leased now.
+// Free is how many of them this process has not leased now.
 func (t *Table) Free() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,8 +60,8 @@ func (t *Table) Free() int {
 }
 
 func (t *Table) free() (n int) {
-	for _, taken := range t.taken {
-		if !taken {
+	for _, release := range t.taken {
+		if release == nil {
 			n++
 		}
 	}
@@ -84,11 +90,8 @@ func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 	t.queue = append(t.queue, w)
 	t.serve()
 	t.mu.Unlock()
-	select {
-	case <-w.ready:
-	case <-ctx.Done():
-		t.withdraw(w)
-		return Lease{}, nil, ctx.Err()
+	if err := t.wait(ctx, w); err != nil {
+		return Lease{}, nil, err
 	}
 	release := sync.OnceFunc(func() {
 		t.mu.Lock()
@@ -98,20 +101,58 @@ func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 	return Lease{Devices: t.names(w.places)}, release, nil
 }
 
-// serve gives devices to waiters in order: one that waits for many is not overtaken by
-// those that need few, or it might wait for ever.
-func (t *Table) serve() {
-	for len(t.queue) > 0 && t.queue[0].n <= t.free() {
-		w := t.queue[0]
-		t.queue = t.queue[1:]
-		for place := range t.taken {
-			if len(w.places) < w.n && !t.taken[place] {
-				t.taken[place] = true
-				w.places = append(w.places, place)
-			}
+func (t *Table) wait(ctx context.Context, w *waiter) error {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		select {
+		case <-w.ready:
+			return w.err
+		case <-poll.C:
+			t.mu.Lock()
+			t.serve()
+			t.mu.Unlock()
+		case <-ctx.Done():
+			t.withdraw(w)
+			return ctx.Err()
 		}
+	}
+}
+
+// serve gives devices to waiters in order: one that waits for many is not overtaken by
+// those of this process that need few, or it might wait for ever.
+func (t *Table) serve() {
+	for len(t.queue) > 0 {
+		w := t.queue[0]
+		if w.places, w.err = t.lock(w.n); w.err == nil && len(w.places) < w.n {
+			return
+		}
+		t.queue = t.queue[1:]
 		close(w.ready)
 	}
+}
+
+// lock takes n places, or none if other leases leave fewer.
+func (t *Table) lock(n int) (places []int, err error) {
+	for place := range t.taken {
+		if len(places) == n || err != nil {
+			break
+		}
+		if t.taken[place] != nil {
+			continue
+		}
+		var release func()
+		var ok bool
+		if release, ok, err = t.locks.try(t.devices[place]); ok {
+			t.taken[place] = release
+			places = append(places, place)
+		}
+	}
+	if len(places) == n && err == nil {
+		return places, nil
+	}
+	t.unlock(places)
+	return nil, err
 }
 
 // withdraw ends the wait of w, which may have been served at this moment.
@@ -123,10 +164,15 @@ func (t *Table) withdraw(w *waiter) {
 }
 
 func (t *Table) giveBack(places []int) {
-	for _, place := range places {
-		t.taken[place] = false
-	}
+	t.unlock(places)
 	t.serve()
+}
+
+func (t *Table) unlock(places []int) {
+	for _, place := range places {
+		t.taken[place]()
+		t.taken[place] = nil
+	}
 }
 
 func (t *Table) names(places []int) string {

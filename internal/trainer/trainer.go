@@ -154,7 +154,7 @@ func (r *Runner) environment(dir, devices string) []string {
 	env = append(env,
 		"PATH="+filepath.Dir(r.options.Python)+":/usr/local/bin:/usr/bin:/bin",
 		"HOME="+dir, "LOGNAME=cogflow", "TMPDIR="+filepath.Join(dir, "tmp"), "LANG=C.UTF-8",
-		"CUDA_VISIBLE_DEVICES="+devices,
+		"CUDA_VISIBLE_DEVICES="+devices, "CUDA_DEVICE_ORDER=PCI_BUS_ID", // numbers as nvidia-smi counts
 		"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "HF_DATASETS_OFFLINE=1",
 		"HF_HUB_DISABLE_TELEMETRY=1", "DO_NOT_TRACK=1", "WANDB_MODE=disabled", "TOKENIZERS_PARALLELISM=false",
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(dir, "tmp", "inductor"),

@@ -1,10 +1,39 @@
 package video
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // GPUClasses lists the classes that pools can have, from small to large.
 func GPUClasses() []string {
 	return []string{"cpu", "t4", "l4", "a10g", "l40s", "a100-40gb", "a100-80gb", "h100", "h200", "b200"}
+}
+
+// GPUClass returns the class that a name means; "" = unknown. Besides the classes it knows the
+// names of serverless GPU clouds: "A10G", "A10", "A100", "A100-40GB". A class is always exact, so
+// "H100!", which excludes an upgrade there, is "h100".
+func GPUClass(name string) string {
+	name = strings.TrimSuffix(strings.ToLower(name), "!")
+	switch name {
+	case "a10":
+		name = "a10g"
+	case "a100":
+		name = "a100-40gb"
+	}
+	if slices.Contains(GPUClasses(), name) {
+		return name
+	}
+	return ""
+}
+
+// GPUNames replaces names by the classes that they mean, and keeps unknown ones.
+func GPUNames(names []string) (classes []string) {
+	for _, name := range names {
+		classes = append(classes, cmp.Or(GPUClass(name), name))
+	}
+	return classes
 }
 
 // GPUClassOf finds the class from nvidia-smi's name and memory in MiB, "NVIDIA

@@ -194,8 +194,8 @@ func gpuClass(ctx context.Context, asked string) (string, error) {
 	switch {
 	case asked == "none":
 		return "cpu", nil
-	case slices.Contains(video.GPUClasses(), asked):
-		return asked, nil
+	case video.GPUClass(asked) != "":
+		return video.GPUClass(asked), nil
 	case asked != "auto":
 		return "", fault.New(fault.Input, "choose GPU class", asked,
 			"must be auto, none or one of "+strings.Join(video.GPUClasses(), ", "))

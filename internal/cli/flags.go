@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -47,6 +48,18 @@ func CheckBudget(usd float64) error {
 func CheckRange(flag string, value, low, high int) error {
 	if value < low || value > high {
 		return Usage("--%s must be a number from %d to %d, not %d", flag, low, high, value)
+	}
+	return nil
+}
+
+// CheckGPU replaces names of GPU classes by the classes that they mean, and rejects unknown ones.
+func CheckGPU(names []string) error {
+	for i, name := range names {
+		class := video.GPUClass(name)
+		if class == "" {
+			return CheckOneOf("gpu", name, video.GPUClasses())
+		}
+		names[i] = class
 	}
 	return nil
 }

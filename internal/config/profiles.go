@@ -205,7 +205,7 @@ func (s stage) over(base video.Stage) video.Stage {
 		out.CostMicroUSD, out.Unpriced = *s.CostMicroUSD, false
 	}
 	if len(s.GPU) > 0 {
-		out.GPU = s.GPU
+		out.GPU = video.GPUNames(s.GPU)
 	}
 	return out
 }

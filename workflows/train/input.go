@@ -139,13 +139,17 @@ func (in *Input) checkStart() error {
 }
 
 func (in *Input) checkGPU() error {
-	for i, class := range in.GPU {
-		if !slices.Contains(video.GPUClasses(), class) {
-			return fault.New(fault.Input, "read input", "gpu", "unknown class "+class+"; use one of "+strings.Join(video.GPUClasses(), ", "))
+	named := in.GPU
+	in.GPU = nil
+	for _, name := range named {
+		class := video.GPUClass(name)
+		if class == "" {
+			return fault.New(fault.Input, "read input", "gpu", "unknown class "+name+"; use one of "+strings.Join(video.GPUClasses(), ", "))
 		}
-		if slices.Contains(in.GPU[:i], class) {
+		if slices.Contains(in.GPU, class) {
 			return fault.New(fault.Input, "read input", "gpu", class+" is listed twice")
 		}
+		in.GPU = append(in.GPU, class)
 	}
 	return nil
 }

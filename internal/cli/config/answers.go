@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/internal/cli"
-	"github.com/cogniverse/cogflow/video"
 )
 
 // answers are the content of a first configuration; empty = the default.
@@ -110,10 +109,8 @@ func checkPrice(text string) error {
 }
 
 func checkClasses(text string) error {
-	for _, class := range classes(text) {
-		if err := cli.CheckOneOf("gpu", class, video.GPUClasses()); err != nil {
-			return errors.New(strings.TrimPrefix(err.Error(), "--gpu "))
-		}
+	if err := cli.CheckGPU(classes(text)); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "--gpu "))
 	}
 	return nil
 }

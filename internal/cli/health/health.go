@@ -71,10 +71,8 @@ with exit code 1 if anything fails.`,
 		Example: "  cogflow health\n  cogflow health --gpu l40s,h100\n  cogflow health --ask",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, class := range gpu {
-				if !slices.Contains(video.GPUClasses(), class) {
-					return cli.Usage("unknown --gpu %q: use %s", class, strings.Join(video.GPUClasses(), ", "))
-				}
+			if err := cli.CheckGPU(gpu); err != nil {
+				return err
 			}
 			all, err := a.health(cmd.Context(), gpu, ask)
 			if err != nil {

@@ -63,10 +63,8 @@ frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets t
 		Example: "  cogflow pools\n  cogflow pools --gpu l40s,h100 --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, class := range gpu {
-				if !slices.Contains(video.GPUClasses(), class) {
-					return cli.Usage("unknown --gpu %q: use %s", class, strings.Join(video.GPUClasses(), ", "))
-				}
+			if err := cli.CheckGPU(gpu); err != nil {
+				return err
 			}
 			c, err := a.Connect(cmd.Context())
 			if err != nil {

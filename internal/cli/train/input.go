@@ -18,7 +18,6 @@ import (
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
-	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/train"
 )
 
@@ -39,10 +38,8 @@ func (a app) input(ctx context.Context, method string, o *options) (training.Met
 			return "", cli.Usage(`%s must be a time such as "90s", "10m" or "8h"`, name)
 		}
 	}
-	for _, class := range o.in.GPU {
-		if err := cli.CheckOneOf("gpu", class, video.GPUClasses()); err != nil {
-			return "", err
-		}
+	if err := cli.CheckGPU(o.in.GPU); err != nil {
+		return "", err
 	}
 	m, err := a.method(ctx, method, *o)
 	if err != nil {

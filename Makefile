@@ -148,6 +148,12 @@ verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code
 soak: build tools ## Run the tests at full size: hundreds of kills, thousands of videos
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...
 
+# Its Temporal server is a module of its own, with the versions of the CLI's packages.
+.PHONY: fleet
+fleet: build tools trainer ## Run each pool on a host of its own, with only its keys and files (Linux, root)
+	@$(call timed,'building the Temporal server for PostgreSQL') $(GO) build -C deploy/fleet/temporal -o $(BIN)/temporal-postgres .
+	COGFLOW_FLEET=1 $(GO) test -run TestFleet -count=1 -timeout 20m -v ./deploy/fleet
+
 .PHONY: fmt
 fmt: lint-tools bin/.uv-$(UV_VERSION) ## Format the code
 	$(BIN)/golangci-lint fmt

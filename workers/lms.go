@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lm"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
+	"github.com/cogniverse/cogflow/workers/parameters"
 )
 
 // lms sends each completion to the endpoint that serves its model.
@@ -45,7 +46,7 @@ func newLMs(c config.Config, getenv func(string) string, asks bool, servers mode
 			Redactor: redactor, Shared: servers.limit(e), Params: servers.params[e.Name], Dialect: lm.Dialect(e.Dialect), MaxCompletionTokens: e.MaxCompletionTokens, Names: e.Names, Prices: pricesOf(c, []config.Endpoint{e}),
 		})
 		serveBy(out.byModel, e.Models, one)
-		if asks {
+		if asks && (one.missing == nil || parameters.Optimizes(c, e)) { // without a key, it is that of another pool
 			out.checks = append(out.checks, modelCheck{e, func(ctx context.Context) error { return one.check(ctx, e.Models) }})
 		}
 	}

@@ -4,6 +4,7 @@ package parameters
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,4 +43,11 @@ func Models(ctx context.Context, e config.Endpoint, omitted *params.Endpoint) st
 		all = append(all, m)
 	}
 	return strings.Join(all, ", ")
+}
+
+// Optimizes reports whether an optimization calls a model of the endpoint.
+func Optimizes(c config.Config, e config.Endpoint) bool {
+	o := c.Optimize
+	roles := slices.AppendSeq([]config.LM{o.Student, o.Teacher, o.Proposer, o.Judge}, maps.Values(o.Components))
+	return slices.ContainsFunc(roles, func(m config.LM) bool { return m.Endpoint == e.Name })
 }

@@ -58,7 +58,8 @@ const (
 		"properties":{"ok":{"type":"boolean"}},"required":["ok"],"additionalProperties":false}}}`
 )
 
-// All asks the models of all endpoints concurrently.
+// All asks the models of all endpoints concurrently, except for endpoints that only other pools
+// call: this worker has no key for them.
 func (p *Prover) All(ctx context.Context) ([]Proof, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -66,6 +67,9 @@ func (p *Prover) All(ctx context.Context) ([]Proof, error) {
 	var endpoints []config.Endpoint
 	for _, e := range p.Config.Chat() {
 		for _, name := range e.Models {
+			if p.LM.Usable(name) != nil && !Optimizes(p.Config, e) {
+				continue
+			}
 			out, endpoints = append(out, Proof{Model: name}), append(endpoints, e)
 		}
 	}

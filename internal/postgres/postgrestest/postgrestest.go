@@ -115,7 +115,7 @@ func (s *Server) Start(t testing.TB) {
 const superuser = "postgres"
 
 func create() (*Server, error) {
-	programs, err := find()
+	programs, err := Programs()
 	if err != nil {
 		return nil, err
 	}

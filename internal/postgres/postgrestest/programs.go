@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// find returns the directory of PostgreSQL's programs. Debian keeps those of a server off
+// Programs returns the directory of PostgreSQL's programs. Debian keeps those of a server off
 // the PATH.
-func find() (dir string, err error) {
+func Programs() (dir string, err error) {
 	var dirs []string
 	if path, err := exec.LookPath("initdb"); err == nil {
 		if path, err = filepath.EvalSymlinks(path); err == nil {

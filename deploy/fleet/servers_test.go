@@ -1,0 +1,231 @@
+//go:build linux
+
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/cogniverse/cogflow/deploy/fleet/hosttest"
+	"github.com/cogniverse/cogflow/internal/answer/billtest"
+	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
+	"github.com/cogniverse/cogflow/money"
+)
+
+// database is a PostgreSQL server on a host.
+type database struct {
+	f        *fleet
+	host     *hosttest.Host
+	programs string
+	process  *hosttest.Process
+}
+
+const superuser = "postgres"
+
+// newDatabase makes the files of a server, which takes passwords only, and starts it.
+func newDatabase(f *fleet, name string) *database {
+	f.t.Helper()
+	programs, err := postgrestest.Programs()
+	require.NoError(f.t, err)
+	d := &database{f: f, host: f.net.Host(name), programs: programs}
+	password := d.host.Write("superuser", f.password(superuser, name))
+	made := d.host.Run(hosttest.Command{Path: filepath.Join(programs, "initdb"), Args: []string{
+		"-D", "/srv/data", "-U", superuser, "-A", "scram-sha-256", "--pwfile", password, "-E", "UTF8", "--no-locale",
+	}})
+	require.Zero(f.t, made.Code, made.Stderr)
+	rules, err := os.OpenFile(filepath.Join(d.host.Dir, "data", "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(f.t, err)
+	_, err = rules.WriteString("host all all 10.77.0.0/24 scram-sha-256\n")
+	require.NoError(f.t, err)
+	require.NoError(f.t, rules.Close())
+	d.start()
+	return d
+}
+
+// start starts the server, and returns when it takes connections.
+func (d *database) start() {
+	d.f.t.Helper()
+	d.process = d.host.Start(hosttest.Command{Name: "postgres", Path: filepath.Join(d.programs, "postgres"), Args: []string{
+		"-D", "/srv/data", "-k", "/tmp", "-c", "listen_addresses=" + d.host.Address.String(), "-c", "max_connections=200",
+	}})
+	d.f.eventually(time.Minute, func() bool {
+		c, err := d.connect("postgres")
+		return err == nil && c.Close(d.f.t.Context()) == nil
+	}, d.process)
+}
+
+func (d *database) connect(name string) (*pgx.Conn, error) {
+	c, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s:%s@%s:5432/%s?sslmode=disable", superuser,
+		d.f.password(superuser, d.host.Name), d.host.Address, name))
+	if err != nil {
+		return nil, err
+	}
+	c.DialFunc = d.host.Dial
+	return pgx.ConnectConfig(d.f.t.Context(), c)
+}
+
+// run runs statements as the superuser.
+func (d *database) run(name string, statements ...string) {
+	d.f.t.Helper()
+	c, err := d.connect(name)
+	require.NoError(d.f.t, err)
+	for _, s := range statements {
+		_, err := c.Exec(d.f.t.Context(), s)
+		require.NoError(d.f.t, err, s)
+	}
+	require.NoError(d.f.t, c.Close(d.f.t.Context()))
+}
+
+const bucket, library = "cogflow", "videos"
+
+// startStore starts the S3 server, and returns its client.
+func (f *fleet) startStore() *s3.Client {
+	f.t.Helper()
+	h := f.net.Host(store)
+	for _, name := range []string{"s3", "s3/" + bucket, "s3/" + library} { // a bucket is a directory
+		require.NoError(f.t, os.Mkdir(filepath.Join(h.Dir, name), 0o700))
+		require.NoError(f.t, os.Chown(filepath.Join(h.Dir, name), h.UID, h.UID))
+	}
+	p := h.Start(hosttest.Command{
+		Name: "s3", Path: "/opt/versitygw", Args: []string{"--port", h.Address.String() + ":7070", "--quiet", "posix", "/srv/s3"},
+		Env: []string{"ROOT_ACCESS_KEY=" + f.keys[storeKey], "ROOT_SECRET_KEY=" + f.keys[storeSecret]},
+	})
+	f.awaitPort(p, 7070)
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String("http://" + h.Address.String() + ":7070"), UsePathStyle: true, Region: "us-east-1",
+		HTTPClient: &http.Client{Transport: &http.Transport{DialContext: h.Dial}},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: f.keys[storeKey], SecretAccessKey: f.keys[storeSecret]}, nil
+		}),
+	})
+}
+
+// startModels starts the endpoints, each on its own port and with its own key.
+func (f *fleet) startModels() *billtest.Server {
+	f.t.Helper()
+	e := billtest.Start(f.t)
+	e.Tokens = map[string]money.Price{
+		"bill/vlm": {Input: 0.5, Output: 5.5}, "bill/student": {Input: 1.1, Output: 4.3}, "bill/teacher": {Input: 1.1, Output: 4.3},
+	}
+	e.Calls = map[string]int64{"bill/texts": 7, "bill/asr": 90}
+	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
+	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, answerTopics
+	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}}
+	h := f.net.Host(models)
+	for port, key := range map[int]string{8001: describeKey, 8002: embedKey, 8003: speechKey, 8004: lmKey} {
+		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: f.keyed(key, e)}
+		listener := h.Listen(port)
+		go func() { _ = server.Serve(listener) }()
+		f.t.Cleanup(func() { _ = server.Close() })
+	}
+	return e
+}
+
+// keyed lets only requests with a key through.
+func (f *fleet) keyed(key string, to http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+f.keys[key] {
+			http.Error(w, `{"error":{"message":"invalid key"}}`, http.StatusUnauthorized)
+			return
+		}
+		to.ServeHTTP(w, r)
+	})
+}
+
+// prepareTemporal makes the databases of the Temporal server, with the tool of the server.
+func (f *fleet) prepareTemporal() {
+	f.t.Helper()
+	f.temporalDB.run("postgres", fmt.Sprintf("CREATE ROLE temporal LOGIN PASSWORD '%s'", f.password("temporal", temporalDB)),
+		"CREATE DATABASE temporal OWNER temporal", "CREATE DATABASE temporal_visibility OWNER temporal")
+	for _, db := range []string{"temporal", "visibility"} {
+		name := map[string]string{"temporal": "temporal", "visibility": "temporal_visibility"}[db]
+		for _, step := range [][]string{{"setup-schema", "-v", "0.0"}, {"update-schema", "--schema-name", "postgresql/v12/" + db}} {
+			out := f.net.Host(control).Run(hosttest.Command{
+				Path: "/opt/temporal-server", Env: []string{"SQL_PASSWORD=" + f.password("temporal", temporalDB)},
+				Args: append([]string{"sql", "--plugin", "postgres12", "--ep", temporalDB, "-p", "5432", "-u", "temporal", "--db", name}, step...),
+			})
+			require.Zero(f.t, out.Code, out.Stdout+out.Stderr)
+		}
+	}
+}
+
+// startTemporal starts the Temporal server, and returns when it takes requests.
+func (f *fleet) startTemporal() {
+	f.t.Helper()
+	h := f.net.Host(control)
+	f.temporal = h.Start(hosttest.Command{
+		Name: "temporal", Path: "/opt/temporal-server", Args: []string{"serve", "/opt"},
+		Env: []string{"ADDRESS=" + h.Address.String(), "DATABASE=" + temporalDB, "SQL_PASSWORD=" + f.password("temporal", temporalDB)},
+	})
+	f.awaitPort(f.temporal, 7233)
+}
+
+// connectTemporal returns a client, and makes the namespace.
+func (f *fleet) connectTemporal() client.Client {
+	f.t.Helper()
+	h := f.net.Host(control)
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: "passthrough:///" + h.Address.String() + ":7233", Logger: quiet{},
+		ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{
+			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return h.Dial(ctx, "tcp", address) }),
+		}},
+	})
+	require.NoError(f.t, err)
+	f.t.Cleanup(c.Close)
+	f.eventually(time.Minute, func() bool {
+		_, err := c.WorkflowService().RegisterNamespace(f.t.Context(), &workflowservice.RegisterNamespaceRequest{
+			Namespace: client.DefaultNamespace, WorkflowExecutionRetentionPeriod: durationpb.New(72 * time.Hour),
+		})
+		return err == nil
+	}, f.temporal)
+	return c
+}
+
+// quiet drops the log of the SDK.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+// awaitPort waits until a server on a host listens.
+func (f *fleet) awaitPort(p *hosttest.Process, port int) {
+	f.t.Helper()
+	f.eventually(time.Minute, func() bool {
+		c, err := p.Host.Dial(f.t.Context(), "tcp", fmt.Sprintf("%s:%d", p.Host.Address, port))
+		return err == nil && c.Close() == nil
+	}, p)
+}
+
+// eventually waits for a condition. It fails at once, with the log, if the program ends.
+func (f *fleet) eventually(limit time.Duration, done func() bool, p *hosttest.Process) {
+	f.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(limit)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-p.Done():
+			require.Fail(f.t, "the program ended", "%s: %s", p.Log, p.Tail(6000))
+		case <-deadline:
+			require.Fail(f.t, "it takes too long", "%s: %s", p.Log, p.Tail(6000))
+		}
+	}
+}

@@ -81,8 +81,9 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 		Call: video.Call{
 			Tenant: m.Payer.Tenant, Job: m.Payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 			Kind: m.Kind, Model: m.Stage.Model, Fingerprint: q.Fingerprint, CostMicroUSD: q.Cost,
+			Unpriced: q.Unpriced,
 		},
-		LimitMicroUSD: m.Payer.LimitMicroUSD, Unpriced: q.Unpriced, Of: m.Stage.Of, Ticket: m.Ticket,
+		LimitMicroUSD: m.Payer.LimitMicroUSD, Of: m.Stage.Of, Ticket: m.Ticket,
 		Limit: func() int { return m.Limits.Limit(m.Stage.Model) }, Prepare: q.Prepare,
 		Stop: activity.GetWorkerStopChannel(ctx), Grace: grace,
 		Waiting: func(reason string) { m.waiting.Store(safetext.Line(reason, safetext.MaxReason)) },

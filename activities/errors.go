@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -77,8 +78,13 @@ func temporalError(err error, attempt int32) error {
 	options := temporal.ApplicationErrorOptions{NextRetryDelay: fault.RetryAfter(err)}
 	name := string(class)
 	switch class {
-	case fault.Input, fault.Auth, fault.Budget:
+	case fault.Input, fault.Auth:
 		options.NonRetryable = true
+	case fault.Budget:
+		options.NonRetryable = true
+		if by, ok := errors.AsType[*money.Blocked](err); ok { // which budget the run waits for
+			options.Details = []any{by}
+		}
 	case fault.Overload:
 		options.Category = temporal.ApplicationErrorCategoryBenign
 		setWait(&options, overloadWait)

@@ -12,6 +12,8 @@ type Call struct {
 	Fingerprint  Fingerprint // of the answer
 	Attempt      int         // number among the calls of the fingerprint in the job; 0 = the next one
 	CostMicroUSD int64       // maximum, reserved until the call ends
+	Unpriced     bool        // the cost is unknown, so the call is refused under a hard limit or budget
+	Owed         bool        // the cost is incurred already, so it is booked whatever limits and budgets say
 }
 
 // Spend sums up the calls of a job.

@@ -10,7 +10,6 @@ import (
 type PaidCall struct {
 	Call
 	LimitMicroUSD int64 // of the job; 0 = none
-	Unpriced      bool  // the cost is unknown, so the call is refused under a limit
 	Of            Of    // of an embedding: what is embedded
 	Ticket        int64 // calls of one job are made in the order of their tickets
 	// Limit is the concurrency that the endpoint takes, as far as is known.

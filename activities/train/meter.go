@@ -25,6 +25,7 @@ const sliceTime = 10 * time.Second
 type meter struct {
 	r       *attempt
 	rate    float64 // micro-USD a second; 0 = free
+	unknown bool    // there is no price: slices are booked at 0, and no budget allows them
 	began   time.Time
 	settled int64         // micro-USD of this process that are settled
 	process int           // number of the process within the attempt
@@ -100,10 +101,10 @@ func (r *attempt) startMeter(ctx context.Context) (paid func() (meterErr error, 
 			"its price is unknown under a hard limit; set cogflow.training.prices."+r.in.Class)
 	}
 	m := &meter{
-		r: r, rate: hourly * 1e6 / 3600, process: r.snapshot().Tally.Attempts,
+		r: r, rate: hourly * 1e6 / 3600, unknown: !known, process: r.snapshot().Tally.Attempts,
 		done: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if err := m.reserve(ctx, r.in.LimitMicroUSD); err != nil {
+	if err := m.reserve(ctx, false); err != nil {
 		return nil, err
 	}
 	if m.rate > 0 {
@@ -131,9 +132,10 @@ func (m *meter) due(now time.Time) int64 {
 	return max(0, int64(math.Round(m.rate*now.Sub(m.began).Seconds()))-m.settled)
 }
 
-// reserve reserves a slice within a limit.
-func (m *meter) reserve(ctx context.Context, limit int64) error {
-	if m.rate <= 0 {
+// reserve reserves a slice within the limit and the budgets. One that is owed is used whatever
+// they say.
+func (m *meter) reserve(ctx context.Context, owed bool) error {
+	if m.rate <= 0 && !m.unknown {
 		return nil
 	}
 	m.slice++
@@ -141,8 +143,8 @@ func (m *meter) reserve(ctx context.Context, limit int64) error {
 	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
 		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
-		Fingerprint: m.fingerprint(m.slice), Attempt: 1,
-	}, limit)
+		Fingerprint: m.fingerprint(m.slice), Attempt: 1, Unpriced: m.unknown, Owed: owed,
+	}, in.LimitMicroUSD)
 	if err != nil {
 		return err
 	}
@@ -184,7 +186,7 @@ func (m *meter) run(ctx context.Context) {
 	reserving, cancel := context.WithCancel(ctx) // a reservation may wait for room
 	defer cancel()
 	panics.Go(func() error { <-m.done; return nil }, func(error) { cancel() })
-	limit := m.r.in.LimitMicroUSD
+	owed := false
 	tick := time.NewTicker(sliceTime)
 	defer tick.Stop()
 	for {
@@ -196,7 +198,7 @@ func (m *meter) run(ctx context.Context) {
 		}
 		err := m.settle(ctx, time.Now())
 		if err == nil {
-			err = m.reserve(reserving, limit)
+			err = m.reserve(reserving, owed)
 		}
 		if err == nil || reserving.Err() != nil {
 			continue
@@ -209,8 +211,8 @@ func (m *meter) run(ctx context.Context) {
 			continue
 		}
 		m.r.stop(errBudget)
-		limit = 0
-		if err := m.reserve(reserving, limit); err != nil && reserving.Err() == nil {
+		owed = true
+		if err := m.reserve(reserving, owed); err != nil && reserving.Err() == nil {
 			m.err = err
 		}
 	}
@@ -231,7 +233,7 @@ func (m *meter) finish(ctx context.Context) {
 	now := time.Now()
 	err := m.settle(ctx, now)
 	if err == nil && m.due(now) > 0 { // the ledger refused the slice before
-		err = errors.Join(m.reserve(ctx, 0), m.settle(ctx, now))
+		err = errors.Join(m.reserve(ctx, true), m.settle(ctx, now))
 	}
 	m.booked = err == nil
 	m.err = errors.Join(m.err, err)

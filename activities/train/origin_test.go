@@ -55,7 +55,7 @@ func TestContinuesAdapter(t *testing.T) {
 		require.Equal(t, fault.Input, activitytest.ClassOf(err))
 	}
 
-	j.a.Prices = nil
+	j.a.Prices = estimate.Prices{"cpu": 0}
 	j.in.Spec.Start, j.in.Spec.LoRA = plan.Spec.Start, plan.Spec.LoRA
 	j.trainer.before = func(step int, _ <-chan struct{}) error {
 		if step == 4 {

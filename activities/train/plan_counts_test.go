@@ -77,7 +77,7 @@ func TestPlanCounts(t *testing.T) {
 	require.Equal(t, fault.Input, activitytest.ClassOf(err))
 	require.ErrorContains(t, err, "the template refuses row 7")
 
-	j.in.Job, j.in.Spec, j.a.Prices = counted.Job, counted.Spec, nil
+	j.in.Job, j.in.Spec, j.a.Prices = counted.Job, counted.Spec, estimate.Prices{"cpu": 0}
 	_, err = j.run()
 	require.NoError(t, err)
 	done, err := plan(nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train/untrusted"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
@@ -89,6 +90,8 @@ type Run struct {
 	Report  Report `json:"report"`
 	Tally   Tally  `json:"tally"`
 	Ignored string `json:"ignored,omitempty"` // the last message that the run ignored, and why
+
+	Blocked *money.Blocked `json:"blocked,omitempty"` // the shared budget that stopped the run; nil = its own limit did
 }
 
 // Pulse is the heartbeat of RunTraining.
@@ -361,7 +364,9 @@ func (r *attempt) settle(err error) (Run, error) {
 	case err == nil:
 		return r.outcome(training.EndedDone), nil
 	case fault.ClassOf(err) == fault.Budget || r.stopped(errBudget):
-		return r.outcome(training.EndedBudget), nil
+		out := r.outcome(training.EndedBudget)
+		out.Blocked, _ = errors.AsType[*money.Blocked](err)
+		return out, nil
 	case r.stopped(errCancelled):
 		return r.outcome(training.EndedStopped), nil
 	case errors.Is(err, training.ErrOutOfMemory):

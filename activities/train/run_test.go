@@ -158,6 +158,7 @@ func newTrained(t *testing.T) *trained {
 	j.a = &Activities{
 		Store: j.store, Models: oneModel{}, Trainer: j.trainer, GPUs: oneGPU{}, Runs: activitytest.Runs{},
 		Scratch: filepath.Join(dir, "scratch"), Kept: filepath.Join(dir, "kept"), SaveEvery: 60,
+		Prices: estimate.Prices{"cpu": 0}, // without a ledger
 	}
 	rows := `{"prompt":"p","completion":"c"}`
 	sum := sha256.Sum256([]byte(rows))

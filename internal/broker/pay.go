@@ -30,8 +30,7 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 	r, err := f.options.Ledger.TryReserve(ctx, c, f.call.LimitMicroUSD)
 	for start := time.Now(); errors.Is(err, money.ErrNoRoom); {
 		if time.Since(start) > payPatience {
-			return fault.New(fault.Budget, "call model", c.Model,
-				"the limit leaves no room for a call and the requests that prove the model; raise the limit to continue")
+			return tooNarrow(c.Model, err)
 		}
 		if err := sleep(ctx, pollEvery); err != nil {
 			return err
@@ -45,6 +44,17 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 	booking := f.outcome(r, err, r.MicroUSD)
 	f.further.paid(name, booking.Outcome, err, f.spread)
 	return errors.Join(err, f.book(r.Key, booking))
+}
+
+// tooNarrow is the fault of a further request for which there is no room; err is the last
+// refusal.
+func tooNarrow(model string, err error) error {
+	f := fault.New(fault.Budget, "call model", model,
+		"the limit leaves no room for a call and the requests that prove the model; raise the limit to continue")
+	if by, ok := errors.AsType[*money.Blocked](err); ok { // the run waits for this budget
+		f.Err = by.Settled()
+	}
+	return f
 }
 
 // further counts the billed further requests of jobs, whatever their outcome: a proven

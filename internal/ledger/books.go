@@ -21,6 +21,10 @@ type database interface {
 	job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
 	held(ctx context.Context, t tenant.ID, job string, n name) (microUSD int64, begun time.Time, found bool, err error)
 	latency(ctx context.Context, model string, last int) (time.Duration, error)
+	// budgets lists all budgets, in any order.
+	budgets(ctx context.Context) ([]money.Standing, error)
+	setBudget(ctx context.Context, b money.Budget) error
+	clearBudget(ctx context.Context, b money.Budget) (found bool, err error)
 	close() error
 }
 
@@ -35,6 +39,8 @@ type books interface {
 	earlier(ctx context.Context, r request) (earlier, error)
 	// spent is what the job has settled, and what its open entries reserve.
 	spent(ctx context.Context, r request) (settled, held int64, err error)
+	// standings are the hard budgets that cover the call.
+	standings(ctx context.Context, r request) ([]money.Standing, error)
 	insert(ctx context.Context, r request, as money.Reservation) error
 	// take assigns an open entry to this process.
 	take(ctx context.Context, r row) error
@@ -84,6 +90,8 @@ type earlier struct{ made, charged, lost int }
 type row struct {
 	name
 	tenant, job, workflow, process string
+	model                          string    // read by a database on another host
+	begun                          time.Time // likewise
 	open                           bool
 	booked                         money.Booking // of an open entry: its reservation, without an outcome
 }

@@ -91,16 +91,24 @@ func (l *Ledger) Close() error {
 	return err
 }
 
+// roomFor is how long a reservation waits for those of other jobs. The entries of a job of its
+// own are short, those of others may not be.
+const roomFor = 10 * time.Second
+
 // Reserve is TryReserve that waits, until ctx ends, while reservations in flight
-// leave no room.
+// leave no room. If they leave none in a budget that jobs share, the wait ends with
+// a budget fault after a while, and the run waits in its workflow.
 func (l *Ledger) Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error) {
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	for {
+	for start := time.Now(); ; {
 		settled := l.Settled()
 		r, err := l.TryReserve(ctx, c, limitMicroUSD)
 		if !errors.Is(err, money.ErrNoRoom) {
 			return r, err
+		}
+		if by, ok := errors.AsType[*money.Blocked](err); ok && time.Since(start) >= roomFor {
+			return r, &fault.Error{Class: fault.Budget, Op: "begin call", Subject: c.Model, Err: by.Settled()}
 		}
 		select {
 		case <-settled:
@@ -115,6 +123,8 @@ func (l *Ledger) Reserve(ctx context.Context, c video.Call, limitMicroUSD int64)
 // returns, and records nothing,
 //   - a budget fault when what the job has settled and the call would exceed
 //     limitMicroUSD (0 = no limit);
+//   - a budget fault with a money.Blocked when a hard budget that covers the call
+//     leaves no room, or the call's cost is unknown and there is such a budget;
 //   - an overload fault with money.ErrNoRoom when only reservations in flight
 //     leave no room: they may settle for less;
 //   - an overload fault with money.ErrElsewhere while another living process has

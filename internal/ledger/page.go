@@ -24,6 +24,8 @@ type page struct {
 	jobs   map[string]*account
 	lost   []*row
 
+	budgets []*money.Standing // hard ones that cover a reservation
+
 	inserted        []insertion
 	taken           []string
 	changed         map[string]bool // keys of rows that were settled
@@ -60,7 +62,7 @@ func (r request) countPlace() string {
 }
 func (r request) jobPlace() string { return place(string(r.Tenant), r.Job) }
 
-const rowColumns = "key, tenant, job, workflow, process, ended_at IS NULL, outcome, cost"
+const rowColumns = "key, tenant, job, workflow, model, begun_at, process, ended_at IS NULL, outcome, cost"
 
 // facts reads what reservations want to know of their fingerprints and jobs.
 const facts = `SELECT
@@ -82,8 +84,15 @@ const facts = `SELECT
 func (p *page) read(ctx context.Context, c *pgx.Conn) error {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
+	tenants, models := budgetedOf(p.wanted)
+	if len(tenants) > 0 {
+		b.Queue("SELECT pg_advisory_xact_lock_shared($1)", budgetsLock())
+	}
 	b.Queue("SELECT count(pg_advisory_xact_lock(number)), clock_timestamp() FROM unnest($1::bigint[]) AS number", locks(p.process, p.wanted)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(nil, &p.now) })
+	if len(tenants) > 0 {
+		b.Queue(lockBudgets, tenants, models)
+	}
 	if keys := p.wanted.find; len(keys) > 0 {
 		b.Queue("SELECT "+rowColumns+" FROM cogflow.call WHERE key = ANY($1) ORDER BY key FOR UPDATE", keys).Query(func(rows pgx.Rows) error {
 			return readRows(rows, func(r *row) { p.rows[r.key] = r })
@@ -100,13 +109,16 @@ func (p *page) read(ctx context.Context, c *pgx.Conn) error {
 	if len(p.wanted.reserve) > 0 {
 		p.readFacts(b)
 	}
+	if len(tenants) > 0 {
+		p.readBudgets(b, tenants, models)
+	}
 	return c.SendBatch(ctx, b).Close()
 }
 
 func readRows(rows pgx.Rows, take func(r *row)) error {
 	for rows.Next() {
 		r := &row{}
-		err := rows.Scan(&r.key, &r.tenant, &r.job, &r.workflow, &r.process, &r.open, &r.booked.Outcome, &r.booked.MicroUSD)
+		err := rows.Scan(&r.key, &r.tenant, &r.job, &r.workflow, &r.model, &r.begun, &r.process, &r.open, &r.booked.Outcome, &r.booked.MicroUSD)
 		if err != nil {
 			return err
 		}
@@ -165,9 +177,10 @@ func (p *page) spent(_ context.Context, r request) (settled, held int64, err err
 func (p *page) insert(_ context.Context, r request, as money.Reservation) error {
 	p.inserted = append(p.inserted, insertion{r, as})
 	p.rows[as.Key] = &row{
-		name: name{key: as.Key}, tenant: string(r.Tenant), job: r.Job, workflow: r.Workflow, process: p.process,
+		name: name{key: as.Key}, tenant: string(r.Tenant), job: r.Job, workflow: r.Workflow, model: r.Model, begun: p.now, process: p.process,
 		open: true, booked: money.Booking{MicroUSD: as.MicroUSD},
 	}
+	p.spendBudgets(*p.rows[as.Key], 0, as.MicroUSD)
 	p.counts[r.countPlace()].made++
 	if a := p.jobs[r.jobPlace()]; a != nil {
 		a.held = min(a.held+as.MicroUSD, 1<<62)
@@ -193,6 +206,11 @@ func (p *page) settle(_ context.Context, r row, now money.Booking) error {
 			a.held -= r.booked.MicroUSD
 		}
 	}
+	freed := int64(0)
+	if r.open {
+		freed = r.booked.MicroUSD
+	}
+	p.spendBudgets(r, more, -freed)
 	one := p.rows[r.key]
 	one.open, one.booked = false, now
 	p.changed[r.key] = true

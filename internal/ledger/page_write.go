@@ -47,9 +47,9 @@ func (p *page) queueInserts(b *pgx.Batch) {
 		workflows, kinds, models = append(workflows, i.Workflow), append(kinds, i.Kind), append(models, i.Model)
 		fingerprints, attempts, costs = append(fingerprints, string(i.Fingerprint)), append(attempts, i.as.Attempt), append(costs, i.as.MicroUSD)
 	}
-	b.Queue(`INSERT INTO cogflow.call (key, tenant, job, workflow, kind, model, fingerprint, attempt, cost, process)
-		SELECT *, $10 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[])`,
-		keys, tenants, jobs, workflows, kinds, models, fingerprints, attempts, costs, p.process)
+	b.Queue(`INSERT INTO cogflow.call (key, tenant, job, workflow, kind, model, fingerprint, attempt, cost, process, begun_at)
+		SELECT *, $10, $11::timestamptz FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[])`,
+		keys, tenants, jobs, workflows, kinds, models, fingerprints, attempts, costs, p.process, p.now)
 }
 
 func (p *page) queueSettlements(b *pgx.Batch) {

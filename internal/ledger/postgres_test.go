@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"os"
+	"context"
 	"testing"
 	"time"
 
@@ -12,11 +12,33 @@ import (
 	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 )
 
-func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
-
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	ledgertest.Run(t, func(t testing.TB) ledgertest.Store { return storeAt(postgrestest.Shared(t).Database(t)) })
+}
+
+// movedStore is a store whose database has a clock that tests move.
+func movedStore(t testing.TB) ledgertest.Store {
+	url := postgrestest.Shared(t).Database(t)
+	c, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close(context.WithoutCancel(t.Context()))) })
+	do := func(t testing.TB, query string, args ...any) {
+		t.Helper()
+		_, err := c.Exec(t.Context(), query, args...)
+		require.NoError(t, err)
+	}
+	do(t, `CREATE SCHEMA ahead;
+		CREATE TABLE ahead.skew (length interval NOT NULL);
+		INSERT INTO ahead.skew VALUES (interval '0');
+		CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql
+			RETURN pg_catalog.clock_timestamp() + (SELECT length FROM ahead.skew);
+		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = ahead, pg_catalog', current_database()); END $$`)
+	s := storeAt(url)
+	s.Jump = func(t testing.TB, by time.Duration) {
+		do(t, "UPDATE ahead.skew SET length = length + $1::interval", by)
+	}
+	return s
 }
 
 func storeAt(url string) ledgertest.Store {

@@ -59,8 +59,10 @@ func reserve(ctx context.Context, b books, r request) (out money.Reservation, re
 		out.Attempt = before.made + 1
 		out.Key = r.key(out.Attempt)
 	}
-	if refusal, err := afford(ctx, b, r); refusal != nil || err != nil {
-		return out, refusal, err
+	for _, rule := range []func(context.Context, books, request) (refusal, err error){afford, allowed} {
+		if refusal, err := rule(ctx, b, r); refusal != nil || err != nil {
+			return out, refusal, err
+		}
 	}
 	out.MicroUSD = r.CostMicroUSD
 	return out, nil, b.insert(ctx, r, out)
@@ -79,10 +81,10 @@ func takeOver(ctx context.Context, b books, out *money.Reservation, r request) (
 	return true, nil, b.take(ctx, one)
 }
 
-// limited reports whether a budget decides about the call.
-func (r request) limited() bool { return r.limit > 0 && r.CostMicroUSD > 0 }
+// limited reports whether the job's limit decides about the call.
+func (r request) limited() bool { return !r.Owed && r.limit > 0 && r.CostMicroUSD > 0 }
 
-// afford applies the rule of the limit.
+// afford applies the rule of the job's limit.
 func afford(ctx context.Context, b books, r request) (refusal, err error) {
 	if !r.limited() {
 		return nil, nil
@@ -97,14 +99,15 @@ func afford(ctx context.Context, b books, r request) (refusal, err error) {
 			"it may cost %s, and job %q has spent %s of its limit of %s; raise the limit to continue",
 			dollars(r.CostMicroUSD), r.Job, dollars(settled), dollars(r.limit))), nil
 	case money.Wait:
-		return &fault.Error{
-			Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Err: money.ErrNoRoom,
-			Reason: fmt.Sprintf("it may cost %s, and calls in flight of job %q reserve %s of what is left; waiting for them to end",
-				dollars(r.CostMicroUSD), r.Job, dollars(held)),
-		}, nil
+		return noRoom(r, fmt.Sprintf("it may cost %s, and calls in flight of job %q reserve %s of what is left; waiting for them to end",
+			dollars(r.CostMicroUSD), r.Job, dollars(held)), money.ErrNoRoom), nil
 	default:
 		return nil, nil
 	}
+}
+
+func noRoom(r request, reason string, cause error) error {
+	return &fault.Error{Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Reason: reason, Err: cause}
 }
 
 // settle books how an entry ended, unless it was settled before: see money.Settle.

@@ -62,6 +62,6 @@ func kind() dbfile.Kind {
 		Name:          "call ledger",
 		ApplicationID: 0x434f474c, // "COGL"
 		Migrations:    []string{schema, owners},
-		Additions:     []string{keys},
+		Additions:     []string{keys, budgetsInFile},
 	}
 }

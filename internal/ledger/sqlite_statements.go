@@ -12,6 +12,8 @@ const ended = `CASE WHEN outcome<>'' OR ended_ms IS NULL THEN outcome
 // statements are those of the writer, prepared once.
 type statements struct {
 	rival, beat, spent, earlier, insert, take, spend, share, byKey, byRow, correct, gone *sql.Stmt
+
+	covering, ofTenant, ofOrg, ofModel *sql.Stmt // of budgets
 }
 
 const find = "SELECT id, key, tenant, job, workflow, process, ended_ms IS NULL, " + ended + ", cost FROM call WHERE "
@@ -36,6 +38,8 @@ func (s *statements) all() map[**sql.Stmt]string {
 		&s.byRow:   find + "id=?",
 		&s.gone:    gone,
 		&s.correct: "UPDATE call SET ended_ms=?2, answered=?3, outcome=?4, cost=?5 WHERE id=?1",
+
+		&s.covering: covering, &s.ofTenant: spentOf(ofTenant), &s.ofOrg: spentOf(ofOrg), &s.ofModel: spentOf(ofModel),
 	}
 }
 

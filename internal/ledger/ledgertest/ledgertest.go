@@ -24,6 +24,9 @@ type Ledger interface {
 	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
 	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
 	Latency(ctx context.Context, model string) (time.Duration, error)
+	Budgets(ctx context.Context) ([]money.Standing, error)
+	SetBudget(ctx context.Context, b money.Budget) error
+	ClearBudget(ctx context.Context, b money.Budget) (found bool, err error)
 	Close() error
 }
 
@@ -38,6 +41,8 @@ type Store struct {
 	Now func(t testing.TB) time.Time
 	// Seen is how long ago the last process was seen.
 	Seen func(t testing.TB) time.Duration
+	// Jump moves the clock of the database; nil = it cannot be moved.
+	Jump func(t testing.TB, by time.Duration)
 }
 
 func (s Store) open(t testing.TB) Ledger {

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -64,6 +65,20 @@ func ClassOf(err error) string {
 		return string(fault.Transport)
 	}
 	return ""
+}
+
+// BlockedBy returns the shared budget that an activity was blocked by; nil = none, or a former
+// build does not say it.
+func BlockedBy(err error) *money.Blocked {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || app.Type() != string(fault.Budget) || !app.HasDetails() {
+		return nil
+	}
+	var by money.Blocked
+	if err := app.Details(&by); err == nil && by.Budget.Check() == nil {
+		return &by
+	}
+	return nil
 }
 
 // Reason is the innermost message: the outer ones repeat what the history says.

@@ -44,7 +44,10 @@ const (
 	SignalPause  = "pause"  // start nothing new; calls in flight finish
 	SignalResume = "resume" // continue after a pause
 	SignalBudget = "budget" // a new hard limit in USD; a library sends it to its videos
-	SignalStop   = "stop"   // end training or optimization early and keep the best so far
+	// SignalBudgets says that budgets which jobs share have changed: runs that wait for one try
+	// again.
+	SignalBudgets = "budgets_changed"
+	SignalStop    = "stop" // end training or optimization early and keep the best so far
 
 	SignalVideoDone = "video_done" // internal: from IngestVideo to its library
 
@@ -65,7 +68,7 @@ const (
 	AttrTenant  = "CogTenant"  // Keyword: the tenant
 	AttrKind    = "CogKind"    // Keyword: the workflow type
 	AttrProfile = "CogProfile" // Keyword: the ingestion profile
-	AttrStage   = "CogStage"   // Keyword: what the run does or waits for, such as extract, blocked, done; dry_run for a dry run
+	AttrStage   = "CogStage"   // Keyword: what the run does or waits for, such as extract, blocked, budget, done; dry_run for a dry run
 	AttrFailed  = "CogFailed"  // Int: number of items that failed
 	AttrCost    = "CogCostUSD" // Double: what the run has paid so far, in USD
 )

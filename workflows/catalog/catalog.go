@@ -32,7 +32,8 @@ type Type struct {
 // Types lists every workflow type of cogflow, jobs first.
 func Types() []Type {
 	steered := []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalStop}
-	trained := []string{workflows.SignalPause, workflows.SignalResume, workflows.SignalStop, train.SignalTraining}
+	paying := append([]string{workflows.SignalBudgets}, steered...)
+	trained := append(slices.Clone(paying), train.SignalTraining)
 	budget := []string{workflows.UpdateBudget}
 	return []Type{
 		{
@@ -41,7 +42,7 @@ func Types() []Type {
 		},
 		{
 			Name: "IngestVideo", Func: ingestflow.Video, Job: true, Progress: ingestflow.VideoProgress{}, Command: "ingest", Summary: "Ingest one video",
-			Signals: []string{workflows.SignalBudget, ingest.SignalExtracted, workflows.SignalPause, workflows.SignalResume}, Updates: budget,
+			Signals: []string{workflows.SignalBudget, workflows.SignalBudgets, ingest.SignalExtracted, workflows.SignalPause, workflows.SignalResume}, Updates: budget,
 		},
 		{Name: "DeleteVideo", Func: ingestflow.DeleteVideo, Job: true, Command: "videos delete", Summary: "Remove a video from the index"},
 		{Name: "TrainSFT", Func: trainflow.SFT, Job: true, Progress: trainflow.Progress{}, Command: "train sft", Summary: "Fine-tune a model on prompts and completions", Signals: trained, Updates: budget},
@@ -51,7 +52,7 @@ func Types() []Type {
 		{Name: "TrainSweep", Func: trainflow.Sweep, Job: true, Progress: trainflow.SweepResult{}, Command: "train sweep", Summary: "Train one model with several settings", Signals: steered},
 		{
 			Name: "OptimizePrompts", Func: optimize.Prompts, Job: true, Progress: optimize.Progress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
-			Signals: steered, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
+			Signals: paying, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
 		},
 		{Name: "SearchVideos", Func: ingestflow.Search, Lookup: true, Groups: ingestflow.SearchGroups{}, Command: "search", Summary: "Find moments in videos"},
 		{Name: "ListVideos", Func: ingestflow.ListVideos, Lookup: true, Command: "videos list", Summary: "List what can be searched"},

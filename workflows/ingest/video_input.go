@@ -103,6 +103,7 @@ type VideoProgress struct {
 	Stage         string          `json:"stage"`                    // inspect, extract, describe, publish, done
 	Paused        bool            `json:"paused,omitempty"`         // true after pause, until resume
 	Waiting       string          `json:"waiting,omitempty"`        // what the run waits for, such as "budget"; empty = nothing
+	BlockedBy     string          `json:"blocked_by,omitempty"`     // the shared budget that the run waits for, and what to do; empty = none
 	Expected      int             `json:"expected"`                 // number of frames, estimated until extraction ends
 	Extracted     int             `json:"extracted"`                // frames so far
 	Described     int             `json:"described"`                // frames so far

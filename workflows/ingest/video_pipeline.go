@@ -177,8 +177,8 @@ func (r *videoRun) noChunk(ctx workflow.Context, chunk int) bool {
 
 // affordable runs a model stage within the budget, and waits while the budget is used up.
 func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limitMicroUSD int64) (ingest.ChunkResult, error)) (ingest.ChunkResult, error) {
-	for {
-		limit := workflows.MicroUSD(r.Budget)
+	for times := 0; ; times++ {
+		limit, news := workflows.MicroUSD(r.Budget), r.News
 		start := r.Elapsed(ctx).Milliseconds()
 		out, err := run(limit)
 		if err == nil {
@@ -195,7 +195,8 @@ func (r *videoRun) affordable(ctx workflow.Context, stage string, run func(limit
 			r.failedIn(stage, err)
 			return out, err
 		}
-		if err := r.AwaitBudget(ctx, func() bool { return workflows.MicroUSD(r.Budget) != limit }); err != nil {
+		why := job.Unpaid{By: workflows.BlockedBy(err), News: news, Times: times}
+		if err := r.AwaitBudget(ctx, why, func() bool { return workflows.MicroUSD(r.Budget) != limit }); err != nil {
 			r.fail(err)
 			return out, err
 		}

@@ -22,7 +22,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 		r.job = r.library.Job
 	}
 	err := job.Listen(ctx, &r.Run, r.in.Common, job.Handlers[VideoProgress]{
-		About: "Progress of each stage of this video", Progress: r.answer,
+		About: "Progress of each stage of this video", Progress: r.answer, Pays: true,
 	})
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (r *videoRun) listen(ctx workflow.Context) error {
 // answer is the progress of the run, as the query returns it.
 func (r *videoRun) answer() VideoProgress {
 	p := r.progress
-	p.Paused, p.Waiting, p.Started, p.IgnoredSignal = r.Paused, r.Waiting, r.Started, r.Signals.Ignored
+	p.Paused, p.Waiting, p.BlockedBy, p.Started, p.IgnoredSignal = r.Paused, r.Waiting, r.BlockedText(), r.Started, r.Signals.Ignored
 	p.Unusable = outcome.Among(r.unusable, refusal.Role, p.Described)
 	p.Warnings = outcome.Warnings(p.Unusable)
 	return p
@@ -64,7 +64,7 @@ func (r *videoRun) setStage(ctx workflow.Context, stage string) {
 	if r.failure != nil {
 		failed = 1
 	}
-	if err := workflows.SetStage(ctx, stage, failed, workflows.USD(r.micro)); err != nil {
+	if err := r.ShowStage(ctx, stage, failed, workflows.USD(r.micro)); err != nil {
 		r.fail(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/signal"
 )
@@ -48,7 +49,13 @@ type Run struct {
 	Waiting string     // what the run waits for, as people read it; empty = nothing
 	Signals signal.Log // invalid signals
 
-	show func(workflow.Context)
+	Blocked *money.Blocked // the shared budget that the run waits for; nil = none
+	News    int            // number of signals that shared budgets have changed
+
+	show    func(workflow.Context)
+	stage   string // as it can be searched for
+	waiters int    // steps that wait for any budget
+	blocked int    // of them, for a shared one
 }
 
 // New is the control of a run that starts now.
@@ -61,6 +68,7 @@ type Handlers[P any] struct {
 	About    string                                         // description of the query for the Web UI
 	Progress func() P                                       // answers the query
 	Stops    bool                                           // true if the job takes the signal stop
+	Pays     bool                                           // true if the job pays for calls, and so may wait for a shared budget
 	Passed   func(ctx workflow.Context, name string, v any) // forwards a signal; nil = it is not forwarded
 }
 
@@ -95,19 +103,13 @@ func Listen[P any](ctx workflow.Context, r *Run, in workflows.Common, h Handlers
 	}
 	pause(workflows.SignalPause, true)
 	pause(workflows.SignalResume, false)
+	if h.Pays {
+		signal.OnName(ctx, workflows.SignalBudgets, func(workflow.Context) { r.News++ })
+	}
 	if h.Stops {
 		signal.OnName(ctx, workflows.SignalStop, func(ctx workflow.Context) { r.Enough = true; r.Stops++; r.show(ctx) })
 	}
 	return nil
-}
-
-// AwaitBudget waits until done reports that there is more budget, or that the run ends
-// without it.
-func (r *Run) AwaitBudget(ctx workflow.Context, done func() bool) error {
-	r.Waiting = WaitBudget
-	r.show(ctx)
-	defer func() { r.Waiting = "" }()
-	return workflow.Await(ctx, done)
 }
 
 // ShowStage sets the search attributes that say how far the run is. Every stage of a dry run is
@@ -116,6 +118,7 @@ func (r *Run) ShowStage(ctx workflow.Context, stage string, failed int, costUSD 
 	if r.DryRun {
 		stage = workflows.StageDryRun
 	}
+	r.stage = stage
 	return workflows.SetStage(ctx, stage, failed, costUSD)
 }
 
@@ -130,7 +133,11 @@ func (r *Run) Status(stage string) string {
 	switch r.Waiting {
 	case "", WaitPerson: // said above
 	case WaitBudget:
-		stage += ", waiting for budget (update `set_budget` raises it)"
+		if r.Blocked != nil {
+			stage += ", waiting for " + workflows.Cell(r.BlockedText())
+		} else {
+			stage += ", waiting for budget (update `set_budget` raises it)"
+		}
 	case WaitApproval:
 		stage += ", waiting for approval (update `approve`)"
 	default:

@@ -31,7 +31,7 @@ func start(t *testing.T, in workflows.Common, do func(env *testsuite.TestWorkflo
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		e.Run = job.New(ctx, func(workflow.Context) { e.details = append(e.details, e.Status("work")) })
 		err := job.Listen(ctx, &e.Run, in, job.Handlers[string]{
-			About: "how far it is", Progress: func() string { return e.Waiting }, Stops: true,
+			About: "how far it is", Progress: func() string { return e.Waiting }, Stops: true, Pays: true,
 			Passed: func(_ workflow.Context, name string, _ any) { e.passed = append(e.passed, name) },
 		})
 		if err != nil {
@@ -85,7 +85,7 @@ func TestAwaitBudget(t *testing.T) {
 			}, usd)
 		}
 	}, func(ctx workflow.Context, e *testJob) error {
-		return e.AwaitBudget(ctx, func() bool { return e.Budget != 1 })
+		return e.AwaitBudget(ctx, job.Unpaid{}, func() bool { return e.Budget != 1 })
 	})
 	require.InDelta(t, 2.5, e.Budget, 0)
 	require.Empty(t, e.Waiting)

@@ -105,23 +105,24 @@ type Result struct {
 
 // Progress answers QueryProgress of OptimizePrompts.
 type Progress struct {
-	Name     string               `json:"name"`               // name of the program
-	Tenant   string               `json:"tenant"`             // owner
-	Mode     string               `json:"mode"`               // improved, compat or gepa
-	Job      string               `json:"job,omitempty"`      // hash of everything that determines the result
-	Stage    string               `json:"stage"`              // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
-	Paused   bool                 `json:"paused,omitempty"`   // true after pause, until resume
-	Waiting  string               `json:"waiting,omitempty"`  // "budget" or "approval"; empty = nothing
-	Trials   []optimize.TrialLine `json:"trials"`             // trials so far
-	Planned  int                  `json:"planned"`            // number of trials, approximate
-	Best     float64              `json:"best"`               // best score of a trial on all rows so far, in percent
-	Default  float64              `json:"default"`            // score of the default program, in percent
-	Answers  int                  `json:"answers"`            // answers used so far
-	Calls    int                  `json:"calls"`              // paid calls so far
-	CostUSD  float64              `json:"cost_usd"`           // what has been paid so far, in USD
-	Started  time.Time            `json:"started"`            // start of the first run
-	Unusable []outcome.Group      `json:"unusable,omitempty"` // answers of the models that could not be used as they came, by role and reason
-	Warnings []string             `json:"warnings,omitempty"` // what to correct, such as a max_tokens that truncates a third of the answers
+	Name      string               `json:"name"`                 // name of the program
+	Tenant    string               `json:"tenant"`               // owner
+	Mode      string               `json:"mode"`                 // improved, compat or gepa
+	Job       string               `json:"job,omitempty"`        // hash of everything that determines the result
+	Stage     string               `json:"stage"`                // prepare, bootstrap, propose, search, reflect, confirm, publish, report, done
+	Paused    bool                 `json:"paused,omitempty"`     // true after pause, until resume
+	Waiting   string               `json:"waiting,omitempty"`    // "budget" or "approval"; empty = nothing
+	BlockedBy string               `json:"blocked_by,omitempty"` // the shared budget that the run waits for, and what to do; empty = none
+	Trials    []optimize.TrialLine `json:"trials"`               // trials so far
+	Planned   int                  `json:"planned"`              // number of trials, approximate
+	Best      float64              `json:"best"`                 // best score of a trial on all rows so far, in percent
+	Default   float64              `json:"default"`              // score of the default program, in percent
+	Answers   int                  `json:"answers"`              // answers used so far
+	Calls     int                  `json:"calls"`                // paid calls so far
+	CostUSD   float64              `json:"cost_usd"`             // what has been paid so far, in USD
+	Started   time.Time            `json:"started"`              // start of the first run
+	Unusable  []outcome.Group      `json:"unusable,omitempty"`   // answers of the models that could not be used as they came, by role and reason
+	Warnings  []string             `json:"warnings,omitempty"`   // what to correct, such as a max_tokens that truncates a third of the answers
 }
 
 // ListProgramsInput starts ListPrograms.

@@ -235,7 +235,7 @@ func resumesReflection(ctx workflow.Context) bool {
 // prevents it, and again when the limit that stopped it is raised. Answers are stored, so
 // the second time costs only the rest.
 func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(workflow.Context) (optimize.Asked, error)) error {
-	for {
+	for times := 0; ; times++ {
 		if job.MustContinue(ctx) {
 			return job.ContinueAsNew(ctx, r.continuation)
 		}
@@ -245,7 +245,7 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 		if err := workflow.Await(ctx, func() bool { return !r.Paused || r.Enough }); err != nil {
 			return err
 		}
-		limit := r.Budget
+		limit, news := r.Budget, r.News
 		asked, err := do(r.Asking(ctx, summary))
 		r.Asked.Answers += asked.Answers
 		if s := asked.Spend; s != nil { // the ledger knows more than this result: calls of attempts that were lost
@@ -257,7 +257,7 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 		if err == nil || workflows.ClassOf(err) != string(fault.Budget) {
 			return err
 		}
-		if err := r.awaitRaise(ctx, limit); err != nil {
+		if err := r.awaitRaise(ctx, job.Unpaid{By: workflows.BlockedBy(err), News: news, Times: times}, limit); err != nil {
 			return err
 		}
 	}
@@ -267,15 +267,15 @@ func (r *optimizeRun) ask(ctx workflow.Context, stage, summary string, do func(w
 // allows.
 var errUnpaid = errors.New("the run was asked to stop before the budget was raised")
 
-// awaitRaise waits until the limit changes or the run is asked to stop. The first build did
-// not react to stop while it waited.
-func (r *optimizeRun) awaitRaise(ctx workflow.Context, reached float64) error {
-	err := r.AwaitBudget(ctx, func() bool { return r.Budget != reached || r.Enough })
-	if err != nil || r.Budget != reached {
+// awaitRaise waits until there may be more budget, or the run is asked to stop. The first build
+// did not react to stop while it waited.
+func (r *optimizeRun) awaitRaise(ctx workflow.Context, why job.Unpaid, reached float64) error {
+	err := r.AwaitBudget(ctx, why, func() bool { return r.Budget != reached || r.Enough })
+	if err != nil || r.Budget != reached || why.By != nil && !r.Enough {
 		return err
 	}
 	if workflow.GetVersion(ctx, changeStopsUnpaid, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return r.AwaitBudget(ctx, func() bool { return r.Budget != reached })
+		return r.AwaitBudget(ctx, why, func() bool { return r.Budget != reached })
 	}
 	return errUnpaid
 }

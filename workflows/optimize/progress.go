@@ -17,7 +17,7 @@ import (
 // listen answers queries and takes signals and updates for as long as the run lasts.
 func (r *optimizeRun) listen(ctx workflow.Context) error {
 	err := job.Listen(ctx, &r.Run, r.in.Common, job.Handlers[Progress]{
-		About: "Trials, the best so far, calls and cost", Progress: r.progress, Stops: true,
+		About: "Trials, the best so far, calls and cost", Progress: r.progress, Stops: true, Pays: true,
 	})
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (r *optimizeRun) mayApprove(yes signal.Given[bool]) error {
 
 func (r *optimizeRun) progress() Progress {
 	p := Progress{
-		Name: r.Plan.Name, Tenant: r.in.Tenant, Mode: r.in.Mode, Job: r.Plan.Job, Stage: r.Stage, Paused: r.Paused, Waiting: r.Waiting,
+		Name: r.Plan.Name, Tenant: r.in.Tenant, Mode: r.in.Mode, Job: r.Plan.Job, Stage: r.Stage, Paused: r.Paused, Waiting: r.Waiting, BlockedBy: r.BlockedText(),
 		Trials: r.Trials, Planned: r.Plan.Trials, Answers: r.Asked.Answers, Calls: r.Asked.Calls,
 		CostUSD: workflows.USD(r.Asked.CostMicroUSD), Started: r.Started, Unusable: r.Asked.Unusable, Warnings: r.warnings(),
 	}

@@ -229,6 +229,7 @@ type Progress struct {
 	Stage         string          `json:"stage"`                    // check, plan, train, evaluate, publish, report, done
 	Paused        bool            `json:"paused,omitempty"`         // true after pause, until resume
 	Waiting       string          `json:"waiting,omitempty"`        // what the run waits for: "budget", "paused" or "a GPU"; empty = nothing
+	BlockedBy     string          `json:"blocked_by,omitempty"`     // the shared budget that the run waits for, and what to do; empty = none
 	GPU           string          `json:"gpu,omitempty"`            // GPU class in use
 	CostUSD       float64         `json:"cost_usd"`                 // what has been paid so far, in USD
 	Started       time.Time       `json:"started"`                  // start of the first run

@@ -17,7 +17,7 @@ import (
 // listen answers queries and takes signals and updates for as long as the run lasts.
 func (r *trainRun) listen(ctx workflow.Context) error {
 	err := job.Listen(ctx, &r.Run, r.in.Common, job.Handlers[Progress]{
-		About: "Progress of the training: step, loss, tokens per second, cost", Progress: r.progress, Stops: true,
+		About: "Progress of the training: step, loss, tokens per second, cost", Progress: r.progress, Stops: true, Pays: true,
 	})
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (r *trainRun) mostCost(ctx workflow.Context) int64 {
 func (r *trainRun) progress() Progress {
 	p := Progress{
 		Method: r.in.method, Name: r.in.Name, Base: r.in.BaseModel, Tenant: r.in.Tenant, Job: r.Plan.Job,
-		Stage: r.stage, Paused: r.Paused, Waiting: r.Waiting, CostUSD: workflows.USD(r.Tally.CostMicroUSD), Started: r.Started,
+		Stage: r.stage, Paused: r.Paused, Waiting: r.Waiting, BlockedBy: r.BlockedText(), CostUSD: workflows.USD(r.Tally.CostMicroUSD), Started: r.Started,
 		Report: r.Report, IgnoredSignal: r.Signals.Ignored,
 	}
 	if len(r.Plan.Estimate.Classes) > 0 {

@@ -68,9 +68,10 @@ type trainRun struct {
 	in      Input
 	a       *train.Activities
 	stage   string
-	limit   float64 // budget that the trainer was last started with
-	ended   bool    // there is nothing left to train
-	warning string  // what is missing from the result, and why
+	limit   float64    // budget that the trainer was last started with
+	unpaid  job.Unpaid // why it was stopped for lack of budget
+	ended   bool       // there is nothing left to train
+	warning string     // what is missing from the result, and why
 }
 
 func runTraining(ctx workflow.Context, method training.Method, in Input) (Result, error) {
@@ -187,7 +188,7 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 			}
 			return r.unevaluated("it stopped before a checkpoint was reported"), nil
 		}
-		finishing, stops := r.Enough, r.Stops
+		finishing, stops, news, attempts := r.Enough, r.Stops, r.News, r.Tally.Attempts
 		run, err := r.once(ctx)
 		if err != nil {
 			if ctx.Err() == nil && r.nextClass(err) {
@@ -222,6 +223,11 @@ func (r *trainRun) train(ctx workflow.Context) (string, error) {
 			return r.unevaluated("the budget is spent"), nil
 		case run.Ended == training.EndedBudget:
 			r.Waiting = job.WaitBudget
+			times := 0
+			if r.unpaid.By != nil && run.Tally.Attempts == attempts { // no trainer was started
+				times = r.unpaid.Times + 1
+			}
+			r.unpaid = job.Unpaid{By: run.Blocked, News: news, Times: times}
 		}
 	}
 }
@@ -258,6 +264,11 @@ func (r *trainRun) mayRun(ctx workflow.Context) error {
 	}
 	if err := r.setStage(ctx, stageTrain); err != nil {
 		return err
+	}
+	if r.Waiting == job.WaitBudget && r.unpaid.By != nil {
+		if err := r.AwaitBudget(ctx, r.unpaid, func() bool { return r.Enough || r.Budget != r.limit }); err != nil {
+			return err
+		}
 	}
 	err := workflow.Await(ctx, func() bool {
 		return r.Enough || !r.Paused && (r.Waiting != job.WaitBudget || r.Budget != r.limit)

@@ -91,10 +91,14 @@ func (b *Bench) Outage(until func() bool) {
 // Address returns the address of the server.
 func (b *Bench) Address() string { return b.address }
 
+// LedgerFile is the ledger that the program uses. It does not exist until a test makes it.
+func (b *Bench) LedgerFile() string { return filepath.Join(b.Dir, "ledger.db") }
+
 func (b *Bench) getenv(name string) string {
 	return map[string]string{
 		"TEMPORAL_ADDRESS": b.address,
 		"COGFLOW_STORE":    "file://" + filepath.Join(b.Dir, "store"),
+		"COGFLOW_LEDGER":   b.LedgerFile(),
 	}[name]
 }
 

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -128,7 +129,7 @@ func (m *meters) libraryText(p *ingest.LibraryProgress) string {
 
 // videoText describes a video in one line, without its name.
 func (m *meters) videoText(v row) string {
-	text := format.Stage(v.Stage, v.Paused, v.cold.Waits(v.Waiting))
+	text := format.Stage(v.Stage, v.Paused, cmp.Or(v.BlockedBy, v.cold.Waits(v.Waiting)))
 	done := max(v.Described, v.Embedded)
 	if v.Extracted == 0 && done == 0 {
 		return text

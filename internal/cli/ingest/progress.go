@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -177,7 +178,7 @@ func (p *progress) Print(a *cli.App) {
 	rows := make([][]string, len(p.videos))
 	for i, v := range p.videos {
 		rows[i] = []string{
-			title(v.VideoProgress), format.Stage(v.Stage, v.Paused, v.cold.Waits(v.Waiting)), fmt.Sprint(expected(v.VideoProgress)),
+			title(v.VideoProgress), format.Stage(v.Stage, v.Paused, cmp.Or(v.BlockedBy, v.cold.Waits(v.Waiting))), fmt.Sprint(expected(v.VideoProgress)),
 			fmt.Sprint(v.Extracted), fmt.Sprint(v.Described), fmt.Sprint(v.Embedded), fmt.Sprint(v.Indexed),
 		}
 	}

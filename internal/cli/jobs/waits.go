@@ -27,9 +27,10 @@ const (
 // reason. Each child is queried. The children do not send their waits to the job, because
 // that would add events to their histories.
 type waits struct {
-	Active   int            `json:"active"`   // active children
-	Answered int            `json:"answered"` // children that answered; at most 64 are queried
-	For      map[string]int `json:"for"`      // number of waiting children by reason: "budget", "room in the index", …
+	Active   int            `json:"active"`            // active children
+	Answered int            `json:"answered"`          // children that answered; at most 64 are queried
+	For      map[string]int `json:"for"`               // number of waiting children by reason: "budget", "room in the index", …
+	Budgets  map[string]int `json:"budgets,omitempty"` // of those that wait for a shared budget, by what it is and what to do
 }
 
 func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
@@ -52,6 +53,12 @@ func askWaits(ctx context.Context, q cli.Querier, active []string) waits {
 			if what, _, _ := strings.Cut(v.Waiting, ":"); what != "" { // details follow the colon
 				out.For[what]++
 			}
+			if v.BlockedBy != "" {
+				if out.Budgets == nil {
+					out.Budgets = map[string]int{}
+				}
+				out.Budgets[v.BlockedBy]++
+			}
 			return nil
 		})
 	}
@@ -72,7 +79,14 @@ func (w waits) String() string {
 	if w.Answered < w.Active {
 		text += fmt.Sprintf(" (%d active, %d answered)", w.Active, w.Answered)
 	}
-	if w.For["budget"] > 0 {
+	own := w.For["budget"] // limits of jobs
+	sentences := []string{text}
+	for _, by := range slices.Sorted(maps.Keys(w.Budgets)) {
+		sentences = append(sentences, fmt.Sprintf("%d for %s", w.Budgets[by], safetext.Clean(by)))
+		own -= w.Budgets[by]
+	}
+	text = strings.Join(sentences, ". ")
+	if own > 0 {
 		text += ". Raise the limit with cogflow tune ID --budget USD"
 	}
 	return text + "."

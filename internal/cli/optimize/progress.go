@@ -88,10 +88,12 @@ func (o *progress) best() (best float64) {
 // text describes an optimization in one line, without its name.
 func (o *progress) text() string {
 	waiting := o.Waiting
-	switch waiting {
-	case "approval":
+	switch {
+	case o.BlockedBy != "":
+		waiting = o.BlockedBy
+	case waiting == "approval":
 		waiting = "cogflow approve " + o.id
-	case "budget":
+	case waiting == "budget":
 		waiting = "budget, cogflow tune " + o.id + " --budget USD"
 	}
 	text := format.Stage(o.Stage, o.Paused, o.cold.Waits(waiting))

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // text describes a training run in one line, without its name. The most important parts are
 // first, because a narrow terminal cuts the rest.
 func (t sample) text() string {
-	text := format.Stage(t.stageText(), t.Paused, t.cold.Waits(t.Waiting))
+	text := format.Stage(t.stageText(), t.Paused, cmp.Or(t.BlockedBy, t.cold.Waits(t.Waiting)))
 	if t.Total > 0 {
 		text += fmt.Sprintf(" %d/%d steps", t.Step, t.Total)
 		if left := t.left(); left > 0 {

@@ -146,7 +146,7 @@ verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code
 
 .PHONY: soak
 soak: build tools ## Run the tests at full size: hundreds of kills, thousands of videos
-	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale' -count=1 -p 1 -timeout 120m -v ./...
+	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale|Machine' -count=1 -p 1 -timeout 120m -v ./...
 
 # Its Temporal server is a module of its own, with the versions of the CLI's packages.
 .PHONY: fleet

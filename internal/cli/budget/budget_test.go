@@ -67,6 +67,15 @@ func TestBudgets(t *testing.T) {
 	list := ok(t, b, "budget", "list", "--wide")
 	clitest.Golden(t, "list", list)
 
+	status := ok(t, b, "status")
+	require.Contains(t, status, "Budget of organisation uni ($12.50 in total): $12.30 spent, $0.40 reserved, $0.00 left; calls that cost money wait. "+
+		"Raise it: cogflow budget set --org uni --period total USD\n")
+	require.Contains(t, status, "Budget of tenant uni:vision, model gpt-5 ($0.00 a day)")
+	require.NotContains(t, status, "Soft budget", "it is not crossed")
+	require.NotContains(t, status, "$50.00", "it has enough left")
+	ok(t, b, "budget", "set", "--model", "gpt-5", "--period", "day", "--soft", "1")
+	require.Contains(t, ok(t, b, "status"), "Soft budget of model gpt-5 ($1.00 a day): $12.30 spent, $0.40 reserved, $0.00 left until DAY 00:00 UTC\n")
+
 	require.Contains(t, ok(t, b, "budget", "clear", "--org", "uni", "--period", "total"), "Cleared the hard budget of organisation uni, period total.")
 	code, _, notes := b.Run("budget", "clear", "--org", "uni", "--period", "total")
 	require.Equal(t, cli.ExitFailed, code)

@@ -59,6 +59,9 @@ type overview struct {
 	Jobs      []execution `json:"jobs"`
 	Pools     []cli.Pool  `json:"pools"`
 	NeverTook []unserved  `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
+
+	Budgets    []budgetAlert `json:"budgets,omitempty"`       // that are nearly or wholly spent
+	Unreadable string        `json:"budgets_error,omitempty"` // why budgets could not be read
 }
 
 const (
@@ -84,8 +87,13 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
+	unreadable := ""
+	alerts, err := a.budgetAlerts(ctx)
+	if err != nil { // the rest is worth showing
+		unreadable = err.Error()
+	}
 	if a.JSON {
-		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools, NeverTook: left})
+		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools, NeverTook: left, Budgets: alerts, Unreadable: unreadable})
 	}
 	a.printRunning(running, more, time.Now())
 	a.Say("")
@@ -97,6 +105,15 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	if len(left) > 0 {
 		a.Say("")
 		a.printUnserved(left, time.Now())
+	}
+	if len(alerts) > 0 || unreadable != "" {
+		a.Say("")
+	}
+	for _, alert := range alerts {
+		a.Say("%s", alert.text)
+	}
+	if unreadable != "" {
+		a.Say("Budgets are not shown, because the ledger cannot be read: %s", unreadable)
 	}
 	return nil
 }

@@ -178,7 +178,10 @@ func within(t *testing.T, do func(t *testing.T)) {
 	synctest.Test(t, do)
 }
 
-func TestAnswered(t *testing.T) {
+// TestComplaint14CacheHits: answers from a cache were billed. A stored answer is not asked for,
+// and is not booked. The number is that of a list of complaints about other systems, as in
+// internal/ledger/complaints_test.go.
+func TestComplaint14CacheHits(t *testing.T) {
 	within(t, func(t *testing.T) {
 		w := newWorld(4)
 		paid, err := w.Do(t.Context(), w.call("a", nil))

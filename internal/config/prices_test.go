@@ -100,6 +100,25 @@ func TestDescribePrice(t *testing.T) {
 	}
 }
 
+// TestComplaint10OwnPrice: a model whose price its user had set was taken as free. A price of the
+// endpoint or of the profile is what a call reserves. The number is that of a list of complaints
+// about other systems, as in internal/ledger/complaints_test.go.
+func TestComplaint10OwnPrice(t *testing.T) {
+	t.Parallel()
+	for endpoint, cost := range map[string]string{
+		`,"input_usd_per_mtok":1,"output_usd_per_mtok":2`: ``, ``: `,"cost_micro_usd":5`,
+	} {
+		got, err := Load(file(t, `{"cogflow":{"active_profile":"p","endpoints":{
+			"e":{"kind":"openai","url":"http://127.0.0.1:9/v1","models":["self-priced"]`+endpoint+`}},
+			"profiles":{"p":{"sampling":{"strategy":"fps","fps":1},"describe":{"model":"self-priced"`+cost+`}}}}}`))
+		require.NoError(t, err)
+		p, err := got.Profile("p")
+		require.NoError(t, err)
+		require.Positive(t, p.Describe.CostMicroUSD)
+		require.False(t, p.Describe.Unpriced)
+	}
+}
+
 // TestUnpriced: a stage of an endpoint that says no price is not free: under a hard
 // limit nothing is asked of it. One that says 0 is, as the embedded models are.
 func TestUnpriced(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	checks, steps := "2", "40"
 	if os.Getenv("COGFLOW_SOAK") != "" {
-		checks, steps = "20", "500"
+		checks, steps = "100", "100"
 	}
 	for name, value := range map[string]string{"rapid.checks": checks, "rapid.steps": steps, "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {

@@ -195,9 +195,7 @@ func TestCancelledWait(t *testing.T) {
 	require.NoError(t, holder.Update(t.Context(), "hold", func(*sql.Tx) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		start := time.Now()
-		require.Equal(t, fault.Transport, fault.ClassOf(insert(ctx, db, 1)))
-		require.Less(t, time.Since(start), 5*time.Second, "a wait ends with its context")
+		require.Equal(t, fault.Transport, fault.ClassOf(insert(ctx, db, 1)), "the wait ends with its context, not by its limit, which is an overload")
 		return nil
 	}))
 	ctx, cancel := context.WithCancel(t.Context())

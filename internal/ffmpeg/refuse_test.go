@@ -199,16 +199,13 @@ func TestAbort(t *testing.T) {
 		require.ErrorIs(t, err, enough)
 
 		ctx, cancel := context.WithCancel(t.Context())
-		var at time.Time
 		_, err = x.Extract(ctx, open(t, movingClip(t)), dir, video.Sampling{FPS: 25, DedupDistance: keepAll},
 			func(video.Picture) error {
-				at = time.Now()
 				cancel()
 				<-ctx.Done()
 				return nil
 			}, func(int64) {})
 		require.ErrorIs(t, err, context.Canceled)
-		require.Less(t, time.Since(at), 5*time.Second)
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, left, "nothing is left behind")

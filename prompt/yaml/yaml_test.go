@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -99,10 +98,8 @@ func TestJSONRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			began := time.Now()
 			_, err := yaml.JSON([]byte(c.text), reflect.TypeFor[prompt.Program]())
 			require.ErrorContains(t, err, c.want)
-			require.Less(t, time.Since(began), 10*time.Second)
 		})
 	}
 }

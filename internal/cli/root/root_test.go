@@ -3,7 +3,6 @@ package root
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -39,14 +38,13 @@ func TestUsage(t *testing.T) {
 func TestUnreachableServer(t *testing.T) {
 	t.Parallel()
 	var out, errors clitest.Output
-	began := time.Now()
 	code := Run(t.Context(), cli.Process{Args: []string{"status"}, Getenv: func(name string) string {
 		return map[string]string{"TEMPORAL_ADDRESS": "127.0.0.1:1"}[name]
 	}, In: strings.NewReader(""), Out: &out, Err: &errors})
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors.String(), "no Temporal server answers at 127.0.0.1:1")
+	assert.Contains(t, errors.String(), "connection refused", "no time-out was waited for")
 	assert.Contains(t, errors.String(), "make up")
-	assert.Less(t, time.Since(began), 5*time.Second)
 }
 
 // TestHelp: every command has a short and a long help and an example.

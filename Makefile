@@ -150,7 +150,7 @@ soak: build tools ## Run the tests at full size: hundreds of kills, thousands of
 
 # Its Temporal server is a module of its own, with the versions of the CLI's packages.
 .PHONY: fleet
-fleet: build tools trainer ## Run each pool on a host of its own, with only its keys and files (Linux, root)
+fleet: build tools trainer ## Run each pool on a host of its own, with only its keys and files, and compare with one host (Linux, root)
 	@$(call timed,'building the Temporal server for PostgreSQL') $(GO) build -C deploy/fleet/temporal -o $(BIN)/temporal-postgres .
 	COGFLOW_FLEET=1 $(GO) test -run TestFleet -count=1 -timeout 20m -v ./deploy/fleet
 

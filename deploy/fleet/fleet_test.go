@@ -38,7 +38,7 @@ type fleet struct {
 	client               client.Client
 	store                *s3.Client
 	bill                 *billtest.Server
-	workers              map[string]*hosttest.Process // by host; nil = meant to be down
+	workers              map[string]*hosttest.Process // by host
 }
 
 // newFleet starts everything but the workers.
@@ -121,6 +121,7 @@ func (f *fleet) makeFiles() {
 	for _, folder := range []string{"jobs", "models", "videos"} {
 		require.NoError(f.t, os.Mkdir(filepath.Join(f.dir, folder), 0o755)) //nolint:gosec // neither has this
 	}
+	f.writeJobs()
 }
 
 // prepareLedger gives each worker that pays a user of its own. They own the tables together.
@@ -172,10 +173,13 @@ func (f *fleet) where() []string {
 	return []string{"TEMPORAL_ADDRESS=" + control + ":7233", "COGNIVERSE_CONFIG=/opt/config.json"}
 }
 
-// cogflow runs the command line on a host.
+// cogflow runs the command line on the host control or single.
 func (f *fleet) cogflow(on string, args ...string) hosttest.Output {
 	f.t.Helper()
 	env := append(f.where(), storeKey+"="+f.keys[storeKey], storeSecret+"="+f.keys[storeSecret])
+	if on == single {
+		env = f.singleEnv()
+	}
 	out := f.net.Host(on).Run(hosttest.Command{Path: "/opt/cogflow", Args: args, Env: env})
 	f.t.Logf("%s: cogflow %q: exit %d\n%s%s", on, args, out.Code, out.Stdout, out.Stderr)
 	return out

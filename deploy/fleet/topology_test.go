@@ -19,6 +19,7 @@ const (
 	index      = "index"
 	trainA     = "train-a"
 	trainB     = "train-b"
+	single     = "single" // everything on one host, for comparison
 )
 
 // site is what a host is for. It can connect only to the hosts that it lists, it gets only the keys
@@ -63,6 +64,7 @@ func sites() []site {
 		{name: index, pool: "index", reaches: []string{control, store}, keys: s3, needs: worker},
 		{name: trainA, pool: "train", reaches: []string{control, ledgerDB, store}, keys: paid, needs: trainer},
 		{name: trainB, pool: "train", reaches: []string{control, ledgerDB, store}, keys: paid, needs: trainer},
+		{name: single, reaches: []string{store, models}, needs: append([]string{"cogflow", "temporal", "jobs"}, trainer...)},
 	}
 }
 
@@ -70,7 +72,7 @@ func sites() []site {
 const config = `{"cogflow": {
 	"store": "s3://cogflow?region=us-east-1&path_style=true&endpoint=http%3A%2F%2Fstore%3A7070",
 	"active_profile": "fleet",
-	"sources": {"default": ["s3://videos"], "other": ["s3://videos"]},
+	"sources": {"default": ["s3://videos"]},
 	"fetch": {"s3": "region=us-east-1&path_style=true&endpoint=http%3A%2F%2Fstore%3A7070"},
 	"endpoints": {
 		"captions": {"kind": "openai", "url": "http://models:8001/v1", "models": ["bill/vlm"], "api_key_env": "DESCRIBE_KEY", "max_in_flight": 4,

@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -14,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // Broker is the only way to the endpoints of models.
@@ -53,7 +53,7 @@ type ModelStage struct {
 	Limits Limits
 	Ticket int64
 
-	waiting atomic.Value // string: what the model was last waited for; read by heartbeats
+	waits waits.Set // what its calls wait for; read by heartbeats
 }
 
 // Payer says for whom calls are made and which budget pays.
@@ -77,6 +77,10 @@ type Question struct {
 
 // Answered makes sure that the answer is stored.
 func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, error) {
+	p := pulseOf(ctx)
+	mine, shown := m.waits.Place(), p.waits.Place()
+	defer mine.Clear()
+	defer shown.Clear()
 	c := video.PaidCall{
 		Call: video.Call{
 			Tenant: m.Payer.Tenant, Job: m.Payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
@@ -84,18 +88,25 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 			Unpriced: q.Unpriced,
 		},
 		LimitMicroUSD: m.Payer.LimitMicroUSD, Of: m.Stage.Of, Ticket: m.Ticket,
-		Limit: func() int { return m.Limits.Limit(m.Stage.Model) }, Prepare: q.Prepare,
+		Limit: func() int { return m.Limits.Limit(m.Stage.Model) }, Prepare: p.model.timed(q.Prepare),
 		Stop: activity.GetWorkerStopChannel(ctx), Grace: grace,
-		Waiting: func(reason string) { m.waiting.Store(safetext.Line(reason, safetext.MaxReason)) },
+		Waiting: func(r waits.Reason) {
+			r.Text = safetext.Line(r.Text, safetext.MaxReason)
+			mine.Set(r)
+			shown.Set(r)
+		},
 	}
 	if c.Stored = q.Stored; c.Stored == nil && q.Key != "" {
 		c.Stored = func(ctx context.Context) (bool, error) { return Whole(ctx, m.Store, q.Key) }
 	}
+	defer p.model.begin(m.Stage.Model, c.Limit)()
 	return m.Broker.Do(ctx, c)
 }
 
-// WaitsFor is what the model was last waited for; "" = nothing.
+// WaitsFor is what its calls wait for, the longest wait; "" = nothing.
 func (m *ModelStage) WaitsFor() string {
-	text, _ := m.waiting.Load().(string)
-	return text
+	if all := m.waits.List(); len(all) > 0 {
+		return all[0].Text
+	}
+	return ""
 }

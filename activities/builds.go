@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,7 +51,11 @@ func (o *OtherBuilds) Alone(pinned string) { o.absent.Store(pinned, time.Now()) 
 func Elsewhere(op, subject, pinned string) error {
 	return &fault.Error{
 		Class: fault.Preempted, Op: op, Subject: subject, RetryAfter: handBackWait,
-		Reason: fmt.Sprintf("the run was started with %s, which this build of the worker does not have; "+
-			"waiting for a worker of the build that began it", pinned),
+		Reason: fmt.Sprintf("the run was started with %s, %s", pinned, otherBuild),
 	}
 }
+
+const otherBuild = "which this build of the worker does not have; waiting for a worker of the build that began it"
+
+// OtherBuild reports whether a failure is that of Elsewhere.
+func OtherBuild(failure string) bool { return strings.Contains(failure, otherBuild) }

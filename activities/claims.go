@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -62,11 +63,28 @@ func (c Claims) Take(ctx context.Context, key string) (video.Claim, error) {
 		return mine, err
 	}
 	if open {
-		why.Reason = "claimed by workflow " + holder.Workflow + "; waiting until it ends"
+		why.Reason = claimedBy + holder.Workflow + claimedUntil
 		return mine, held
 	}
 	mine.Number = holder.Number + 1
 	return mine, c.replace(ctx, key, sum, mine, held)
+}
+
+// The reason of a claim that a workflow holds.
+const (
+	claimedBy    = "claimed by workflow "
+	claimedUntil = "; waiting until it ends"
+)
+
+// HolderOf is the workflow that holds the claim, as the failure of Take says; "" = it is the
+// failure of something else.
+func HolderOf(failure string) string {
+	_, rest, _ := strings.Cut(failure, claimedBy)
+	holder, _, ok := strings.Cut(rest, claimedUntil)
+	if !ok {
+		return ""
+	}
+	return holder
 }
 
 // open reports whether the holder of a claim may still be running. Another run of this

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // Interceptors are the interceptors of a worker, the outermost first. grace is how long a
@@ -102,6 +104,9 @@ func (l *lifecycle) cancelOnStop(ctx context.Context, cancel context.CancelCause
 	}
 }
 
+// Stopped reports whether a failure is ErrStopping, as the server has it.
+func Stopped(failure string) bool { return strings.Contains(failure, ErrStopping.Reason) }
+
 // Stopping reports whether the worker of an activity was asked to stop.
 func Stopping(ctx context.Context) bool {
 	select {
@@ -123,6 +128,9 @@ type pulse struct {
 	cancel   context.CancelFunc
 	every    time.Duration
 	former   *converter.RawValue // details of the previous attempt; nil = none
+
+	waits waits.Set
+	model modelPace
 
 	mu      sync.Mutex
 	details func() any
@@ -184,11 +192,11 @@ func (p *pulse) beat() {
 	p.mu.Unlock()
 	switch {
 	case details != nil:
-		activity.RecordHeartbeat(p.ctx, details())
+		p.record(details())
 	case p.former != nil:
-		activity.RecordHeartbeat(p.ctx, *p.former)
+		p.record(*p.former)
 	default:
-		activity.RecordHeartbeat(p.ctx)
+		p.record(nil)
 	}
 }
 

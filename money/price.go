@@ -14,6 +14,9 @@ type Price struct {
 	Listed string  `json:"listed,omitempty"` // date of the vendor's price list; "" = configured
 }
 
+// UnknownPrice begins the reason of a fault for what has no price while a budget is hard.
+const UnknownPrice = "its price is unknown under a hard limit"
+
 // maxPrice is in USD per million tokens. The most expensive model of any list costs less
 // than a hundredth of it, so a higher price is a mistake of unit.
 const maxPrice = 100_000

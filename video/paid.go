@@ -3,6 +3,8 @@ package video
 import (
 	"context"
 	"time"
+
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // PaidCall is a request for a model's answer, with its payer. Call says what is paid for,
@@ -25,9 +27,9 @@ type PaidCall struct {
 	// bounded false = until it ends, and the caller does not wait for it. nil = no time at
 	// all.
 	Grace func(cause error) (d time.Duration, bounded bool)
-	// Waiting receives what the call waits for, such as an endpoint that is down; "" =
-	// nothing any more. nil = not reported.
-	Waiting func(reason string)
+	// Waiting receives what the call waits for, such as an endpoint that is down; the zero
+	// value = nothing any more. nil = not reported.
+	Waiting func(waits.Reason)
 }
 
 // Ask makes one request. A failure that the provider bills is a money.Charged.

@@ -9,10 +9,12 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // sliceTime is the GPU time that is reserved in advance. A dead worker leaves at most this
@@ -98,7 +100,7 @@ func (r *attempt) startMeter(ctx context.Context) (paid func() (meterErr error, 
 	hourly, known := r.a.Prices[r.in.Class]
 	if !known && r.in.LimitMicroUSD > 0 {
 		return nil, fault.New(fault.Budget, "pay for GPU", r.in.Class,
-			"its price is unknown under a hard limit; set cogflow.training.prices."+r.in.Class)
+			money.UnknownPrice+"; set cogflow.training.prices."+r.in.Class)
 	}
 	m := &meter{
 		r: r, rate: hourly * 1e6 / 3600, unknown: !known, process: r.snapshot().Tally.Attempts,
@@ -140,6 +142,7 @@ func (m *meter) reserve(ctx context.Context, owed bool) error {
 	}
 	m.slice++
 	in := m.r.in
+	defer activities.Wait(ctx, waits.Reason{Code: waits.Reserved, On: in.Class, Text: "reserve GPU time within the limit"})()
 	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
 		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),

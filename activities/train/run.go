@@ -22,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // RunInput requests that a job is trained further, from its newest checkpoint.
@@ -205,7 +206,9 @@ func (r *attempt) run(ctx context.Context) (Run, error) {
 	if done != nil && done.Outcome.Ended == training.EndedDone {
 		return r.outcome(training.EndedDone), nil // stored, but the result was lost
 	}
+	leased := activities.Wait(ctx, waits.Reason{Code: waits.GPU, On: in.Class, Text: "other work holds all GPUs of this worker"})
 	devices, release, err := a.GPUs.Lease(ctx, 1)
+	leased()
 	if err != nil {
 		return Run{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // book settles an entry. While the ledger fails it retries: the entry has a key, so it is
@@ -21,7 +22,7 @@ func (f *flight) book(key string, b money.Booking) error {
 		if err == nil || hopeless(err) {
 			return err
 		}
-		f.waits(fmt.Sprintf("booking a call: %v", err))
+		f.waits(waits.For(waits.Book, fmt.Sprintf("booking a call: %v", err), wait))
 		if time.Since(start) > f.options.StoreFor || sleep(f.going, wait) != nil {
 			f.unsettled.add(key, b)
 			return err

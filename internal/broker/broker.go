@@ -112,6 +112,7 @@ type broker struct {
 	slots, ahead, open gate
 	circuit            *circuit.Breaker
 	quiet              quiet
+	down               atomic.Pointer[string] // the last failure of an endpoint that is down
 	further            further
 
 	mu      sync.Mutex
@@ -134,7 +135,7 @@ func (b *broker) do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
 		}
 		if c.Unpriced && c.LimitMicroUSD > 0 {
 			return video.Paid{}, fault.New(fault.Budget, "call model", c.Model,
-				"its price is not known, so nothing is asked of it under a hard limit; set its price, or remove the limit")
+				money.UnknownPrice+", so nothing is asked of it; set its price, or remove the limit")
 		}
 		paid, err := b.join(ctx, c)
 		if !errors.Is(err, errAbandoned) || ctx.Err() != nil {

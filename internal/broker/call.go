@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 
 // run makes calls until one is answered or another one is of no use.
 func (f *flight) run() (video.Paid, error) {
-	defer f.waits("")
+	defer f.waits(waits.Reason{})
 	for tries := 0; ; {
 		paid, err := f.once()
 		again, wait := f.judge(err, &tries)
@@ -41,12 +42,32 @@ func (f *flight) run() (video.Paid, error) {
 			return paid, err
 		}
 		if wait > 0 {
-			f.waits(err.Error())
+			f.waits(why(err, wait))
 			if err := sleep(f.wanted, wait); err != nil {
 				return video.Paid{}, err
 			}
 		}
 	}
+}
+
+// why is what a call waits for after an attempt that ended with err, and is made again after d;
+// 0 = unknown.
+func why(err error, d time.Duration) waits.Reason {
+	code := waits.Again
+	switch {
+	case errors.Is(err, money.ErrElsewhere):
+		code = waits.Same
+	case errors.Is(err, money.ErrNoRoom):
+		code = waits.Reserved
+	case errors.Is(err, circuit.ErrOpen), errors.Is(err, circuit.ErrAway):
+		code = waits.Endpoint
+	case fault.ClassOf(err) == fault.Overload:
+		code = waits.Rate
+	}
+	if d == 0 {
+		return waits.Reason{Code: code, Text: err.Error()}
+	}
+	return waits.For(code, err.Error(), d)
 }
 
 // judge decides whether and when a failed call is repeated.
@@ -209,7 +230,7 @@ func (f *flight) refused(err error, settled <-chan struct{}) error {
 	if !room && !errors.Is(err, money.ErrElsewhere) {
 		return err
 	}
-	f.waits(err.Error())
+	f.waits(why(err, 0))
 	if !room {
 		settled = nil // settlements of this process say nothing about others
 	}
@@ -282,7 +303,7 @@ func (f *flight) store(a video.PaidAnswer) error {
 		if time.Since(start) > bound {
 			return err
 		}
-		f.waits(fmt.Sprintf("storing a paid answer: %v", err))
+		f.waits(waits.For(waits.Store, fmt.Sprintf("storing a paid answer: %v", err), wait))
 		if sleep(f.going, wait) != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // flight is one call from its first to its last caller. Before a request is sent it ends
@@ -137,7 +138,8 @@ func (f *flight) ended() {
 }
 
 // waits tells all callers what the flight waits for.
-func (f *flight) waits(reason string) {
+func (f *flight) waits(reason waits.Reason) {
+	reason.On = f.call.Model
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.callers {

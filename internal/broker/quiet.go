@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video/waits"
 )
 
 // quiet pauses an endpoint that requests it. If one call is refused, only that call waits;
@@ -46,13 +47,16 @@ func (q *quiet) left() time.Duration {
 func (f *flight) up() (circuit.Pass, error) {
 	for {
 		wait := f.quiet.left()
+		reason := waits.For(waits.Rate, "the endpoint is overloaded and asked to wait", wait)
 		var pass circuit.Pass
 		if wait <= 0 {
 			if pass, wait = f.circuit.Enter(); wait <= 0 {
 				return pass, nil
 			}
+			reason = waits.For(waits.Endpoint, "the endpoint does not answer"+f.whyDown(), wait)
+			reason.Since = time.Now().Add(-f.circuit.Down())
 		}
-		f.waits("the endpoint is overloaded or does not answer")
+		f.waits(reason)
 		if err := sleep(f.wanted, wait); err != nil {
 			return pass, err
 		}
@@ -65,10 +69,12 @@ func (f *flight) news(pass circuit.Pass, err error) {
 	case f.going.Err() != nil:
 		f.circuit.Leave(pass)
 	case errors.Is(err, circuit.ErrOpen):
+		f.noteDown(err)
 		f.circuit.Fail(pass)
 	case errors.Is(err, circuit.ErrAway):
 		// Whether it is billed is unknown, so few calls are used to find out when that
 		// ends.
+		f.noteDown(err)
 		f.circuit.Trip(pass, pageWait)
 	case money.Unsent(err):
 		f.circuit.Leave(pass)
@@ -80,4 +86,18 @@ func (f *flight) news(pass circuit.Pass, err error) {
 			f.quiet.overloaded(string(f.call.Fingerprint), d)
 		}
 	}
+}
+
+// noteDown keeps why the endpoint is down, for those who wait for it.
+func (b *broker) noteDown(err error) {
+	text := ": " + err.Error()
+	b.down.Store(&text)
+}
+
+// whyDown is the last failure of the endpoint, to be added to a text.
+func (b *broker) whyDown() string {
+	if text := b.down.Load(); text != nil {
+		return *text
+	}
+	return ""
 }

@@ -141,6 +141,8 @@ func workerOptions(p pool, fatal chan<- error) worker.Options {
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
 		Interceptors:                       activities.Interceptors(p.grace),
 		OnFatalError:                       func(err error) { fatal <- err },
+		// For cogflow pools. Runs are not pinned to a build.
+		DeploymentOptions: worker.DeploymentOptions{Version: worker.WorkerDeploymentVersion{DeploymentName: "cogflow", BuildID: version}},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -12,8 +11,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"github.com/cogniverse/cogflow/internal/config"
-	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -33,6 +30,8 @@ type Pool struct {
 	Backlog int64   `json:"backlog"`          // tasks that wait for a worker
 	Oldest  float64 `json:"oldest_s"`         // age of the oldest of them
 	Rate    float64 `json:"tasks_per_minute"` // that workers took, over the last 30 s
+
+	Builds []string `json:"builds,omitempty"` // of the workers; workers of earlier builds do not say theirs
 }
 
 // WatchQueues sends a note when no worker serves workflows, and another when a worker serves
@@ -71,13 +70,16 @@ func (a *App) AskPool(ctx context.Context, c client.Client, queue string, kind e
 	if err != nil {
 		return Pool{}, err
 	}
-	seen := map[string]bool{}
+	seen, builds := map[string]bool{}, map[string]bool{}
 	for _, p := range r.GetPollers() {
 		if time.Since(p.GetLastAccessTime().AsTime()) < pollerAlive {
 			seen[p.GetIdentity()] = true
+			if build := p.GetDeploymentOptions().GetBuildId(); build != "" {
+				builds[build] = true
+			}
 		}
 	}
-	out := Pool{Queue: queue, Workers: len(seen)}
+	out := Pool{Queue: queue, Workers: len(seen), Builds: slices.Sorted(maps.Keys(builds))}
 	if stats := r.GetStats(); stats != nil {
 		out.Backlog, out.Rate = stats.GetApproximateBacklogCount(), 60*float64(stats.GetTasksDispatchRate())
 		if out.Backlog > 0 {
@@ -85,71 +87,4 @@ func (a *App) AskPool(ctx context.Context, c client.Client, queue string, kind e
 		}
 	}
 	return out, nil
-}
-
-// Pools returns the state of the queues of cogflow: all queues of the configuration and of
-// the GPU classes in also, and other queues if they have workers or tasks.
-func (a *App) Pools(ctx context.Context, c client.Client, also ...string) ([]Pool, error) {
-	cfg, err := a.Config()
-	if err != nil {
-		return nil, err
-	}
-	wanted := wantedQueues(cfg, also)
-	names := slices.Clone(wanted)
-	for _, name := range workflows.ActivityQueues() {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	all, errs := make([]Pool, len(names)), make([]error, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() {
-			kind := enumspb.TASK_QUEUE_TYPE_ACTIVITY
-			if name == workflows.QueueMain {
-				kind = enumspb.TASK_QUEUE_TYPE_WORKFLOW
-			}
-			all[i], errs[i] = a.AskPool(ctx, c, name, kind)
-		})
-	}
-	wg.Wait()
-	var out []Pool
-	for i, p := range all {
-		if errs[i] != nil {
-			return nil, errs[i]
-		}
-		if i < len(wanted) || p.Workers > 0 || p.Backlog > 0 {
-			out = append(out, p)
-		}
-	}
-	return out, nil
-}
-
-// wantedQueues are the queues that a configuration requires: those of the stages and GPU classes
-// of its profiles, and that of prompt optimization if there is a student.
-func wantedQueues(cfg config.Config, classes []string) []string {
-	seen := map[string]bool{}
-	profiles := cfg.Profiles()
-	for _, p := range profiles {
-		if p.Name == video.LocalPreview().Name && p.Name != cfg.Active() && len(profiles) > 1 {
-			continue // the built-in profile does not count if the user has configured another one
-		}
-		for stem, stage := range map[string]video.Stage{
-			workflows.StemDescribe: p.Describe, workflows.StemEmbed: p.Embed, workflows.StemTranscribe: p.Transcribe,
-		} {
-			if stage.Model == "" {
-				continue
-			}
-			for _, class := range append(slices.Clone(stage.GPU), classes...) {
-				seen[workflows.ClassQueue(stem, class)] = true
-			}
-		}
-	}
-	for _, class := range classes {
-		seen[workflows.ClassQueue(workflows.StemTrain, class)] = true
-	}
-	if _, err := cfg.Student(""); err == nil {
-		seen[workflows.QueueLM] = true
-	}
-	return append([]string{workflows.QueueMain, workflows.QueueMedia, workflows.QueueIndex}, slices.Sorted(maps.Keys(seen))...)
 }

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -177,10 +178,11 @@ func (a app) checkAttributes(ctx context.Context, c client.Client, all *checks) 
 // workflows. A GPU class without workers is only a warning if another class of the same stage
 // has workers.
 func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu []string) (queues []string, err error) {
-	pools, err := a.Pools(ctx, c, gpu...)
+	f, err := fleet.Ask(ctx, a.App, c, gpu...)
 	if err != nil {
 		return nil, err
 	}
+	pools := f.Queues
 	served := map[string]bool{} // stems of queues with a worker
 	for _, p := range pools {
 		if stem, _, classed := strings.Cut(p.Queue, "-"); classed && p.Workers > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -14,6 +15,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
@@ -36,10 +38,14 @@ type state struct {
 type step struct {
 	Workflow    string `json:"workflow"`
 	Activity    string `json:"activity"`
+	Queue       string `json:"queue,omitempty"`
 	State       string `json:"state"` // such as "running for 2s"
 	Attempt     int    `json:"attempt"`
 	LastFailure string `json:"last_failure,omitempty"`
 	Worker      string `json:"worker,omitempty"`
+	NoWorker    bool   `json:"no_worker,omitempty"` // it waits, and no worker serves its queue
+
+	waits bool // for a worker
 }
 
 func (a app) statusOf(ctx context.Context, c client.Client, id string) error {
@@ -91,7 +97,31 @@ func (a app) inspect(ctx context.Context, c client.Client, id string) (state, er
 		}
 	}
 	s.Steps = append(s.Steps, childSteps(ctx, c, children)...)
-	return s, nil
+	return s, a.markUnserved(ctx, c, s.Steps)
+}
+
+// markUnserved says of the steps that wait for a worker whether there is none.
+func (a app) markUnserved(ctx context.Context, c client.Client, all []step) error {
+	var queues []string
+	for _, s := range all {
+		if s.waits && s.Queue != "" && !slices.Contains(queues, s.Queue) {
+			queues = append(queues, s.Queue)
+		}
+	}
+	if len(queues) == 0 {
+		return nil
+	}
+	f, err := fleet.Describe(ctx, a.App, c, queues...)
+	if err != nil {
+		return err
+	}
+	for i, s := range all {
+		if at := slices.Index(queues, s.Queue); s.waits && at >= 0 && f.Queues[at].Workers == 0 {
+			all[i].NoWorker = true
+			all[i].State += "; no worker serves the queue"
+		}
+	}
+	return nil
 }
 
 // maxChildren is the maximum number of children whose steps are shown.
@@ -111,32 +141,34 @@ func childSteps(ctx context.Context, c client.Client, children []string) (all []
 func steps(workflow string, pending []*workflowpb.PendingActivityInfo, now time.Time) []step {
 	all := make([]step, 0, len(pending))
 	for _, p := range pending {
+		state, waits := stepState(p, now)
 		all = append(all, step{
-			Workflow: workflow, Activity: p.GetActivityType().GetName(), State: stepState(p, now),
-			Attempt: int(p.GetAttempt()), LastFailure: failureOf(p.GetLastFailure()), Worker: p.GetLastWorkerIdentity(),
+			Workflow: workflow, Activity: p.GetActivityType().GetName(), Queue: p.GetActivityOptions().GetTaskQueue().GetName(), State: state,
+			Attempt: int(p.GetAttempt()), LastFailure: failureOf(p.GetLastFailure()), Worker: p.GetLastWorkerIdentity(), waits: waits,
 		})
 	}
 	return all
 }
 
-func stepState(p *workflowpb.PendingActivityInfo, now time.Time) string {
+// stepState is the state of a step in words, and whether the step waits for a worker.
+func stepState(p *workflowpb.PendingActivityInfo, now time.Time) (text string, waits bool) {
 	switch {
 	case p.GetPaused():
-		return "paused"
+		return "paused", false
 	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED:
-		return "running for " + format.Span(now.Sub(p.GetLastStartedTime().AsTime()))
+		return "running for " + format.Span(now.Sub(p.GetLastStartedTime().AsTime())), false
 	case p.GetState() == enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:
-		return "being cancelled"
+		return "being cancelled", false
 	case p.GetScheduledTime() != nil && p.GetScheduledTime().AsTime().After(now):
-		return "tried again in " + format.Span(p.GetScheduledTime().AsTime().Sub(now))
+		return "tried again in " + format.Span(p.GetScheduledTime().AsTime().Sub(now)), false
 	case p.GetNextAttemptScheduleTime() != nil && p.GetNextAttemptScheduleTime().AsTime().After(now):
-		return "tried again in " + format.Span(p.GetNextAttemptScheduleTime().AsTime().Sub(now))
+		return "tried again in " + format.Span(p.GetNextAttemptScheduleTime().AsTime().Sub(now)), false
 	default:
 		on := p.GetActivityOptions().GetTaskQueue().GetName()
 		if on != "" {
 			on = " on " + on
 		}
-		return "waiting for a worker" + on + " for " + format.Span(now.Sub(p.GetScheduledTime().AsTime()))
+		return "waiting for a worker" + on + " for " + format.Span(now.Sub(p.GetScheduledTime().AsTime())), true
 	}
 }
 
@@ -184,6 +216,10 @@ func (a app) printState(s state) error {
 	}
 	if len(s.Steps) > 0 {
 		a.printSteps(s.Steps)
+	}
+	if slices.ContainsFunc(s.Steps, func(one step) bool { return one.waits || one.LastFailure != "" }) {
+		a.Say("")
+		a.Say("What ends that, and what you can do: cogflow explain %s", s.WorkflowID)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/safetext"
 )
@@ -56,9 +57,9 @@ the progress of a job, each step that waits or is retried, its attempt and its l
 
 // overview is the output of `status --json`.
 type overview struct {
-	Jobs      []execution `json:"jobs"`
-	Pools     []cli.Pool  `json:"pools"`
-	NeverTook []unserved  `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
+	Jobs      []execution   `json:"jobs"`
+	Pools     []fleet.Queue `json:"pools"`
+	NeverTook []unserved    `json:"never_taken,omitempty"` // runs that no worker has ever taken, with the reason
 
 	Budgets    []budgetAlert `json:"budgets,omitempty"`       // that are nearly or wholly spent
 	Unreadable string        `json:"budgets_error,omitempty"` // why budgets could not be read
@@ -79,7 +80,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
-	pools, err := a.Pools(ctx, c)
+	pools, err := fleet.Ask(ctx, a.App, c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 		unreadable = err.Error()
 	}
 	if a.JSON {
-		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools, NeverTook: left, Budgets: alerts, Unreadable: unreadable})
+		return a.PrintJSON(overview{Jobs: append(running, ended...), Pools: pools.Queues, NeverTook: left, Budgets: alerts, Unreadable: unreadable})
 	}
 	a.printRunning(running, more, time.Now())
 	a.Say("")
@@ -101,7 +102,7 @@ func (a app) overview(ctx context.Context, c client.Client) error {
 		a.printExecutions(ended, time.Now())
 		a.Say("")
 	}
-	a.printPools(pools)
+	a.printPools(pools.Queues)
 	if len(left) > 0 {
 		a.Say("")
 		a.printUnserved(left, time.Now())
@@ -163,7 +164,7 @@ func (a app) printRunning(running []execution, more bool, now time.Time) {
 	}
 }
 
-func (a app) printPools(pools []cli.Pool) {
+func (a app) printPools(pools []fleet.Queue) {
 	rows := make([][]string, len(pools))
 	for i, p := range pools {
 		state := format.Count(p.Workers, "worker", "workers")

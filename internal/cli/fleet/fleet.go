@@ -1,0 +1,198 @@
+// Package fleet asks Temporal which workers serve which task queues, for the features that
+// show them. It keeps no list of its own and changes nothing.
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workerpb "go.temporal.io/api/worker/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// Queue is one task queue with its workers.
+type Queue struct {
+	cli.Pool
+	Class    string   `json:"class"`              // of GPUs; cpu = none
+	Draining int      `json:"draining,omitempty"` // workers that take no new tasks and will end
+	Hosts    []string `json:"hosts,omitempty"`    // of the workers that report to the server
+	// Slots of these workers for activities; nil: the server keeps no list of workers.
+	Slots *Slots `json:"slots,omitempty"`
+}
+
+// Slots are how many tasks workers run, and how many more they could.
+type Slots struct {
+	Used int `json:"used"`
+	Free int `json:"free"`
+}
+
+// Worker is one worker process on one task queue.
+type Worker struct {
+	Identity string
+	Queue    string
+	Host     string
+	Draining bool
+	Beat     time.Time // of its last report
+	Slots    Slots     // for activities
+	Tasks    Slots     // for workflow tasks; only of workers of the main queue
+}
+
+// Fleet is what the server says of queues and workers.
+type Fleet struct {
+	Queues  []Queue
+	Workers []Worker
+	Listed  bool // false: the server does not list workers; hosts and slots are then unknown
+}
+
+// Ask describes the queues of cogflow: those of the configuration and of the GPU classes in
+// also, and other queues if they have workers or tasks.
+func Ask(ctx context.Context, a *cli.App, c client.Client, also ...string) (Fleet, error) {
+	cfg, err := a.Config()
+	if err != nil {
+		return Fleet{}, err
+	}
+	wanted := wantedQueues(cfg, also)
+	names := slices.Clone(wanted)
+	for _, name := range workflows.ActivityQueues() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	f, err := Describe(ctx, a, c, names...)
+	if err != nil {
+		return Fleet{}, err
+	}
+	kept := f.Queues[:0]
+	for i, q := range f.Queues {
+		if i < len(wanted) || q.Workers > 0 || q.Draining > 0 || q.Backlog > 0 {
+			kept = append(kept, q)
+		}
+	}
+	f.Queues = kept
+	return f, nil
+}
+
+// Describe describes these queues, in their order.
+func Describe(ctx context.Context, a *cli.App, c client.Client, names ...string) (Fleet, error) {
+	all, errs := make([]cli.Pool, len(names)), make([]error, len(names))
+	var out Fleet
+	var listErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { out.Workers, out.Listed, listErr = List(ctx, a, c) })
+	for i, name := range names {
+		wg.Go(func() {
+			all[i], errs[i] = a.AskPool(ctx, c, name, kindOf(name))
+		})
+	}
+	wg.Wait()
+	for _, err := range append(errs, listErr) {
+		if err != nil {
+			return Fleet{}, err
+		}
+	}
+	for _, p := range all {
+		out.Queues = append(out.Queues, out.With(p, kindOf(p.Queue)))
+	}
+	return out, nil
+}
+
+// kindOf is what workers of a queue are there for: those of the main queue run workflows.
+func kindOf(queue string) enumspb.TaskQueueType {
+	if queue == workflows.QueueMain {
+		return enumspb.TASK_QUEUE_TYPE_WORKFLOW
+	}
+	return enumspb.TASK_QUEUE_TYPE_ACTIVITY
+}
+
+// ClassOf is the GPU class of a queue.
+func ClassOf(queue string) string {
+	if _, class, ok := strings.Cut(queue, "-"); ok {
+		return class
+	}
+	return "cpu"
+}
+
+// With adds what the workers of a queue report, for its tasks of one kind.
+func (f Fleet) With(p cli.Pool, kind enumspb.TaskQueueType) Queue {
+	out := Queue{Pool: p, Class: ClassOf(p.Queue)}
+	if !f.Listed {
+		return out
+	}
+	out.Slots = &Slots{}
+	serving := 0
+	for _, w := range f.Workers {
+		if w.Queue != p.Queue {
+			continue
+		}
+		if !slices.Contains(out.Hosts, w.Host) {
+			out.Hosts = append(out.Hosts, w.Host)
+		}
+		slots := w.Slots
+		if kind == enumspb.TASK_QUEUE_TYPE_WORKFLOW {
+			slots = w.Tasks
+		}
+		out.Slots.Used += slots.Used
+		if w.Draining {
+			out.Draining++
+			continue
+		}
+		serving++
+		out.Slots.Free += slots.Free
+	}
+	slices.Sort(out.Hosts)
+	// A worker whose slots are all used does not poll; one that drains polled a moment ago.
+	out.Workers = max(serving, out.Workers-out.Draining)
+	return out
+}
+
+// List lists the living workers; listed is false if the server cannot.
+func List(ctx context.Context, a *cli.App, c client.Client) (all []Worker, listed bool, err error) {
+	for token := []byte(nil); ; {
+		r, err := c.WorkflowService().ListWorkers(ctx, &workflowservice.ListWorkersRequest{Namespace: a.Where.Namespace, PageSize: 1000, NextPageToken: token})
+		if unsupported(err) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		// Servers of today list slots here. Those that stop will need a request for each worker.
+		for _, info := range r.GetWorkersInfo() { //nolint:staticcheck // deprecated without a replacement in server 1.29
+			if w := info.GetWorkerHeartbeat(); w.GetStatus() != enumspb.WORKER_STATUS_SHUTDOWN {
+				all = append(all, worker(w))
+			}
+		}
+		if token = r.GetNextPageToken(); len(token) == 0 {
+			return all, true, nil
+		}
+	}
+}
+
+func worker(w *workerpb.WorkerHeartbeat) Worker {
+	slots := func(of *workerpb.WorkerSlotsInfo) Slots {
+		return Slots{Used: int(of.GetCurrentUsedSlots()), Free: max(0, int(of.GetCurrentAvailableSlots()))}
+	}
+	return Worker{
+		Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
+		Draining: w.GetStatus() == enumspb.WORKER_STATUS_SHUTTING_DOWN, Beat: w.GetHeartbeatTime().AsTime(),
+		Slots: slots(w.GetActivityTaskSlotsInfo()), Tasks: slots(w.GetWorkflowTaskSlotsInfo()),
+	}
+}
+
+// unsupported reports that a server does not know the request, or does not serve it.
+func unsupported(err error) bool {
+	switch err.(type) { //nolint:errorlint // the client returns these as they are
+	case *serviceerror.Unimplemented, *serviceerror.PermissionDenied:
+		return true
+	}
+	return false
+}

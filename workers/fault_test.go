@@ -128,6 +128,7 @@ func (s *stack) untilBlocked() {
 	require.NoError(s.t, err)
 	require.NoError(s.t, value.Get(&p))
 	require.Contains(s.t, p.Waiting, "room in the index")
+	require.Equal(s.t, "index_full", s.explained(out.Executions[0].Execution.WorkflowId))
 }
 
 // TestIgnoredFieldsFail: Vespa accepts a document with an unknown field and ignores the

@@ -160,6 +160,14 @@ func (s *stack) cogflow() func(args ...string) (code int, stdout string) {
 	}
 }
 
+// explained is the code of the cause that the command line gives for the state of a job.
+func (s *stack) explained(id string) string {
+	s.t.Helper()
+	code, text := s.cogflow()("explain", id, "--json")
+	require.Zero(s.t, code, text)
+	return decode[struct{ Cause string }](s.t, text).Cause
+}
+
 // TestCogflowCLI runs the command line against its own worker.
 func TestCogflowCLI(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -86,6 +88,7 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 			Tenant: m.Payer.Tenant, Job: m.Payer.Job, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 			Kind: m.Kind, Model: m.Stage.Model, Fingerprint: q.Fingerprint, CostMicroUSD: q.Cost,
 			Unpriced: q.Unpriced,
+			GPU:      gpuOf(activity.GetInfo(ctx).TaskQueue),
 		},
 		LimitMicroUSD: m.Payer.LimitMicroUSD, Of: m.Stage.Of, Ticket: m.Ticket,
 		Limit: func() int { return m.Limits.Limit(m.Stage.Model) }, Prepare: p.model.timed(q.Prepare),
@@ -101,6 +104,15 @@ func (m *ModelStage) Answered(ctx context.Context, q Question) (video.Paid, erro
 	}
 	defer p.model.begin(m.Stage.Model, c.Limit)()
 	return m.Broker.Do(ctx, c)
+}
+
+// gpuOf is the class of the GPUs beside the workers of a task queue; "" = none.
+func gpuOf(queue string) string {
+	_, class, _ := strings.Cut(queue, "-")
+	if class == "cpu" || !slices.Contains(video.GPUClasses(), class) {
+		return ""
+	}
+	return class
 }
 
 // WaitsFor is what its calls wait for, the longest wait; "" = nothing.

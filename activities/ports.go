@@ -60,7 +60,7 @@ type Ledger interface {
 	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
 	// Settle books how an entry ended and returns the current booking. Any process may
 	// settle it, any number of times; see money.Settle.
-	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error)
 	// End settles an entry by its row number, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
 	// Held finds an entry of a job by its key or, if that is empty, by its row number. It

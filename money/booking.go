@@ -41,6 +41,7 @@ type Reservation struct {
 type Booking struct {
 	Outcome  Outcome
 	MicroUSD int64
+	Used     Used // only said with a settlement; a ledger does not return it
 }
 
 // NewKey is the idempotency key of a ledger entry. It is made of what is paid for, so that
@@ -72,13 +73,13 @@ func Settle(booked, said Booking) (now Booking, changed bool) {
 func End(err error, costMicroUSD, reservedMicroUSD int64) Booking {
 	switch {
 	case err == nil:
-		return Booking{Answered, max(costMicroUSD, 0)}
+		return Booking{Outcome: Answered, MicroUSD: max(costMicroUSD, 0)}
 	case Unsent(err):
-		return Booking{Released, 0}
+		return Booking{Outcome: Released}
 	case IsCharged(err):
-		return Booking{BilledFailure, max(ChargeOf(err, reservedMicroUSD), 0)}
+		return Booking{Outcome: BilledFailure, MicroUSD: max(ChargeOf(err, reservedMicroUSD), 0)}
 	default:
-		return Booking{Refused, 0}
+		return Booking{Outcome: Refused}
 	}
 }
 

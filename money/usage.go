@@ -41,7 +41,11 @@ func (c *Count) UnmarshalJSON(data []byte) error {
 }
 
 // Usage is the token count of a server. The zero value is no count.
-type Usage struct{ Input, Output Count }
+type Usage struct {
+	Input, Output Count
+	Cached        Count // part of the input
+	Reasoning     Count // part of the output
+}
 
 // UnmarshalJSON reads OpenAI's names and Anthropic's. A value that is not an object changes
 // nothing, because an answer may hold a name twice. A total above the sum includes thinking
@@ -53,14 +57,27 @@ func (u *Usage) UnmarshalJSON(data []byte) error {
 		Total      Count `json:"total_tokens"`
 		Input      Count `json:"input_tokens"`
 		Output     Count `json:"output_tokens"`
+
+		PromptParts     details `json:"prompt_tokens_details"`
+		InputParts      details `json:"input_tokens_details"`
+		CompletionParts details `json:"completion_tokens_details"`
+		OutputParts     details `json:"output_tokens_details"`
+		Hit             Count   `json:"prompt_cache_hit_tokens"`     // DeepSeek
+		Read            Count   `json:"cache_read_input_tokens"`     // Anthropic
+		Created         Count   `json:"cache_creation_input_tokens"` // Anthropic
 	}
 	if json.Unmarshal(data, &s) != nil {
 		return nil //nolint:nilerr // see above
 	}
-	now := Usage{s.Prompt, s.Completion}
+	now := Usage{Input: s.Prompt, Output: s.Completion}
 	if !now.Input.Said {
 		now.Input = s.Input
+		if s.Input.Said { // Anthropic's own count leaves out what its cache read and wrote
+			now.Input.Tokens = min(maxCount, s.Input.Tokens+s.Read.Tokens+s.Created.Tokens)
+		}
 	}
+	now.Cached = first(s.PromptParts.Cached, s.InputParts.Cached, s.Hit, s.Read)
+	now.Reasoning = first(s.CompletionParts.Reasoning, s.OutputParts.Reasoning)
 	if !now.Output.Said {
 		now.Output = s.Output
 	}
@@ -71,6 +88,30 @@ func (u *Usage) UnmarshalJSON(data []byte) error {
 		*u = now
 	}
 	return nil
+}
+
+// details are counts of parts. A value that is not an object is none.
+type details struct{ Cached, Reasoning Count }
+
+// UnmarshalJSON never fails.
+func (d *details) UnmarshalJSON(data []byte) error {
+	var s struct {
+		Cached    Count `json:"cached_tokens"`
+		Reasoning Count `json:"reasoning_tokens"`
+	}
+	if json.Unmarshal(data, &s) == nil {
+		*d = details{s.Cached, s.Reasoning}
+	}
+	return nil
+}
+
+func first(counts ...Count) Count {
+	for _, c := range counts {
+		if c.Said {
+			return c
+		}
+	}
+	return Count{}
 }
 
 // UsageOf finds the usage in an answer whose rest may be unreadable: of other types than

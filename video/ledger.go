@@ -7,13 +7,14 @@ type Call struct {
 	Tenant       tenant.ID
 	Job          string // first run id of the outermost workflow
 	Workflow     string // workflow id that made the call
-	Kind         string // "describe", "embed"
+	Kind         string // KindDescribe, …; "train" for GPU time
 	Model        string
 	Fingerprint  Fingerprint // of the answer
 	Attempt      int         // number among the calls of the fingerprint in the job; 0 = the next one
 	CostMicroUSD int64       // maximum, reserved until the call ends
 	Unpriced     bool        // the cost is unknown, so the call is refused under a hard limit or budget
 	Owed         bool        // the cost is incurred already, so it is booked whatever limits and budgets say
+	GPU          string      // class of the GPU that does the work; "" = not known
 }
 
 // Spend sums up the calls of a job.

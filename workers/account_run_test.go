@@ -152,13 +152,14 @@ func (a *accountant) openEntries() int {
 // booked is a ledger entry.
 type booked struct {
 	Key, Outcome, Tenant, Kind, Model string
-	Cost, Reserved                    int64
+	Cost, Input, Output, Cached       int64
 }
 
 func (a *accountant) ledger() map[string]booked {
 	a.t.Helper()
 	out := map[string]booked{}
-	for _, row := range a.entries(`SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost) FROM call`) {
+	for _, row := range a.entries(`SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost,
+		'Input', coalesce(input_tokens, 0), 'Output', coalesce(output_tokens, 0), 'Cached', coalesce(cached_tokens, 0)) FROM call`) {
 		var b booked
 		require.NoError(a.t, json.Unmarshal([]byte(row), &b), row)
 		require.NotEmpty(a.t, b.Key, row)
@@ -188,6 +189,7 @@ func (a *accountant) compare() {
 		if r.Exact && e.Outcome != "lost" {
 			known += r.Billed
 			assert.Equal(a.t, r.Billed, e.Cost, "%+v was booked as %+v", r, e)
+			assert.Equal(a.t, []int64{r.Used.InputTokens, r.Used.OutputTokens, r.Used.CachedTokens}, []int64{e.Input, e.Output, e.Cached}, "%+v was booked as %+v", r, e)
 		} else {
 			assert.GreaterOrEqual(a.t, e.Cost, r.Billed, "%+v was booked as %+v", r, e)
 		}
@@ -214,6 +216,7 @@ func (a *accountant) compare() {
 	for _, r := range a.runs {
 		r.equalsLedger()
 	}
+	a.compareCosts(entries)
 	faults := map[billtest.Fault]int{}
 	for _, r := range requests {
 		faults[r.Fault]++

@@ -32,7 +32,7 @@ func (s *stack) commandLine() func(args ...string) cliResult {
 		cmd := exec.CommandContext(s.t.Context(), program, args...)
 		cmd.Dir = s.dir
 		cmd.Env = append(append(os.Environ(), "HOME="+s.dir, "TEMPORAL_ADDRESS="+s.server.Address(), "COGNIVERSE_CONFIG=",
-			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store")), s.env...)
+			"COGFLOW_STORE=file://"+filepath.Join(s.dir, "store"), "COGFLOW_LEDGER="+filepath.Join(s.dir, "ledger.db")), s.env...)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		err := cmd.Run()

@@ -27,7 +27,7 @@ func TestReportCountsDescribeCalls(t *testing.T) {
 			Tenant: "default", Job: "job", Workflow: "w", Kind: kind, Model: "m", Fingerprint: video.Fingerprint(kind), CostMicroUSD: microUS,
 		}, 0)
 		require.NoError(t, err)
-		_, err = calls.Settle(t.Context(), r.Key, money.Answered, microUS)
+		_, err = calls.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: microUS})
 		require.NoError(t, err)
 	}
 	var page video.Report

@@ -48,6 +48,9 @@ type Asked struct {
 	// Spend is the whole run's spend so far by the ledger, including calls of former attempts
 	// and failed calls; nil: the ledger was not read.
 	Spend *video.Spend `json:"spend,omitempty"`
+	// SpentMicroUSD, in heartbeats, is the cost of the whole run so far by the ledger; nil: it
+	// was not read.
+	SpentMicroUSD *int64 `json:"spent_micro_usd,omitempty"`
 	// Unusable counts the answers of the job so far that could not be used.
 	Unusable []outcome.Group `json:"unusable,omitempty"`
 }
@@ -76,6 +79,16 @@ func (a *Activities) runner(o *optimization, s Spender) *stageRunner {
 
 func (c *stageRunner) asked() Asked {
 	return Asked{Answers: int(c.answers.Load()), Calls: int(c.calls.Load()), CostMicroUSD: c.cost.Load()}
+}
+
+// live are the counts for a heartbeat, which people see. Without an answer of the ledger it has
+// no cost; the next one asks again.
+func (c *stageRunner) live(ctx context.Context) Asked {
+	out := c.asked()
+	if micro, err := c.a.Ledger.Spent(ctx, c.who.Tenant, c.who.Ledger, ""); err == nil {
+		out.SpentMicroUSD = &micro
+	}
+	return out
 }
 
 // total returns the counts of the activity, and what the run has spent so far.

@@ -47,7 +47,7 @@ func (a *Activities) begin(ctx context.Context, s Spender) (*stageRunner, error)
 	if c.whole, err = a.wholeAnswers(ctx, s); err != nil {
 		return nil, err
 	}
-	activities.HeartbeatDetails(ctx, func() any { return c.asked() })
+	activities.HeartbeatDetails(ctx, func() any { return c.live(ctx) })
 	return c, nil
 }
 

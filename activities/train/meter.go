@@ -30,6 +30,7 @@ type meter struct {
 	unknown bool    // there is no price: slices are booked at 0, and no budget allows them
 	began   time.Time
 	settled int64         // micro-USD of this process that are settled
+	timed   int64         // milliseconds of this process that are settled
 	process int           // number of the process within the attempt
 	slice   int           // number of the newest slice
 	done    chan struct{} // closed when the process has ended
@@ -49,10 +50,10 @@ func (r *attempt) settleLeft(ctx context.Context) error {
 	if t.NextKey == "" && t.SliceKey == "" && t.Slice == 0 {
 		return nil
 	}
-	if _, err := r.settleHeld(ctx, t.NextKey, 0, 0); err != nil { // it may never have begun
+	if _, err := r.settleHeld(ctx, t.NextKey, 0, 0, 0); err != nil { // it may never have begun
 		return err
 	}
-	held, err := r.settleHeld(ctx, t.SliceKey, t.Slice, max(t.SliceUsed, t.SliceMicro))
+	held, err := r.settleHeld(ctx, t.SliceKey, t.Slice, max(t.SliceUsed, t.SliceMicro), t.SliceMS)
 	if err != nil {
 		return err
 	}
@@ -61,13 +62,13 @@ func (r *attempt) settleLeft(ctx context.Context) error {
 	}
 	r.update(func(p *Pulse) {
 		t := &p.Tally
-		t.SliceKey, t.SliceUsed, t.NextKey, t.Slice, t.SliceMicro = "", 0, "", 0, 0
+		t.SliceKey, t.SliceUsed, t.SliceMS, t.NextKey, t.Slice, t.SliceMicro = "", 0, 0, "", 0, 0
 	})
 	return r.readCost(ctx)
 }
 
 // settleHeld settles an entry of this run, named by its key or its row number.
-func (r *attempt) settleHeld(ctx context.Context, key string, row, used int64) (held bool, err error) {
+func (r *attempt) settleHeld(ctx context.Context, key string, row, used, ms int64) (held bool, err error) {
 	if key == "" && row == 0 {
 		return false, nil
 	}
@@ -75,11 +76,13 @@ func (r *attempt) settleHeld(ctx context.Context, key string, row, used int64) (
 	if err != nil || !held {
 		return false, err
 	}
-	used = min(used, money.Times(2+int(max(0, time.Since(begun))/sliceTime), booked+1))
+	since := max(0, time.Since(begun))
+	used = min(used, money.Times(2+int(since/sliceTime), booked+1))
 	if key == "" {
 		return true, r.a.Ledger.End(ctx, row, true, used)
 	}
-	_, err = r.a.Ledger.Settle(ctx, key, money.Answered, used)
+	ms = min(ms, (since + sliceTime).Milliseconds())
+	_, err = r.a.Ledger.Settle(ctx, key, money.Booking{Outcome: money.Answered, MicroUSD: used, Used: money.Used{GPUMS: ms}})
 	return true, err
 }
 
@@ -124,7 +127,7 @@ func (r *attempt) startMeter(ctx context.Context) (paid func() (meterErr error, 
 func (m *meter) count(t *Tally, now time.Time) {
 	t.Seconds += now.Sub(m.began).Seconds()
 	if t.SliceKey != "" {
-		t.SliceUsed = m.due(now)
+		t.SliceUsed, t.SliceMS = m.due(now), m.dueMS(now)
 	}
 }
 
@@ -134,10 +137,13 @@ func (m *meter) due(now time.Time) int64 {
 	return max(0, int64(math.Round(m.rate*now.Sub(m.began).Seconds()))-m.settled)
 }
 
+// dueMS is the time that is not settled, in milliseconds.
+func (m *meter) dueMS(now time.Time) int64 { return now.Sub(m.began).Milliseconds() - m.timed }
+
 // reserve reserves a slice within the limit and the budgets. One that is owed is used whatever
-// they say.
+// they say. A free GPU is booked too, for its time.
 func (m *meter) reserve(ctx context.Context, owed bool) error {
-	if m.rate <= 0 && !m.unknown {
+	if m.rate <= 0 && !m.unknown && m.r.in.Class == "cpu" {
 		return nil
 	}
 	m.slice++
@@ -146,7 +152,7 @@ func (m *meter) reserve(ctx context.Context, owed bool) error {
 	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
 		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
 		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
-		Fingerprint: m.fingerprint(m.slice), Attempt: 1, Unpriced: m.unknown, Owed: owed,
+		Fingerprint: m.fingerprint(m.slice), Attempt: 1, Unpriced: m.unknown, Owed: owed, GPU: in.Class,
 	}, in.LimitMicroUSD)
 	if err != nil {
 		return err
@@ -170,12 +176,14 @@ func (m *meter) settle(ctx context.Context, now time.Time) error {
 	if key == "" {
 		return nil
 	}
-	booked, err := m.r.a.Ledger.Settle(ctx, key, money.Answered, m.due(now))
+	ms := m.dueMS(now)
+	booked, err := m.r.a.Ledger.Settle(ctx, key, money.Booking{Outcome: money.Answered, MicroUSD: m.due(now), Used: money.Used{GPUMS: ms}})
 	if err != nil {
 		return err
 	}
 	m.r.update(func(p *Pulse) {
 		m.settled += booked.MicroUSD
+		m.timed += ms
 		p.Tally.CostMicroUSD += booked.MicroUSD
 		p.Tally.SliceKey = ""
 	})
@@ -235,7 +243,7 @@ func (m *meter) end(err error) {
 func (m *meter) finish(ctx context.Context) {
 	now := time.Now()
 	err := m.settle(ctx, now)
-	if err == nil && m.due(now) > 0 { // the ledger refused the slice before
+	if err == nil && m.dueMS(now) > 0 { // the ledger refused the slice before
 		err = errors.Join(m.reserve(ctx, true), m.settle(ctx, now))
 	}
 	m.booked = err == nil

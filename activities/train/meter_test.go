@@ -14,6 +14,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/activitytest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/ledger/costs"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -27,6 +28,7 @@ const oneUSD = 1_000_000
 type ledgerOf struct {
 	*ledger.Ledger
 	activitytest.Runs
+	place           string
 	reserve, settle func() error // nil = it works; set between two attempts only
 
 	mu          sync.Mutex
@@ -43,13 +45,13 @@ func (l *ledgerOf) Reserve(ctx context.Context, c video.Call, limit int64) (mone
 	return l.Ledger.Reserve(ctx, c, limit)
 }
 
-func (l *ledgerOf) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error) {
+func (l *ledgerOf) Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error) {
 	if l.settle != nil {
 		if err := l.settle(); err != nil {
 			return money.Booking{}, err
 		}
 	}
-	return l.Ledger.Settle(ctx, key, o, microUSD)
+	return l.Ledger.Settle(ctx, key, said)
 }
 
 func (l *ledgerOf) Signal(_ context.Context, _, _, _ string, what any) error {
@@ -77,10 +79,11 @@ func (l *ledgerOf) last(t *testing.T) Tally {
 func metered(t *testing.T, step time.Duration, test func(t *testing.T, j *trained, l *ledgerOf)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		calls, err := ledger.Open(filepath.Join(t.TempDir(), "ledger.db"))
+		place := filepath.Join(t.TempDir(), "ledger.db")
+		calls, err := ledger.Open(place)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, calls.Close()) }()
-		j, l := newTrained(t), &ledgerOf{Ledger: calls}
+		j, l := newTrained(t), &ledgerOf{Ledger: calls, place: place}
 		j.a.Ledger, j.a.Runs, j.a.Prices, j.in.Ledger = l, l, map[string]float64{"cpu": 3600}, "run"
 		j.trainer.before = func(int, <-chan struct{}) error { <-time.After(step); return nil }
 		test(t, j, l)
@@ -165,6 +168,34 @@ func TestLedgerFailsWhileTraining(t *testing.T) {
 				require.GreaterOrEqual(t, j.spent(l), int64(8*6*oneUSD))
 				require.LessOrEqual(t, j.spent(l), int64(10*6*oneUSD), "no second is booked twice")
 				require.Equal(t, j.spent(l), out.Tally.CostMicroUSD)
+			})
+		})
+	}
+}
+
+// TestGPUTimeIsBooked: the ledger has the time of each trainer process, also of one that was
+// killed, and on a GPU without a price.
+func TestGPUTimeIsBooked(t *testing.T) {
+	t.Parallel()
+	for class, prices := range map[string]map[string]float64{"cpu": {"cpu": 3600}, "l4": {"l4": 0}, "h200": {}} {
+		t.Run(class, func(t *testing.T) {
+			t.Parallel()
+			metered(t, 6*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+				j.in.Class, j.a.Prices = class, prices
+				l.settle = func() error { return fault.New(fault.Transport, "end call", "", "the disk of the ledger is away") }
+				_, err := j.run()
+				require.Error(t, err)
+				l.settle, j.in.Before = nil, l.last(t)
+				out, err := j.run()
+				require.NoError(t, err)
+				r, err := costs.Open(t.Context(), l.place)
+				require.NoError(t, err)
+				got, err := r.Costs(t.Context(), money.CostQuery{By: []money.Dimension{money.ByGPU}})
+				require.NoError(t, err)
+				require.NoError(t, r.Close())
+				require.Equal(t, []string{class}, got.Groups[0].Values)
+				require.InDelta(t, out.Tally.Seconds*1000, got.Total.GPUMS, 1)
+				require.Equal(t, out.Tally.CostMicroUSD, got.Total.SettledMicroUSD)
 			})
 		})
 	}

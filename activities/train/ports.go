@@ -48,7 +48,7 @@ type GPULedger interface {
 	// room, and returns a budget fault when the job's limit (0 = none) is reached.
 	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
 	// Settle books a slice and returns the booking: the first settlement stands.
-	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error)
 	// End settles an entry by its row number, as builds without keys name it.
 	End(ctx context.Context, id int64, answered bool, costMicroUSD int64) error
 	// Held finds an entry of a job by its key or its row, see activities.Ledger.

@@ -182,7 +182,7 @@ func TestTimeIsBooked(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, training.EndedBudget, out.Ended)
 	require.Empty(t, j.trainer.began)
-	_, err = calls.Settle(t.Context(), left.Key, money.Answered, 1)
+	_, err = calls.Settle(t.Context(), left.Key, money.Booking{Outcome: money.Answered, MicroUSD: 1})
 	require.NoError(t, err)
 	again, err := calls.Spent(t.Context(), "default", "run", "")
 	require.NoError(t, err)

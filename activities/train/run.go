@@ -59,6 +59,7 @@ type Tally struct {
 	Accumulation int     `json:"accumulation,omitempty"`
 	SliceKey     string  `json:"slice_key,omitempty"`  // open entry of the ledger; empty = none
 	SliceUsed    int64   `json:"slice_used,omitempty"` // used part of it, in micro-USD
+	SliceMS      int64   `json:"slice_ms,omitempty"`   // used part of it, in milliseconds
 	NextKey      string  `json:"next_key,omitempty"`   // the entry after it, which a worker may have begun since its last heartbeat
 	Slice        int64   `json:"slice,omitempty"`      // open entry as an older build names it
 	SliceMicro   int64   `json:"slice_cost,omitempty"` // reservation of that entry

@@ -177,6 +177,9 @@ func (c *Client) do(r *http.Request, call Call) (reply, error) {
 	var p progress
 	got, err := c.call(r.WithContext(p.traced(ctx)), b.most, call.Assemble != nil)
 	got.body, err = call.assembled(got, err)
+	if b.paid {
+		money.Record(r.Context(), money.UsedIn(got.body))
+	}
 	if err != nil {
 		if r.Context().Err() == nil {
 			breaker.Fail(circuit.Pass{})

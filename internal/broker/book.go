@@ -18,7 +18,7 @@ func (f *flight) book(key string, b money.Booking) error {
 	start := time.Now()
 	free := context.WithoutCancel(f.going)
 	for wait := firstWait; ; wait = min(2*wait, storeWait) {
-		_, err := f.options.Ledger.Settle(free, key, b.Outcome, b.MicroUSD)
+		_, err := f.options.Ledger.Settle(free, key, b)
 		if err == nil || hopeless(err) {
 			return err
 		}
@@ -54,7 +54,7 @@ func newUnsettled(l Ledger) *unsettled {
 func (u *unsettled) add(key string, b money.Booking) {
 	u.pending.Go(func() error {
 		for wait := firstWait; sleep(u.ctx, wait) == nil; wait = min(2*wait, storeWait) {
-			if _, err := u.ledger.Settle(u.ctx, key, b.Outcome, b.MicroUSD); err == nil || hopeless(err) {
+			if _, err := u.ledger.Settle(u.ctx, key, b); err == nil || hopeless(err) {
 				return nil
 			}
 		}

@@ -29,7 +29,7 @@ import (
 // Ledger is the part of the ledger that a broker uses.
 type Ledger interface {
 	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
-	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error)
 	// Settled is closed at the next settlement of this process.
 	Settled() <-chan struct{}
 }

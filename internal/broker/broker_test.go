@@ -80,12 +80,12 @@ func (w *world) TryReserve(_ context.Context, c video.Call, limit int64) (out mo
 	return out, nil
 }
 
-func (w *world) Settle(_ context.Context, key string, o money.Outcome, micro int64) (b money.Booking, err error) {
+func (w *world) Settle(_ context.Context, key string, said money.Booking) (b money.Booking, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.entries {
 		if e.key == key {
-			e.booked, _ = money.Settle(e.booked, money.Booking{Outcome: o, MicroUSD: micro})
+			e.booked, _ = money.Settle(e.booked, said)
 			close(w.settled)
 			w.settled = make(chan struct{})
 			return e.booked, nil

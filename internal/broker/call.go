@@ -145,13 +145,13 @@ func (f *flight) once() (video.Paid, error) {
 	if err := f.admitted(); err != nil {
 		return video.Paid{}, errors.Join(err, f.book(reserved.Key, money.Booking{Outcome: money.Released}))
 	}
-	answer, err := f.request(reserved.Key)
+	answer, used, err := f.request(reserved.Key)
 	f.slots.leave(f.place)
 	free()
 	f.resize()
 	made = true
 	f.news(pass, err)
-	return f.settle(reserved, answer, err)
+	return f.settle(reserved, answer, used, err)
 }
 
 // ready prepares the request, unless the answer is stored by now.
@@ -171,10 +171,11 @@ func (f *flight) ready() (stored bool, err error) {
 }
 
 // request asks the endpoint once.
-func (f *flight) request(key string) (answer video.PaidAnswer, err error) {
+func (f *flight) request(key string) (answer video.PaidAnswer, used money.Used, err error) {
 	f.tries(true)
 	ctx, cancel := context.WithTimeoutCause(f.going, f.options.Timeout, errTimeout)
 	defer cancel()
+	ctx, meter := money.WithMeter(ctx)
 	err = asking(f.options.Log, func() (err error) {
 		answer, err = f.ask(money.WithPayer(money.WithEntry(ctx, key), f.pay))
 		return err
@@ -186,7 +187,7 @@ func (f *flight) request(key string) (answer video.PaidAnswer, err error) {
 		}
 		err = charge(errTimeout)
 	}
-	return answer, err
+	return answer, meter.Used(), err
 }
 
 var errTimeout = fault.New(fault.Transport, "call model", "", "no answer in time")
@@ -246,8 +247,9 @@ func (f *flight) refused(err error, settled <-chan struct{}) error {
 }
 
 // settle stores the answer and books how the call ended.
-func (f *flight) settle(r money.Reservation, a video.PaidAnswer, err error) (video.Paid, error) {
+func (f *flight) settle(r money.Reservation, a video.PaidAnswer, used money.Used, err error) (video.Paid, error) {
 	booking := f.outcome(r, err, a.CostMicroUSD)
+	booking.Used = used
 	if err == nil {
 		if err = f.store(a); err != nil {
 			booking.Outcome = money.BilledFailure

@@ -36,13 +36,15 @@ func (b *Brokers) Prove(ctx context.Context, c video.Call, what string, ask func
 		return err
 	}
 	var cost int64
+	ctx, meter := money.WithMeter(ctx)
 	err = asking(b.options.Log, func() (err error) {
 		cost, err = ask(money.WithEntry(ctx, r.Key))
 		return err
 	})
 	end := money.End(err, min(cost, r.MicroUSD), r.MicroUSD)
 	b.checks.paid(name, end.Outcome, err, nil)
-	_, booked := b.options.Ledger.Settle(context.WithoutCancel(ctx), r.Key, end.Outcome, end.MicroUSD)
+	end.Used = meter.Used()
+	_, booked := b.options.Ledger.Settle(context.WithoutCancel(ctx), r.Key, end)
 	return errors.Join(err, booked)
 }
 

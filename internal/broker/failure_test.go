@@ -181,13 +181,13 @@ func (l *lockedLedger) lock(locked bool) {
 	l.locked = locked
 }
 
-func (l *lockedLedger) Settle(ctx context.Context, key string, o money.Outcome, micro int64) (money.Booking, error) {
+func (l *lockedLedger) Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.locked {
 		return money.Booking{}, fault.New(fault.Capacity, "write to ledger", "", "database is locked")
 	}
-	return l.world.Settle(ctx, key, o, micro)
+	return l.world.Settle(ctx, key, said)
 }
 
 // TestMaintenance: an endpoint that for minutes brings nothing but what is billed

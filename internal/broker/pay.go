@@ -40,8 +40,10 @@ func (f *flight) pay(ctx context.Context, what string, ask func(ctx context.Cont
 	if err != nil {
 		return err
 	}
+	ctx, meter := money.WithMeter(ctx)
 	err = asking(f.options.Log, func() error { return ask(money.WithEntry(ctx, r.Key)) })
 	booking := f.outcome(r, err, r.MicroUSD)
+	booking.Used = meter.Used()
 	f.further.paid(name, booking.Outcome, err, f.spread)
 	return errors.Join(err, f.book(r.Key, booking))
 }

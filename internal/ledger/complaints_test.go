@@ -70,7 +70,7 @@ func (b buyer) buy(reserved, paid int64) {
 
 func (b buyer) settle(key string, o money.Outcome, paid int64) {
 	b.t.Helper()
-	_, err := b.l.Settle(b.t.Context(), key, o, paid)
+	_, err := b.l.Settle(b.t.Context(), key, money.Booking{Outcome: o, MicroUSD: paid})
 	require.NoError(b.t, err)
 }
 
@@ -150,7 +150,7 @@ func TestComplaint03ResetsEraseSpend(t *testing.T) {
 			all.Go(func() { // each process sees the new period for the first time
 				r, err := p.l.TryReserve(t.Context(), c, 0)
 				if err == nil {
-					_, err = p.l.Settle(t.Context(), r.Key, money.Answered, 5)
+					_, err = p.l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 5})
 				}
 				if err != nil {
 					t.Errorf("call: %v", err)

@@ -179,11 +179,12 @@ func (l *Ledger) tellSettled() {
 // Settle books how an entry ended and returns the current booking. Any process may settle
 // it, any number of times: see money.Settle for which settlement stands. A different
 // earlier settlement is not an error.
-func (l *Ledger) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (booked money.Booking, err error) {
-	if key == "" || !o.Known() || microUSD < 0 {
+func (l *Ledger) Settle(ctx context.Context, key string, said money.Booking) (booked money.Booking, err error) {
+	if key == "" || !said.Outcome.Known() || said.MicroUSD < 0 {
 		return booked, fault.New(fault.Input, "end call", "", "an entry needs a key, a known outcome, and a cost that is not negative")
 	}
-	booked, err = l.end(ctx, name{key: key}, money.Booking{Outcome: o, MicroUSD: min(microUSD, mostMicro)})
+	said.MicroUSD = min(said.MicroUSD, mostMicro)
+	booked, err = l.end(ctx, name{key: key}, said)
 	if err == nil {
 		l.tellSettled()
 	}

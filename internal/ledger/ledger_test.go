@@ -42,7 +42,7 @@ func paced(b *testing.B, processes []*Ledger) {
 			start := time.Now()
 			r, err := l.TryReserve(b.Context(), call(fmt.Sprint(i), 10), 1<<40)
 			if err == nil {
-				_, err = l.Settle(b.Context(), r.Key, money.Answered, 9)
+				_, err = l.Settle(b.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 9})
 			}
 			if err != nil {
 				b.Errorf("call: %v", err)
@@ -65,7 +65,7 @@ func most(b *testing.B, l *Ledger) {
 			for i := range work {
 				r, err := l.TryReserve(b.Context(), call(fmt.Sprint(i), 10), 1<<40)
 				if err == nil {
-					_, err = l.Settle(b.Context(), r.Key, money.Answered, 9)
+					_, err = l.Settle(b.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 9})
 				}
 				if err != nil {
 					b.Errorf("call: %v", err)

@@ -61,7 +61,10 @@ func TestOutages(t *testing.T) {
 					var r money.Reservation
 					err := persist(t.Context(), func() (err error) { r, err = l.TryReserve(t.Context(), c, limit); return err })
 					if err == nil {
-						err = persist(t.Context(), func() error { _, err := l.Settle(t.Context(), r.Key, money.Answered, paid); return err })
+						err = persist(t.Context(), func() error {
+							_, err := l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: paid})
+							return err
+						})
 					}
 					if err != nil {
 						t.Errorf("call: %v", err)
@@ -112,9 +115,9 @@ func TestLostCommit(t *testing.T) {
 	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Open: 1, Reserved: 10}, spend(t, witness))
 
 	p.lose.Store(true)
-	_, err = l.Settle(t.Context(), r.Key, money.Answered, 7)
+	_, err = l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 7})
 	require.Equal(t, fault.Transport, fault.ClassOf(err), "%v", err)
-	booked, err := l.Settle(t.Context(), r.Key, money.Answered, 7)
+	booked, err := l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 7})
 	require.NoError(t, err)
 	require.Equal(t, money.Booking{Outcome: money.Answered, MicroUSD: 7}, booked)
 	require.Equal(t, video.Spend{Calls: 1, Describe: 1, Answered: 1, CostMicroUSD: 7}, spend(t, witness))

@@ -39,17 +39,18 @@ func (p *page) queueInserts(b *pgx.Batch) {
 	if len(p.inserted) == 0 {
 		return
 	}
-	var keys, tenants, jobs, workflows, kinds, models, fingerprints []string
+	var keys, tenants, jobs, workflows, kinds, models, fingerprints, gpus []string
 	var attempts []int
 	var costs []int64
 	for _, i := range p.inserted {
 		keys, tenants, jobs = append(keys, i.as.Key), append(tenants, string(i.Tenant)), append(jobs, i.Job)
 		workflows, kinds, models = append(workflows, i.Workflow), append(kinds, i.Kind), append(models, i.Model)
 		fingerprints, attempts, costs = append(fingerprints, string(i.Fingerprint)), append(attempts, i.as.Attempt), append(costs, i.as.MicroUSD)
+		gpus = append(gpus, i.GPU)
 	}
-	b.Queue(`INSERT INTO cogflow.call (key, tenant, job, workflow, kind, model, fingerprint, attempt, cost, process, begun_at)
-		SELECT *, $10, $11::timestamptz FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[])`,
-		keys, tenants, jobs, workflows, kinds, models, fingerprints, attempts, costs, p.process, p.now)
+	b.Queue(`INSERT INTO cogflow.call (key, tenant, job, workflow, kind, model, fingerprint, attempt, cost, gpu, process, begun_at)
+		SELECT *, $11, $12::timestamptz FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[], $10::text[])`,
+		keys, tenants, jobs, workflows, kinds, models, fingerprints, attempts, costs, gpus, p.process, p.now)
 }
 
 func (p *page) queueSettlements(b *pgx.Batch) {
@@ -58,13 +59,18 @@ func (p *page) queueSettlements(b *pgx.Batch) {
 	}
 	keys := slices.Sorted(maps.Keys(p.changed))
 	var outcomes []string
-	var costs []int64
+	var costs, in, out, cached, reasoning, gpu []int64
 	for _, key := range keys {
-		booked := p.rows[key].booked
+		booked, u := p.rows[key].booked, p.rows[key].booked.Used
 		outcomes, costs = append(outcomes, string(booked.Outcome)), append(costs, booked.MicroUSD)
+		in, out, cached = append(in, u.InputTokens), append(out, u.OutputTokens), append(cached, u.CachedTokens)
+		reasoning, gpu = append(reasoning, u.ReasoningTokens), append(gpu, u.GPUMS)
 	}
-	b.Queue(`UPDATE cogflow.call c SET ended_at=clock_timestamp(), outcome=n.outcome, cost=n.cost
-		FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(key, outcome, cost) WHERE c.key = n.key`, keys, outcomes, costs)
+	b.Queue(`UPDATE cogflow.call c SET ended_at=clock_timestamp(), outcome=n.outcome, cost=n.cost, input_tokens=nullif(n.input, 0),
+		output_tokens=nullif(n.output, 0), cached_tokens=nullif(n.cached, 0), reasoning_tokens=nullif(n.reasoning, 0), gpu_ms=nullif(n.gpu, 0)
+		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+			AS n(key, outcome, cost, input, output, cached, reasoning, gpu) WHERE c.key = n.key`,
+		keys, outcomes, costs, in, out, cached, reasoning, gpu)
 	tenants, jobs, _, sums := sorted(p.spend)
 	if len(sums) == 0 {
 		return

@@ -48,6 +48,18 @@ CREATE TABLE cogflow.spend_workflow (
 );
 `
 
+// usedShared is the version that adds what a call used, where that is known.
+const usedShared = `
+ALTER TABLE cogflow.call
+	ADD COLUMN input_tokens     bigint, -- NULL = not known
+	ADD COLUMN output_tokens    bigint,
+	ADD COLUMN cached_tokens    bigint, -- of the input
+	ADD COLUMN reasoning_tokens bigint, -- of the output
+	ADD COLUMN gpu              text NOT NULL DEFAULT '', -- class of the GPU that does the work; empty = not known
+	ADD COLUMN gpu_ms           bigint; -- time of one GPU
+CREATE INDEX call_begun ON cogflow.call (begun_at);
+`
+
 // outage is the end of the last outage; NULL = there was none. The leases of processes begin
 // again then.
 const outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
@@ -55,6 +67,6 @@ const outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
 func sharedKind() postgres.Kind {
 	return postgres.Kind{
 		Name: "call ledger", Schema: "cogflow",
-		Migrations: []postgres.Migration{{SQL: tables, Oldest: 1}, {SQL: budgetsShared, Oldest: 1}},
+		Migrations: []postgres.Migration{{SQL: tables, Oldest: 1}, {SQL: budgetsShared, Oldest: 1}, {SQL: usedShared, Oldest: 1}},
 	}
 }

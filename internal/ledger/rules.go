@@ -17,7 +17,7 @@ func (r request) check() error {
 		return fault.New(fault.Input, "begin call", r.Model,
 			"a call needs a tenant, a job and a fingerprint; its attempt, cost and limit must not be negative")
 	}
-	for _, text := range []string{string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model, string(r.Fingerprint)} {
+	for _, text := range []string{string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model, string(r.Fingerprint), r.GPU} {
 		if !storable(text) {
 			return fault.New(fault.Input, "begin call", r.Model, "its names must be valid UTF-8 without NUL characters")
 		}

@@ -154,7 +154,7 @@ func (b sqliteBooks) spent(ctx context.Context, r request) (settled, held int64,
 
 func (b sqliteBooks) insert(ctx context.Context, r request, as money.Reservation) error {
 	_, err := b.statements.insert.ExecContext(ctx, string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model,
-		string(r.Fingerprint), b.now().UnixMilli(), as.MicroUSD, b.process, as.Key, as.Attempt)
+		string(r.Fingerprint), b.now().UnixMilli(), as.MicroUSD, b.process, as.Key, as.Attempt, r.GPU)
 	return err
 }
 
@@ -179,7 +179,9 @@ func (b sqliteBooks) find(ctx context.Context, n name) (r row, err error) {
 }
 
 func (b sqliteBooks) settle(ctx context.Context, r row, now money.Booking) error {
-	_, err := b.correct.ExecContext(ctx, r.row, b.now().UnixMilli(), now.Outcome == money.Answered, string(now.Outcome), now.MicroUSD)
+	u := now.Used
+	_, err := b.correct.ExecContext(ctx, r.row, b.now().UnixMilli(), now.Outcome == money.Answered, string(now.Outcome), now.MicroUSD,
+		u.InputTokens, u.OutputTokens, u.CachedTokens, u.ReasoningTokens, u.GPUMS)
 	if err != nil {
 		return err
 	}

@@ -57,11 +57,22 @@ CREATE TABLE spend_workflow (
 ) STRICT, WITHOUT ROWID;
 `
 
+// used is an addition: what a call used, where that is known.
+const used = `
+ALTER TABLE call ADD COLUMN input_tokens INTEGER;     -- NULL = not known
+ALTER TABLE call ADD COLUMN output_tokens INTEGER;
+ALTER TABLE call ADD COLUMN cached_tokens INTEGER;    -- of the input
+ALTER TABLE call ADD COLUMN reasoning_tokens INTEGER; -- of the output
+ALTER TABLE call ADD COLUMN gpu TEXT NOT NULL DEFAULT ''; -- class of the GPU that does the work; empty = not known
+ALTER TABLE call ADD COLUMN gpu_ms INTEGER;           -- time of one GPU
+CREATE INDEX call_begun ON call (begun_ms);
+`
+
 func kind() dbfile.Kind {
 	return dbfile.Kind{
 		Name:          "call ledger",
 		ApplicationID: 0x434f474c, // "COGL"
 		Migrations:    []string{schema, owners},
-		Additions:     []string{keys, budgetsInFile},
+		Additions:     []string{keys, budgetsInFile, used},
 	}
 }

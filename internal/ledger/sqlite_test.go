@@ -107,7 +107,7 @@ func TestMessage(t *testing.T) {
 	l := openNew(t)
 	r, err := l.TryReserve(t.Context(), call("a", 60), 0)
 	require.NoError(t, err)
-	_, err = l.Settle(t.Context(), r.Key, money.Answered, 60)
+	_, err = l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: 60})
 	require.NoError(t, err)
 	_, err = l.TryReserve(t.Context(), call("x", 2_500_000), 3)
 	require.EqualError(t, err, `begin call "vlm": it may cost $2.500000, and job "job" has spent $0.000060 of its limit of $0.000003; raise the limit to continue`)

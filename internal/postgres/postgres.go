@@ -41,13 +41,9 @@ func Is(url string) bool {
 // Open connects to a database and migrates it. It refuses one that a newer build has
 // migrated further than this build can use, and does not change it.
 func Open(ctx context.Context, url string, kind Kind) (*DB, error) {
-	config, err := parse("open "+kind.Name, url)
+	db, err := connect(ctx, "open "+kind.Name, url)
 	if err != nil {
 		return nil, err
-	}
-	db := &DB{name: config.ConnConfig.Database, hidden: hide(config.ConnConfig)}
-	if db.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return nil, db.Fault("open "+kind.Name, err)
 	}
 	if err := db.migrate(ctx, kind); err != nil {
 		db.pool.Close()

@@ -140,6 +140,9 @@ func (c *Curve) YAt(v float64) string {
 	return pixels(min(2*float64(c.PlotY), max(-float64(c.PlotY), c.y(v))))
 }
 
+// Pixel is YAt as a number, for values within the box.
+func (c *Curve) Pixel(v float64) float64 { return c.y(v) }
+
 // XAt is the position of a step as a fraction of the width.
 func (c *Curve) XAt(step float64) float64 { return min(1, max(0, step/c.last)) }
 

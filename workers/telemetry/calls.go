@@ -85,8 +85,8 @@ func (c *calls) TryReserve(ctx context.Context, call video.Call, limitMicroUSD i
 	return r, err
 }
 
-func (c *calls) Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error) {
-	b, err := c.Ledger.Settle(ctx, key, o, microUSD)
+func (c *calls) Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error) {
+	b, err := c.Ledger.Settle(ctx, key, said)
 	if err != nil {
 		return b, err
 	}

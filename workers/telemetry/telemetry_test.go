@@ -97,8 +97,8 @@ func (ledger) TryReserve(_ context.Context, c video.Call, _ int64) (money.Reserv
 	return money.Reservation{Key: string(c.Fingerprint), MicroUSD: c.CostMicroUSD}, nil
 }
 
-func (ledger) Settle(_ context.Context, _ string, o money.Outcome, microUSD int64) (money.Booking, error) {
-	return money.Booking{Outcome: o, MicroUSD: microUSD}, nil
+func (ledger) Settle(_ context.Context, _ string, said money.Booking) (money.Booking, error) {
+	return said, nil
 }
 
 func (ledger) Settled() <-chan struct{} { return nil }
@@ -119,10 +119,10 @@ func TestCalls(t *testing.T) {
 	_, err = l.TryReserve(t.Context(), call("d", 6000), 0)
 	require.Error(t, err)
 	for range 2 {
-		_, err = l.Settle(t.Context(), "a", money.Answered, 2000)
+		_, err = l.Settle(t.Context(), "a", money.Booking{Outcome: money.Answered, MicroUSD: 2000})
 		require.NoError(t, err)
 	}
-	_, err = l.Settle(t.Context(), "b", money.Refused, 0)
+	_, err = l.Settle(t.Context(), "b", money.Booking{Outcome: money.Refused, MicroUSD: 0})
 	require.NoError(t, err)
 
 	all := scrape(t, s)

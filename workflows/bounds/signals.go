@@ -54,7 +54,7 @@ func tally(t train.Tally) error {
 	switch {
 	case !Counts(t.Attempts, t.Reached, t.Redone, t.Failures, t.MicroBatch, t.Accumulation):
 		return errors.New("a count of the tally is out of range")
-	case !Amounts(t.Seconds, float64(t.CostMicroUSD), float64(t.SliceUsed), float64(t.Slice)):
+	case !Amounts(t.Seconds, float64(t.CostMicroUSD), float64(t.SliceUsed), float64(t.SliceMS), float64(t.Slice)):
 		return errors.New("an amount of the tally is out of range")
 	}
 	for _, key := range []string{t.SliceKey, t.NextKey} {

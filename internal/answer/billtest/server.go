@@ -32,7 +32,8 @@ type Request struct {
 	Entry  string // key of the ledger entry; "" = the request has none
 	Model  string
 	Fault  Fault
-	Billed int64 // micro-USD
+	Billed int64      // micro-USD
+	Used   money.Used // as the answer says; zero if it does not
 	// Exact is set if the answer says what was billed and the caller waited for it.
 	Exact bool
 }
@@ -196,10 +197,13 @@ func (s *Server) enter(c call, entry string, answered *httptest.ResponseRecorder
 		fault = OddTypes // such answers have no usage
 	}
 	r := &Request{Entry: entry, Model: c.model, Fault: fault, Exact: fault.exact()}
+	u, _ := money.UsageOf(answered.Body.Bytes())
+	if fault.exact() && !fault.free() {
+		r.Used = u.Used()
+	}
 	switch {
 	case answered.Code != http.StatusOK || fault.free():
 	case byTokens:
-		u, _ := money.UsageOf(answered.Body.Bytes())
 		r.Billed = price.Cost(u.Input.Tokens, u.Output.Tokens)
 	default: // a price per call is known without the answer
 		r.Billed, r.Exact = money.Times(c.texts, s.Calls[c.model]), true

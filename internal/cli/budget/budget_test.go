@@ -34,7 +34,7 @@ func spent(t *testing.T, b *clitest.Bench, owner string, settled, reserved int64
 		}, 0)
 		require.NoError(t, err)
 		if i == 0 {
-			_, err = l.Settle(t.Context(), r.Key, money.Answered, micro)
+			_, err = l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: micro})
 			require.NoError(t, err)
 		}
 	}

@@ -46,7 +46,11 @@ func ask(ctx context.Context, q cli.Querier, id string) (cli.Progress, bool) {
 		if converter.GetDefaultDataConverter().FromPayloads(pending.GetHeartbeatDetails(), &beat) == nil {
 			p.Answers += beat.Answers
 			p.Calls += beat.Calls
-			p.CostUSD += float64(beat.CostMicroUSD) / 1e6
+			if beat.SpentMicroUSD != nil { // workers of earlier builds do not say it
+				p.CostUSD = max(p.CostUSD, float64(*beat.SpentMicroUSD)/1e6)
+			} else {
+				p.CostUSD += float64(beat.CostMicroUSD) / 1e6
+			}
 		}
 	}
 	return p, true

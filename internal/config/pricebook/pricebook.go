@@ -5,6 +5,8 @@ package pricebook
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/cogniverse/cogflow/prompt"
@@ -30,6 +32,34 @@ var read = sync.OnceValue(func() (b book) { //nolint:gochecknoglobals // the fil
 	}
 	return b
 })
+
+// Book is the list as it is shown.
+type Book struct {
+	Date   string   `json:"date"`
+	Source string   `json:"source"`
+	Prices []Listed `json:"prices"` // by host and model
+}
+
+// Listed is the price of a model at its vendor's host, in USD per million tokens.
+type Listed struct {
+	Host   string  `json:"host"`
+	Model  string  `json:"model"`
+	Input  float64 `json:"input_usd_per_mtok"`
+	Output float64 `json:"output_usd_per_mtok"`
+}
+
+// All is the whole list.
+func All() Book {
+	b := read()
+	out := Book{Date: b.Date, Source: b.Source}
+	for _, host := range slices.Sorted(maps.Keys(b.Hosts)) {
+		for _, model := range slices.Sorted(maps.Keys(b.Hosts[host])) {
+			p := b.Hosts[host][model]
+			out.Prices = append(out.Prices, Listed{host, model, p.Input, p.Output})
+		}
+	}
+	return out
+}
 
 // Of is the price of a model at a host, without discounts for caches and batches; nil = unknown.
 // Other providers of a model with the same name set their own prices.

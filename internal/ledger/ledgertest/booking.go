@@ -80,10 +80,10 @@ func testSettle(t *testing.T, s Store) {
 	require.Equal(t, first, settle(t, l, key, money.Answered, 5), "the first stands")
 	require.Equal(t, first, settle(t, l, key, money.Lost, 5))
 	for name, err := range map[string]error{
-		"unknown":  second(l.Settle(t.Context(), "nobody", money.Answered, 4)),
-		"NUL":      second(l.Settle(t.Context(), "no\x00body", money.Answered, 4)),
-		"outcome":  second(l.Settle(t.Context(), key, "fine", 4)),
-		"negative": second(l.Settle(t.Context(), key, money.Answered, -1)),
+		"unknown":  second(l.Settle(t.Context(), "nobody", money.Booking{Outcome: money.Answered, MicroUSD: 4})),
+		"NUL":      second(l.Settle(t.Context(), "no\x00body", money.Booking{Outcome: money.Answered, MicroUSD: 4})),
+		"outcome":  second(l.Settle(t.Context(), key, money.Booking{Outcome: "fine", MicroUSD: 4})),
+		"negative": second(l.Settle(t.Context(), key, money.Booking{Outcome: money.Answered, MicroUSD: -1})),
 	} {
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%s: %v", name, err)
 	}

@@ -251,7 +251,7 @@ func testBudgetsConcurrently(t *testing.T, s Store) {
 					}
 					begun.Add(1)
 					if i%2 == 0 {
-						if _, err := l.Settle(t.Context(), r.Key, money.Answered, cost); err != nil {
+						if _, err := l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: cost}); err != nil {
 							t.Errorf("end: %v", err)
 						}
 					}
@@ -321,7 +321,7 @@ func testBatch(t *testing.T, s Store) {
 				switch {
 				case err == nil:
 					made.Add(1)
-					if _, err := l.Settle(t.Context(), r.Key, money.Released, 0); err != nil {
+					if _, err := l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Released, MicroUSD: 0}); err != nil {
 						t.Errorf("end: %v", err)
 					}
 				case !errors.Is(err, money.ErrNoRoom):

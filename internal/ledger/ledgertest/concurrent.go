@@ -36,7 +36,7 @@ func testBudgetConcurrently(t *testing.T, s Store) {
 						t.Errorf("over the limit: %+v %v", s, err)
 					}
 					if i%2 == 0 {
-						if _, err := l.Settle(t.Context(), r.Key, money.Answered, cost); err != nil {
+						if _, err := l.Settle(t.Context(), r.Key, money.Booking{Outcome: money.Answered, MicroUSD: cost}); err != nil {
 							t.Errorf("end: %v", err)
 						}
 					}
@@ -90,7 +90,7 @@ func testSettleConcurrently(t *testing.T, s Store) {
 		for i, l := range processes {
 			all.Go(func() {
 				var err error
-				if booked[i], err = l.Settle(t.Context(), key, money.Answered, int64(i+1)); err != nil {
+				if booked[i], err = l.Settle(t.Context(), key, money.Booking{Outcome: money.Answered, MicroUSD: int64(i + 1)}); err != nil {
 					t.Errorf("end: %v", err)
 				}
 			})

@@ -17,7 +17,7 @@ import (
 type Ledger interface {
 	TryReserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
 	Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error)
-	Settle(ctx context.Context, key string, o money.Outcome, microUSD int64) (money.Booking, error)
+	Settle(ctx context.Context, key string, said money.Booking) (money.Booking, error)
 	Settled() <-chan struct{}
 	Sweep(ctx context.Context) error
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
@@ -104,7 +104,7 @@ func begin(t testing.TB, l Ledger, c video.Call, limit int64) string {
 
 func settle(t testing.TB, l Ledger, key string, o money.Outcome, cost int64) money.Booking {
 	t.Helper()
-	b, err := l.Settle(t.Context(), key, o, cost)
+	b, err := l.Settle(t.Context(), key, money.Booking{Outcome: o, MicroUSD: cost})
 	require.NoError(t, err)
 	return b
 }

@@ -210,7 +210,7 @@ func (m *machine) settle(r *rapid.T) {
 	if said.Outcome == money.Refused {
 		said.MicroUSD = 0
 	}
-	booked, err := m.process(r).Settle(m.t.Context(), e.key, said.Outcome, said.MicroUSD)
+	booked, err := m.process(r).Settle(m.t.Context(), e.key, said)
 	require.NoError(r, err)
 	if (e.settled == money.Booking{}) {
 		e.settled = said
@@ -269,7 +269,7 @@ func (m *machine) check(r *rapid.T) {
 func (m *machine) end(r *rapid.T) {
 	for _, e := range m.made {
 		if (e.settled == money.Booking{}) {
-			_, err := m.processes[0].Settle(m.t.Context(), e.key, money.Answered, e.call.CostMicroUSD)
+			_, err := m.processes[0].Settle(m.t.Context(), e.key, money.Booking{Outcome: money.Answered, MicroUSD: e.call.CostMicroUSD})
 			require.NoError(r, err)
 		}
 	}

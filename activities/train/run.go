@@ -274,7 +274,6 @@ func (r *attempt) watch(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-
 func (r *attempt) stopped(why error) bool { return r.isStopping() && errors.Is(r.why, why) }
 
 func (r *attempt) isStopping() bool {

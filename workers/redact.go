@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/traces"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -45,6 +46,7 @@ func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor
 		}
 	}
 	keys, services = append(keys, c.LedgerPassword()), append(services, c.Ledger)
+	keys, services = append(keys, traces.Secrets(getenv)...), append(services, traces.Endpoints(getenv)...)
 	for _, name := range keyVariables() {
 		keys = append(keys, getenv(name))
 	}

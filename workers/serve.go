@@ -46,7 +46,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	structured := structuredLogger(logger)
 	slog.SetDefault(structured)
 	options.Logger = log.NewStructuredLogger(structured)
-	t, err := startTelemetry(c, &options, logger)
+	t, err := telemetry.Open(telemetry.Options{Address: c.Telemetry, Version: version, Profiling: c.PProf, Getenv: getenv, Log: structured}, &options)
 	if err != nil {
 		return err
 	}
@@ -89,20 +89,6 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	t.NotReady("draining")
 	stopAll(started)
 	return err
-}
-
-// startTelemetry serves metrics, unless the configuration turns them off: nil = it does.
-func startTelemetry(c config.Config, options *client.Options, logger *zap.Logger) (*telemetry.Server, error) {
-	if c.Telemetry == "off" {
-		return nil, nil //nolint:nilnil // a nil server does nothing
-	}
-	t, err := telemetry.Start(telemetry.Options{Address: c.Telemetry, Version: version, Profiling: c.PProf})
-	if err != nil {
-		return nil, err
-	}
-	options.MetricsHandler = t.Temporal()
-	logger.Info("telemetry", zap.String("metrics", t.URL()+"/metrics"))
-	return t, nil
 }
 
 // noStacks is above every level: the SDK's stack traces do not explain a failed activity, and

@@ -21,7 +21,7 @@ import (
 func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*train.Activities, error) {
 	a := h.ingest
 	t := &train.Activities{
-		Store: a.Store, Documents: a.Sources, Ledger: a.Ledger, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
+		Store: a.Store, Documents: a.Sources, Ledger: h.telemetry.Traced(a.Ledger), Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
 		Redactor: newRedactor(c, getenv), Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: train.Reports{Train: trainreport.Render, Sweep: trainreport.RenderSweep},
 	}

@@ -7,14 +7,18 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/internal/traces"
+	"github.com/cogniverse/cogflow/internal/traces/tracestest"
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
 
@@ -26,13 +30,42 @@ import (
 // `COGFLOW_RECORD=1 go test -run TestRecord ./workers` records.
 func TestReplay(t *testing.T) {
 	t.Parallel()
+	replayAll(t)
+}
+
+// TestReplayTraced replays them in a worker that exports traces, and which did not begin them.
+func TestReplayTraced(t *testing.T) {
+	t.Parallel()
+	c := tracestest.Start(t)
+	tr, err := traces.Start(func(name string) string {
+		return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL}[name]
+	}, traces.Options{})
+	require.NoError(t, err)
+	var all []interceptor.WorkerInterceptor
+	for _, one := range tr.Interceptors() {
+		if w, ok := one.(interceptor.WorkerInterceptor); ok {
+			all = append(all, w)
+		}
+	}
+	require.Len(t, all, 2)
+	t.Run("all", func(t *testing.T) { replayAll(t, all...) }) //nolint:tparallel // the histories in it are parallel; its end is awaited
+	tr.Close(10 * time.Second)
+	for _, s := range c.Spans() {
+		require.NotContains(t, s.Name, "RunWorkflow", "replay exports nothing again")
+	}
+	t.Log(len(c.Spans()), "spans")
+}
+
+func replayAll(t *testing.T, interceptors ...interceptor.WorkerInterceptor) {
+	t.Helper()
 	files, err := filepath.Glob("testdata/*.json.gz")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json.gz"), func(t *testing.T) {
 			t.Parallel()
-			replayer := worker.NewWorkflowReplayer()
+			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{Interceptors: interceptors})
+			require.NoError(t, err)
 			for _, w := range catalog.Types() {
 				replayer.RegisterWorkflowWithOptions(w.Func, workflow.RegisterOptions{Name: w.Name})
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/traces"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -41,10 +42,11 @@ type App struct {
 	Where Endpoint        // the server in use; set by Connect
 	About string          // id of the job that advice names; empty = none
 
-	plan    *plan         // where jobs are noted instead of started; nil = they are started
-	parsed  bool          // the arguments are valid: later errors are not usage errors
-	printed bool          // the JSON document was printed
-	conn    client.Client // set by Connect
+	plan    *plan          // where jobs are noted instead of started; nil = they are started
+	parsed  bool           // the arguments are valid: later errors are not usage errors
+	printed bool           // the JSON document was printed
+	conn    client.Client  // set by Connect
+	traces  *traces.Traces // likewise; nil = none are exported
 	target  target
 }
 
@@ -82,6 +84,7 @@ func (a *App) close() {
 	if a.conn != nil {
 		a.conn.Close()
 	}
+	a.traces.Close(traceFlush)
 }
 
 // Note prints a message on stderr.

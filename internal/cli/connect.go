@@ -14,10 +14,15 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
+
+	"github.com/cogniverse/cogflow/internal/traces"
 )
 
 // dialTimeout bounds the first connection, because the user waits for it.
 const dialTimeout = 4 * time.Second
+
+// traceFlush bounds how long a command that ends waits for the collector of traces.
+const traceFlush = time.Second
 
 // Endpoint is the Temporal server in use.
 type Endpoint struct {
@@ -65,12 +70,17 @@ func (a *App) Connect(ctx context.Context) (client.Client, error) {
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
-	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	discard := slog.New(slog.DiscardHandler)
+	options.Logger = log.NewStructuredLogger(discard)
 	c, err := a.Config()
 	if err != nil {
 		return nil, err
 	}
 	a.Where = Endpoint{Address: options.HostPort, Namespace: options.Namespace, ui: c.UI}
+	if a.traces, err = traces.Start(a.Getenv, traces.Options{Service: "cogflow", Version: a.Version, Log: discard}); err != nil {
+		return nil, err
+	}
+	options.Interceptors = append(options.Interceptors, a.traces.Interceptors()...)
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	a.conn, err = client.DialContext(dial, options)

@@ -30,9 +30,16 @@ type opened struct {
 	begun time.Time
 }
 
-// Counted returns the ledger with metrics of its calls. A nil server returns it as it is.
+// Counted returns the ledger with metrics and spans of its calls. A nil server returns it as it
+// is.
 func (s *Server) Counted(l broker.Ledger) (broker.Ledger, error) {
 	if s == nil {
+		return l, nil
+	}
+	if spans := s.traces.Calls(); spans != nil {
+		l = &traced{Ledger: l, spans: spans}
+	}
+	if s.provider == nil {
 		return l, nil
 	}
 	c := &calls{Ledger: l, open: map[string]opened{}}

@@ -1,12 +1,14 @@
 // Package telemetry tells the state of a worker process over HTTP: metrics for Prometheus
-// (/metrics), whether it lives (/healthz), and whether it takes work (/readyz). Nothing in the
-// product waits for it. It knows neither queues nor workflows.
+// (/metrics), whether it lives (/healthz), and whether it takes work (/readyz). It also connects
+// the traces of the process. Nothing in the product waits for it. It knows neither queues nor
+// workflows.
 package telemetry
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -21,16 +23,21 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/log"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/traces"
 	"github.com/cogniverse/cogflow/panics"
 )
 
 // Options of a Server.
 type Options struct {
-	Address   string // host:port; "" = a free port of the loopback interface
+	Address   string // host:port; "" = a free port of the loopback interface; off = no server
 	Version   string // of the build
 	Profiling bool   // also serve /debug/pprof/
+
+	Getenv func(string) string // says where traces are sent; nil = nowhere
+	Log    *slog.Logger
 }
 
 // Server is the HTTP server of one process.
@@ -38,12 +45,44 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	provider *metric.MeterProvider
+	traces   *traces.Traces         // nil = none are exported
 	state    atomic.Pointer[string] // why the process takes no work; nil = it does
 	work     panics.Group
 }
 
 // slow bounds a client of the server.
 const slow = 10 * time.Second
+
+// traceFlush bounds how long a process that ends waits for the collector of traces.
+const traceFlush = 2 * time.Second
+
+// Open starts the server and the traces, and connects both to a client of Temporal.
+func Open(o Options, to *client.Options) (s *Server, err error) {
+	s = &Server{}
+	if o.Address != "off" {
+		if s, err = Start(o); err != nil {
+			return nil, err
+		}
+		to.MetricsHandler = s.Temporal()
+		o.Log.Info("telemetry", "metrics", s.URL()+"/metrics")
+	}
+	if o.Getenv == nil {
+		return s, nil
+	}
+	if s.traces, err = traces.Start(o.Getenv, traces.Options{Service: "cogflow-worker", Version: o.Version, Log: o.Log}); err == nil {
+		err = s.countSpans()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if s.traces != nil {
+		to.Interceptors = append(to.Interceptors, s.traces.Interceptors()...)
+		lines := slog.New(s.traces.Handler(o.Log.Handler()))
+		slog.SetDefault(lines)
+		to.Logger = log.NewStructuredLogger(lines)
+	}
+	return s, nil
+}
 
 // Start serves until Close. The process is not ready until Ready is called.
 func Start(o Options) (*Server, error) {
@@ -127,6 +166,10 @@ func (s *Server) meter() api.Meter { return s.provider.Meter("cogflow") }
 // Close ends the server. A nil server does nothing.
 func (s *Server) Close() error {
 	if s == nil {
+		return nil
+	}
+	s.traces.Close(traceFlush)
+	if s.http == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), slow)

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
+	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/trainer"
@@ -23,6 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/parameters"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )
@@ -36,6 +38,8 @@ type health struct {
 	describer *preview.Describer // nil = no pool of this worker uses it
 	models    *models
 	servers   modelServers
+	owned     *ondemand.Servers // nil = none are configured
+	gpus      func() (*lease.Table, error)
 	prove     parameters.Pay
 	prover    *parameters.Prover // nil = this worker calls no language models
 	trainer   *trainer.Runner    // nil = this worker does not serve the pool train
@@ -97,6 +101,10 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	var group panics.Group
 	for i, c := range h.models.checks {
 		group.Go(func() error {
+			if detail, asleep, err := h.owned.Asleep(c.endpoint.Server()); asleep {
+				out[i] = verdict("endpoint "+c.endpoint.Name, detail, err)
+				return nil
+			}
 			// The address is omitted, because results of workflows are kept in histories.
 			out[i] = verdict("endpoint "+c.endpoint.Name, parameters.Models(ctx, c.endpoint, h.servers.params[c.endpoint.Name]), panics.Try(func() error { return c.ask(ctx) }))
 			return nil

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/cogniverse/cogflow/internal/modelserver"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -19,6 +20,9 @@ import (
 var version = "dev"
 
 func main() {
+	if code, asked := modelserver.Keep(os.Args[1:]); asked {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
 	stop()

@@ -20,6 +20,7 @@ import (
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/refusing"
 )
 
 // models sends each call to the adapter of the endpoint that serves its model.
@@ -101,7 +102,7 @@ func profiled(c config.Config, e config.Endpoint) bool {
 
 // refuse makes every call of an endpoint's models fail with the reason.
 func (m *models) refuse(e config.Endpoint, why error) {
-	r := refusing{money.NeverSent(why)}
+	r := refusing.Endpoint{Why: money.NeverSent(why)}
 	switch askedBy(e.Kind) {
 	case partTranscribers:
 		serveBy(m.transcribers, e.Models, ingest.Transcriber(r))
@@ -112,27 +113,6 @@ func (m *models) refuse(e config.Endpoint, why error) {
 	default:
 		serveBy(m.describers, e.Models, ingest.Describer(r))
 	}
-}
-
-// refusing is an endpoint that cannot be called.
-type refusing struct{ why error }
-
-func (refusing) Limit(string) int { return 1 }
-
-func (r refusing) Describe(context.Context, video.DescribeRequest) (video.Caption, error) {
-	return video.Caption{}, r.why
-}
-
-func (r refusing) EmbedTexts(context.Context, video.TextRequest) ([]video.Embedding, error) {
-	return nil, r.why
-}
-
-func (r refusing) EmbedPictures(context.Context, video.PictureRequest) (video.Embedding, error) {
-	return video.Embedding{}, r.why
-}
-
-func (r refusing) Transcribe(context.Context, video.TranscribeRequest) (video.Transcript, error) {
-	return video.Transcript{}, r.why
 }
 
 // of returns the key of an embedder: a model can embed texts at one endpoint and pictures at

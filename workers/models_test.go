@@ -21,6 +21,26 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
+// onDemand configures a server from the embedder's environment, which the worker starts on a free
+// port.
+func onDemand(t *testing.T, program string, args ...string) (address string, server map[string]any) {
+	t.Helper()
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address = free.Addr().String()
+	host, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	require.NoError(t, free.Close())
+	source, err := filepath.Abs("../embedder/src")
+	require.NoError(t, err)
+	return address, map[string]any{
+		"command":           append([]string{inVenv(t, program)}, append(args, "--host", host, "--port", port)...),
+		"env":               map[string]string{"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": source},
+		"ready":             "http://" + address + "/health",
+		"scaledown_seconds": 10,
+	}
+}
+
 // pythonServer starts a server from the embedder's environment and waits until it answers.
 func pythonServer(t *testing.T, program, health string, args ...string) (url string) {
 	t.Helper()
@@ -82,7 +102,8 @@ func python(t *testing.T, args ...string) {
 
 // TestRealModels ingests clips, real ones if available, with tiny real models with random
 // weights: a Qwen2-VL behind `transformers serve`, and a ColIdefics3 behind the embedder. The
-// store is a real S3 server, and the index is a fake Vespa server.
+// worker starts both when it needs them, and stops them when they are idle. The store is a real
+// S3 server, and the index is a fake Vespa server.
 func TestRealModels(t *testing.T) {
 	t.Parallel()
 	clips, videos := colourClip(t), 1
@@ -95,8 +116,8 @@ func TestRealModels(t *testing.T) {
 	describer, embedder := filepath.Join(dir, "vlm"), filepath.Join(dir, "embedder")
 	python(t, "../embedder/tests/tiny_vlm.py", describer)
 	python(t, "-c", "import sys; from conftest import build; build(sys.argv[1])", embedder)
-	vlm := pythonServer(t, "transformers", "/health", "serve", "--device", "cpu", describer)
-	vectors := pythonServer(t, "python", "/health", "-m", "embedder", "--model", embedder, "--revision", "1", "--merged", "--name", "tiny/colidefics3")
+	vlm, vlmServer := onDemand(t, "transformers", "serve", "--device", "cpu", describer)
+	vectors, vectorServer := onDemand(t, "python", "-m", "embedder", "--model", embedder, "--revision", "1", "--merged", "--name", "tiny/colidefics3")
 	vespa, at := vespatest.Start(t)
 	store, storeEnv := s3test.Start(t)
 
@@ -106,9 +127,10 @@ func TestRealModels(t *testing.T) {
 		"backend": map[string]any{"type": "vespa", "url": at},
 		"cogflow": map[string]any{
 			"store": store, "active_profile": "tiny", "vespa": map[string]any{"config_url": at},
+			"servers": map[string]any{"vlm": vlmServer, "vectors": vectorServer},
 			"endpoints": map[string]any{
-				"vlm":      map[string]any{"kind": "openai", "url": vlm + "/v1", "models": []string{describer}},
-				"embedder": map[string]any{"kind": "pooling", "url": vectors, "models": []string{"tiny/colidefics3"}, "no_canary": true},
+				"vlm":      map[string]any{"kind": "openai", "url": "http://" + vlm + "/v1", "models": []string{describer}, "server": "vlm"},
+				"embedder": map[string]any{"kind": "pooling", "url": "http://" + vectors, "models": []string{"tiny/colidefics3"}, "no_canary": true, "server": "vectors"},
 			},
 			"profiles": map[string]any{"tiny": map[string]any{
 				"sampling": map[string]any{"strategy": "scene", "max_gap_ms": 4000, "max_frames": 6},
@@ -138,4 +160,10 @@ func TestRealModels(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, videos, again.Indexed)
 	require.Equal(t, out.Documents, vespa.Documents("tiny_default"))
+	for _, address := range []string{vlm, vectors} {
+		require.Eventually(t, func() bool {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+			return err != nil || conn.Close() != nil
+		}, time.Minute, 100*time.Millisecond, "an idle server runs on")
+	}
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/modelserver"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -29,6 +30,9 @@ import (
 const asWorker = "COGFLOW_TEST_AS_WORKER"
 
 func TestMain(m *testing.M) {
+	if code, asked := modelserver.Keep(os.Args[1:]); asked {
+		os.Exit(code)
+	}
 	if os.Getenv(asWorker) == "" {
 		dir, err := os.MkdirTemp("", "cogflow-tests-")
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // training builds the dependencies of the training activities, in addition to those of
 // ingestion.
-func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string) (*train.Activities, error) {
+func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool) (*train.Activities, error) {
 	a := h.ingest
 	t := &train.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: h.telemetry.Traced(a.Ledger), Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
@@ -51,7 +51,7 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 		return t, nil
 	}
 	h.trainer, t.Trainer = runner, runner
-	table, err := lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
+	table, err := h.gpus()
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -22,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
+	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/report"
@@ -32,8 +34,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/scratch"
 	"github.com/cogniverse/cogflow/workers/telemetry"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // wire builds the parts that the pools require and passes them to the activities. If a part
@@ -73,6 +77,9 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	h.ingest = a
 	h.servers = serversOf(c)
+	h.gpus = sync.OnceValues(func() (*lease.Table, error) { // training and model servers share it
+		return lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
+	})
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
 		return implementations{}, err
@@ -111,7 +118,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return implementations{}, err
 		}
-		b := broker.New(broker.Options{Ledger: counted, Endpoint: h.servers.called, Spread: spread})
+		if h.owned, err = ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Class: class, GPUs: h.gpus}); err != nil {
+			return implementations{}, err
+		}
+		h.opened.add(h.owned.Close) // after the broker, whose calls need the servers
+		b := broker.New(broker.Options{Ledger: counted, Endpoint: h.servers.called, Spread: spread, Up: h.owned.Up})
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
 	}
@@ -130,7 +141,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 	}
-	t, err := h.training(ctx, c, getenv, pools, class)
+	t, err := h.training(ctx, c, getenv, pools)
 	if err != nil {
 		return implementations{}, err
 	}

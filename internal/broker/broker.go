@@ -1,9 +1,9 @@
 // Package broker is the only way to a model endpoint: one broker for each
 // endpoint and process. In this order a call finds out whether its answer is
 // stored; joins one for the same answer that is in flight, here or in another
-// process; waits until the endpoint is up, and for one of the slots that the
-// endpoint has, whatever the model or the stage; reserves its cost in the ledger;
-// is made, with its answer stored and its cost settled. Retries of a model call,
+// process; waits until a model server that runs on demand has started, until the endpoint
+// is up, and for one of the slots that the endpoint has, whatever the model or the stage;
+// reserves its cost in the ledger; is made, with its answer stored and its cost settled. Retries of a model call,
 // Retry-After and backoff are decided here; a call that it reports as failed may be
 // retried by activities/errors.go. It knows no protocol, no price and no Temporal.
 //
@@ -39,6 +39,9 @@ type Options struct {
 	Ledger Ledger
 	// Endpoint names the endpoint that a call goes to; nil = one for each kind and model.
 	Endpoint func(c video.PaidCall) string
+	// Up brings the server of an endpoint up, which may take minutes, and holds it until
+	// release is called; waits gets what it waits for. nil = all servers are always up.
+	Up func(ctx context.Context, endpoint string, waits func(reason string)) (release func(), err error)
 	// StoreFor is how long a paid answer that cannot be stored is kept in memory and
 	// retried; 0 = 1 h.
 	StoreFor time.Duration
@@ -67,6 +70,9 @@ func New(o Options) *Brokers {
 	if o.Endpoint == nil {
 		o.Endpoint = func(c video.PaidCall) string { return c.Kind + " " + c.Model }
 	}
+	if o.Up == nil {
+		o.Up = func(context.Context, string, func(string)) (func(), error) { return func() {}, nil }
+	}
 	if o.StoreFor <= 0 {
 		o.StoreFor = time.Hour
 	}
@@ -92,7 +98,7 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 	one := b.by[name]
 	if one == nil {
 		one = &broker{
-			options: b.options, unsettled: b.unsettled, flights: map[string]*flight{},
+			name: name, options: b.options, unsettled: b.unsettled, flights: map[string]*flight{},
 			circuit: circuit.New(circuit.Options{Most: tryEvery}),
 		}
 		b.by[name] = one
@@ -103,6 +109,7 @@ func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) 
 
 // broker is the way to one endpoint.
 type broker struct {
+	name      string // of the endpoint
 	options   Options
 	unsettled *unsettled
 	// slots are the endpoint's concurrency. Some more calls are reserved ahead, and some

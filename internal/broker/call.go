@@ -110,6 +110,19 @@ var errWaited = errors.New("waited for another call")
 // once makes one call, unless the answer is stored by now.
 func (f *flight) once() (video.Paid, error) {
 	f.tries(false)
+	// A server on demand is held until the request has ended. A wait for money does not hold it.
+	down, err := f.options.Up(f.wanted, f.name, func(text string) {
+		reason := waits.Reason{Code: waits.Server, On: f.call.Model, Text: text}
+		if text == "" {
+			reason = waits.Reason{}
+		}
+		f.waits(reason)
+	})
+	if err != nil {
+		return video.Paid{}, err
+	}
+	down = sync.OnceFunc(down)
+	defer down()
 	pass, err := f.up()
 	if err != nil {
 		return video.Paid{}, err
@@ -139,6 +152,7 @@ func (f *flight) once() (video.Paid, error) {
 	if err != nil {
 		free()
 		leave()
+		down()
 		return video.Paid{}, f.refused(err, settled)
 	}
 	defer f.ended()
@@ -148,6 +162,7 @@ func (f *flight) once() (video.Paid, error) {
 	answer, used, err := f.request(reserved.Key)
 	f.slots.leave(f.place)
 	free()
+	down()
 	f.resize()
 	made = true
 	f.news(pass, err)

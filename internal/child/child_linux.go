@@ -22,3 +22,9 @@ func OnOneThread(run func() error) error {
 	defer runtime.UnlockOSThread()
 	return run()
 }
+
+// Within gives a process nothing of its own: it stays in the group of this one. On Linux, the
+// kernel sends it the signal when this process dies; see OnOneThread.
+func Within(whenOrphaned syscall.Signal) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: whenOrphaned}
+}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -43,7 +44,8 @@ type Config struct {
 	Logs    string              `json:"logs,omitempty"` // directory for the log files of workers; empty = none are written
 	Sources map[string][]string `json:"sources"`        // tenant → directories and prefixes it may read; empty = see the sources adapter
 
-	Endpoints []Endpoint `json:"endpoints,omitempty"` // model servers, by name
+	Endpoints []Endpoint         `json:"endpoints,omitempty"` // model servers, by name
+	Servers   []ownserver.Server `json:"servers,omitempty"`   // that workers start on demand
 
 	SmallModels string `json:"small_models,omitempty"` // server of small models; empty = none
 
@@ -171,6 +173,7 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeTraining(s.Training)...)
 	problems = append(problems, c.takeIndex(s)...)
 	problems = append(problems, c.takeEndpoints(s)...)
+	problems = append(problems, c.takeServers(s)...)
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
 	problems = append(problems, c.takeDrain(s.Drain)...)
 	problems = append(problems, c.takeProfiles(s)...)

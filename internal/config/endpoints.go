@@ -40,6 +40,7 @@ type Endpoint struct {
 	URL              string        `json:"url"`
 	Models           []string      `json:"models"` // as profiles name them
 	KeyVariable      string        `json:"api_key_env,omitempty"`
+	OwnServer        string        `json:"server,omitempty"`              // of Config.Servers, which the worker starts; empty = it is run by others
 	Timeout          time.Duration `json:"timeout,omitempty"`             // of one call; 0 = the adapter's default
 	MaxInFlight      int           `json:"max_in_flight,omitempty"`       // concurrent calls; 0 = discovered
 	Batch            int           `json:"batch,omitempty"`               // cogniverse: frames per call; 0 or 1 = one
@@ -119,7 +120,7 @@ func (c *Config) takeEndpoints(s section) (problems Problems) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		e := all[name]
 		c.Endpoints = append(c.Endpoints, Endpoint{
-			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable,
+			Name: name, Kind: e.Kind, URL: strings.TrimSuffix(e.URL, "/"), Models: e.Models, KeyVariable: e.KeyVariable, OwnServer: e.OwnServer,
 			Timeout: time.Duration(e.Timeout), MaxInFlight: e.MaxInFlight, Batch: e.Batch, NoCanary: e.NoCanary,
 			InputUSDPerMTok: e.InputUSDPerMTok, OutputUSDPerMTok: e.OutputUSDPerMTok,
 			Dialect: e.Dialect, MaxCompletionTokens: e.MaxCompletionTokens, Format: e.Format.or(""), Thinking: e.Thinking.value,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -8,29 +9,30 @@ import (
 // section is the key "cogflow" of the file. The tags are the reference: the schema,
 // docs/reference/configuration.md and `cogflow config schema` are generated from them.
 type section struct {
-	Store          string              `json:"store" jsonschema:"URL of the object store: file:///path or s3://bucket/prefix?region=…&endpoint=… (default the folder .cogflow/store)"`
-	Index          string              `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
-	Ledger         string              `json:"ledger" jsonschema:"ledger of paid calls and reservations: a SQLite file of this host, or postgres://user@host:5432/database for several hosts; without a password (default .cogflow/ledger.db)"`
-	Scratch        string              `json:"scratch" jsonschema:"folder for temporary files (default .cogflow/tmp)"`
-	Logs           string              `json:"logs" jsonschema:"folder for log files, one of bounded size for each worker process, which cogflow logs reads (default none; make up uses .cogflow/logs)"`
-	Sources        map[string][]string `json:"sources" jsonschema:"for each tenant, the folders and the s3:// and https:// prefixes that its jobs may read; with any entry, every tenant is confined to its own (default everything but cogflow's own files, where only its own user can reach the worker)"`
-	Profiles       map[string]profile  `json:"profiles" jsonschema:"ingestion profiles by name, on top of a profile of backend.profiles with the same name"`
-	ActiveProfile  string              `json:"active_profile" jsonschema:"profile of jobs that name none (default active_video_profile of Cogniverse's file, else local_preview)"`
-	NoSandbox      bool                `json:"no_sandbox" jsonschema:"decode media and run metric commands and training without a sandbox; for trusted input only"`
-	RequireSandbox bool                `json:"require_sandbox" jsonschema:"no effect; the sandbox is required by default"`
-	FFmpeg         string              `json:"ffmpeg" jsonschema:"path or name of the ffmpeg program (default ffmpeg)"`
-	FFprobe        string              `json:"ffprobe" jsonschema:"path or name of the ffprobe program (default ffprobe)"`
-	Tesseract      string              `json:"tesseract" jsonschema:"path or name of the tesseract program (default tesseract)"`
-	Fetch          fetch               `json:"fetch" jsonschema:"how sources are fetched"`
-	Endpoints      map[string]endpoint `json:"endpoints" jsonschema:"model servers by name"`
-	SmallModels    string              `json:"small_models" jsonschema:"URL of a server of the models that make small installs, with /v1; it adds the profile local_small (default none; make up starts one after make small)"`
-	Vespa          vespa               `json:"vespa" jsonschema:"Vespa; overrides Cogniverse's backend section"`
-	UI             string              `json:"ui" jsonschema:"base URL of the Temporal Web UI, used in links (default http://127.0.0.1:8233)"`
-	Telemetry      string              `json:"telemetry" jsonschema:"host:port at which a worker serves /metrics, /healthz and /readyz, or off (default a free port of the loopback interface, which the worker logs)"`
-	PProf          bool                `json:"pprof" jsonschema:"also serve Go's profiles there, at /debug/pprof/"`
-	Training       trainingSection     `json:"training" jsonschema:"training"`
-	Optimize       optimizeSection     `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
-	Drain          drainSection        `json:"drain" jsonschema:"how a worker stops"`
+	Store          string                       `json:"store" jsonschema:"URL of the object store: file:///path or s3://bucket/prefix?region=…&endpoint=… (default the folder .cogflow/store)"`
+	Index          string                       `json:"index" jsonschema:"SQLite file of the embedded search index; takes precedence over Vespa (default .cogflow/index.db, unless Vespa is configured)"`
+	Ledger         string                       `json:"ledger" jsonschema:"ledger of paid calls and reservations: a SQLite file of this host, or postgres://user@host:5432/database for several hosts; without a password (default .cogflow/ledger.db)"`
+	Scratch        string                       `json:"scratch" jsonschema:"folder for temporary files (default .cogflow/tmp)"`
+	Logs           string                       `json:"logs" jsonschema:"folder for log files, one of bounded size for each worker process, which cogflow logs reads (default none; make up uses .cogflow/logs)"`
+	Sources        map[string][]string          `json:"sources" jsonschema:"for each tenant, the folders and the s3:// and https:// prefixes that its jobs may read; with any entry, every tenant is confined to its own (default everything but cogflow's own files, where only its own user can reach the worker)"`
+	Profiles       map[string]profile           `json:"profiles" jsonschema:"ingestion profiles by name, on top of a profile of backend.profiles with the same name"`
+	ActiveProfile  string                       `json:"active_profile" jsonschema:"profile of jobs that name none (default active_video_profile of Cogniverse's file, else local_preview)"`
+	NoSandbox      bool                         `json:"no_sandbox" jsonschema:"decode media and run metric commands and training without a sandbox; for trusted input only"`
+	RequireSandbox bool                         `json:"require_sandbox" jsonschema:"no effect; the sandbox is required by default"`
+	FFmpeg         string                       `json:"ffmpeg" jsonschema:"path or name of the ffmpeg program (default ffmpeg)"`
+	FFprobe        string                       `json:"ffprobe" jsonschema:"path or name of the ffprobe program (default ffprobe)"`
+	Tesseract      string                       `json:"tesseract" jsonschema:"path or name of the tesseract program (default tesseract)"`
+	Fetch          fetch                        `json:"fetch" jsonschema:"how sources are fetched"`
+	Endpoints      map[string]endpoint          `json:"endpoints" jsonschema:"model servers by name"`
+	Servers        map[string]ownserver.Section `json:"servers" jsonschema:"model servers that the worker starts when they are needed, by name"`
+	SmallModels    string                       `json:"small_models" jsonschema:"URL of a server of the models that make small installs, with /v1; it adds the profile local_small (default none; make up starts one after make small)"`
+	Vespa          vespa                        `json:"vespa" jsonschema:"Vespa; overrides Cogniverse's backend section"`
+	UI             string                       `json:"ui" jsonschema:"base URL of the Temporal Web UI, used in links (default http://127.0.0.1:8233)"`
+	Telemetry      string                       `json:"telemetry" jsonschema:"host:port at which a worker serves /metrics, /healthz and /readyz, or off (default a free port of the loopback interface, which the worker logs)"`
+	PProf          bool                         `json:"pprof" jsonschema:"also serve Go's profiles there, at /debug/pprof/"`
+	Training       trainingSection              `json:"training" jsonschema:"training"`
+	Optimize       optimizeSection              `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
+	Drain          drainSection                 `json:"drain" jsonschema:"how a worker stops"`
 }
 
 type fetch struct {
@@ -82,6 +84,7 @@ type endpoint struct {
 	URL              string   `json:"url" jsonschema:"base URL, without credentials"`
 	Models           []string `json:"models" jsonschema:"models that it serves, as profiles name them"`
 	KeyVariable      string   `json:"api_key_env" jsonschema:"name of the environment variable that holds its key"`
+	OwnServer        string   `json:"server" jsonschema:"name of the server in cogflow.servers that the worker starts for it (default none: it is run by others)"`
 	Timeout          duration `json:"timeout" jsonschema:"timeout of one call (default depends on the kind)"`
 	MaxInFlight      int      `json:"max_in_flight" jsonschema:"maximum concurrent calls (default discovered)"`
 	Batch            int      `json:"batch" jsonschema:"cogniverse: frames per call (default 1)"`

@@ -5,16 +5,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
 	"github.com/cogniverse/cogflow/fault"
 )
 
-// locks are the locks of devices that all worker processes of a host share: one file a
+// Locks are the locks of devices that all worker processes of a host share: one file a
 // device, locked with flock. The kernel releases a lock when its process ends, in whatever
 // way, so no lease survives its holder. The zero value locks nothing.
-type locks struct{ dir string }
+type Locks struct{ dir string }
+
+// HostLocks returns the locks of this host.
+func HostLocks() (Locks, error) { return hostLocks(lockDirs) }
 
 const lockOp = "lock GPU"
 
@@ -26,7 +30,7 @@ var lockDirs = []string{"/run/lock", "/tmp"} //nolint:gochecknoglobals // a cons
 
 // hostLocks returns the locks of this host: those in the folder that exists, or else in the
 // first that can be made.
-func hostLocks(dirs []string) (locks, error) {
+func hostLocks(dirs []string) (Locks, error) {
 	for _, dir := range dirs {
 		if _, err := os.Lstat(filepath.Join(dir, folder)); err == nil {
 			return locksIn(filepath.Join(dir, folder))
@@ -40,43 +44,72 @@ func hostLocks(dirs []string) (locks, error) {
 		}
 		failed = errors.Join(failed, err)
 	}
-	return locks{}, &fault.Error{
+	return Locks{}, &fault.Error{
 		Class: fault.Input, Op: lockOp, Subject: filepath.Join(dirs[0], folder),
 		Reason: "create this directory with mode 1777, for the locks of GPUs that all workers of the host share", Err: failed,
 	}
 }
 
-func locksIn(dir string) (locks, error) {
+func locksIn(dir string) (Locks, error) {
 	switch err := os.Mkdir(dir, 0o700); {
 	case err == nil: // every user of the host may add a lock, and remove only their own
 		if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
-			return locks{}, fault.Disk(lockOp, dir, err)
+			return Locks{}, fault.Disk(lockOp, dir, err)
 		}
 	case !errors.Is(err, fs.ErrExist):
-		return locks{}, fault.Disk(lockOp, dir, err)
+		return Locks{}, fault.Disk(lockOp, dir, err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return locks{}, fault.Disk(lockOp, dir, err)
+		return Locks{}, fault.Disk(lockOp, dir, err)
 	}
 	if !info.IsDir() { // a symbolic link of another user could lead anywhere
-		return locks{}, fault.New(fault.Input, lockOp, dir, "it must be a directory; remove it")
+		return Locks{}, fault.New(fault.Input, lockOp, dir, "it must be a directory; remove it")
 	}
-	return locks{dir}, nil
+	return Locks{dir}, nil
 }
 
-// try locks a device. ok is false while another holder has it, in this process or another.
-func (l locks) try(device string) (release func(), ok bool, err error) {
-	if l.dir == "" || device == "" {
+// Try locks a name, such as a device. ok is false while another holder has it, in this process
+// or another.
+func (l Locks) Try(name string) (release func(), ok bool, err error) {
+	return l.lock(name, ".lock", syscall.LOCK_EX)
+}
+
+// Want shows the holder of a lock that it is waited for, until release is called or this
+// process ends.
+func (l Locks) Want(name string) (release func(), err error) {
+	for {
+		release, ok, err := l.lock(name, ".wanted", syscall.LOCK_SH)
+		if ok || err != nil {
+			return release, err
+		}
+		runtime.Gosched() // the holder looks at this moment
+	}
+}
+
+// Wanted reports whether a lock is waited for, in this process or another.
+func (l Locks) Wanted(name string) (bool, error) {
+	if l.dir == "" {
+		return false, nil
+	}
+	release, ok, err := l.lock(name, ".wanted", syscall.LOCK_EX)
+	if ok {
+		release()
+	}
+	return !ok, err
+}
+
+func (l Locks) lock(name, kind string, how int) (release func(), ok bool, err error) {
+	if l.dir == "" || name == "" {
 		return func() {}, true, nil
 	}
-	path := filepath.Join(l.dir, lockName(device))
+	path := filepath.Join(l.dir, fileName(name)+kind)
 	file, err := open(path)
 	if err != nil {
 		return nil, false, fault.Disk(lockOp, path, err)
 	}
 	for interrupted := true; interrupted; {
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor fits
+		err = syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB) //nolint:gosec // a descriptor fits
 		interrupted = errors.Is(err, syscall.EINTR)
 	}
 	switch {
@@ -115,6 +148,6 @@ func open(path string) (*os.File, error) {
 	return nil, fs.ErrExist
 }
 
-// lockName is the file name of a device's lock. Names of MIG instances may hold slashes, and no
+// fileName is a name as a part of a file name. Names of MIG instances may hold slashes, and no
 // name holds "_".
-func lockName(device string) string { return strings.ReplaceAll(device, "/", "_") + ".lock" }
+func fileName(name string) string { return strings.ReplaceAll(name, "/", "_") }

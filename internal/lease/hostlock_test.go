@@ -95,7 +95,7 @@ func TestKilledHolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "held\n", line)
 	table := in(t, dir, "GPU-a")
-	places, err := table.lock(1)
+	places, err := table.lock(1, nil)
 	require.NoError(t, err)
 	require.Empty(t, places)
 	require.NoError(t, holder.Process.Kill())
@@ -157,4 +157,56 @@ func TestNamed(t *testing.T) {
 	t.Parallel()
 	found := []GPU{{Index: 0, UUID: "GPU-a"}, {Index: 1, UUID: "MIG-b", Profile: "1g.5gb"}}
 	require.Equal(t, []string{"GPU-a", "1", "7", "MIG-b"}, named([]string{"0", "1", "7", "GPU-a", "MIG-b"}, found))
+}
+
+// TestWanted: a holder sees that another process waits for its device, as long as it waits.
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "locks")
+	holder, other := in(t, dir, "GPU-a"), in(t, dir, "GPU-a")
+	l, release, err := holder.Lease(t.Context(), 1)
+	require.NoError(t, err)
+	defer release()
+	wanted := func() bool {
+		is, err := holder.Wanted(l)
+		require.NoError(t, err)
+		return is
+	}
+	require.False(t, wanted())
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := make(chan error, 1)
+	go func() { _, _, err := other.Lease(ctx, 1); waits <- err }()
+	require.Eventually(t, wanted, time.Minute, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-waits, context.Canceled)
+	require.False(t, wanted())
+}
+
+// TestLeaseExcept: a device is avoided while others exist, and who waits for others does not
+// hold up the rest.
+func TestLeaseExcept(t *testing.T) {
+	t.Parallel()
+	table := New([]string{"GPU-a", "GPU-b"})
+	avoid := func(device string) bool { return device == "GPU-a" }
+	l, release, err := table.LeaseExcept(t.Context(), 1, avoid)
+	require.NoError(t, err)
+	require.Equal(t, "GPU-b", l.Devices)
+	waits := make(chan string, 1)
+	go func() {
+		l, release, err := table.LeaseExcept(t.Context(), 1, avoid)
+		if err == nil {
+			defer release()
+		}
+		waits <- fmt.Sprint(l.Devices, err)
+	}()
+	require.Eventually(t, func() bool { return table.Waiting() == 1 }, time.Minute, time.Millisecond)
+	a, releaseA := lease(t, table)
+	require.Equal(t, "GPU-a", a)
+	releaseA()
+	release()
+	require.Equal(t, "GPU-b<nil>", <-waits)
+
+	_, release, err = table.LeaseExcept(t.Context(), 2, avoid)
+	require.NoError(t, err, "there are no others")
+	release()
 }

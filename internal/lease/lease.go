@@ -17,19 +17,21 @@ import (
 // every user of a device must lease it here.
 type Table struct {
 	devices []string // by place; empty texts are slots without a device
-	locks   locks    // of the devices, shared with other processes
+	locks   Locks    // of the devices, shared with other processes
 
 	mu    sync.Mutex
 	taken []func()  // by place: releases the lock of the device; nil = this process has no lease of it
 	queue []*waiter // those that wait, longest first
+	marks []func()  // by place: this process shows other holders of the device that it waits
 }
 
 // waiter is one call that waits for n places.
 type waiter struct {
 	n      int
-	places []int         // what it got, set before ready is closed
-	err    error         // why it got none, set before ready is closed
-	ready  chan struct{} // closed when the wait has ended
+	avoid  func(device string) bool // devices that it does not take; nil = none
+	places []int                    // what it got, set before ready is closed
+	err    error                    // why it got none, set before ready is closed
+	ready  chan struct{}            // closed when the wait has ended
 }
 
 // pollEvery is how often a wait looks for devices that other processes have released.
@@ -78,6 +80,12 @@ func (t *Table) Waiting() int {
 // Lease waits until n devices are free and no earlier caller waits, and takes them. Call
 // release when done; calling it again is harmless. The wait ends with the context.
 func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
+	return t.LeaseExcept(ctx, n, nil)
+}
+
+// LeaseExcept is Lease without the devices that avoid reports, as long as n others exist.
+// Others do not wait for a caller that waits for such devices only.
+func (t *Table) LeaseExcept(ctx context.Context, n int, avoid func(device string) bool) (Lease, func(), error) {
 	if n < 1 || n > len(t.devices) {
 		return Lease{}, nil, fault.New(fault.Input, "lease devices", fmt.Sprint(n),
 			fmt.Sprintf("this worker has %d; ask for 1 to %d, or use a pool with more", len(t.devices), len(t.devices)))
@@ -85,7 +93,7 @@ func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 	if err := ctx.Err(); err != nil {
 		return Lease{}, nil, err
 	}
-	w := &waiter{n: n, ready: make(chan struct{})}
+	w := &waiter{n: n, avoid: avoid, ready: make(chan struct{})}
 	t.mu.Lock()
 	t.queue = append(t.queue, w)
 	t.serve()
@@ -99,6 +107,20 @@ func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
 		t.giveBack(w.places)
 	})
 	return Lease{Devices: t.names(w.places)}, release, nil
+}
+
+// Wanted reports whether another holder waits for a device: in this process for any, in another
+// for one of a lease.
+func (t *Table) Wanted(l Lease) (bool, error) {
+	if t.Waiting() > 0 {
+		return true, nil
+	}
+	for device := range strings.SplitSeq(l.Devices, ",") {
+		if wanted, err := t.locks.Wanted(device); wanted || err != nil {
+			return wanted, err
+		}
+	}
+	return false, nil
 }
 
 func (t *Table) wait(ctx context.Context, w *waiter) error {
@@ -122,28 +144,73 @@ func (t *Table) wait(ctx context.Context, w *waiter) error {
 // serve gives devices to waiters in order: one that waits for many is not overtaken by
 // those of this process that need few, or it might wait for ever.
 func (t *Table) serve() {
-	for len(t.queue) > 0 {
-		w := t.queue[0]
-		if w.places, w.err = t.lock(w.n); w.err == nil && len(w.places) < w.n {
-			return
+	for at := 0; at < len(t.queue); {
+		w := t.queue[at]
+		avoided := t.avoided(w)
+		if w.places, w.err = t.lock(w.n, avoided); w.err == nil && len(w.places) < w.n {
+			if !slices.Contains(avoided, true) {
+				break
+			}
+			at++
+			continue
 		}
-		t.queue = t.queue[1:]
+		t.queue = slices.Delete(t.queue, at, at+1)
 		close(w.ready)
+	}
+	if err := t.mark(); err != nil && len(t.queue) > 0 {
+		t.queue[0].err = err
+		close(t.queue[0].ready)
+		t.queue = t.queue[1:]
 	}
 }
 
+// mark shows the holders in other processes whether this one waits.
+func (t *Table) mark() (err error) {
+	if len(t.queue) == 0 {
+		for _, release := range t.marks {
+			release()
+		}
+		t.marks = nil
+		return nil
+	}
+	for len(t.marks) < len(t.devices) && err == nil {
+		var release func()
+		if release, err = t.locks.Want(t.devices[len(t.marks)]); err == nil {
+			t.marks = append(t.marks, release)
+		}
+	}
+	return err
+}
+
+// avoided says by place which devices a waiter does not take; nil = it takes all.
+func (t *Table) avoided(w *waiter) []bool {
+	if w.avoid == nil {
+		return nil
+	}
+	out, left := make([]bool, len(t.devices)), len(t.devices)
+	for place, device := range t.devices {
+		if out[place] = w.avoid(device); out[place] {
+			left--
+		}
+	}
+	if left < w.n {
+		return nil
+	}
+	return out
+}
+
 // lock takes n places, or none if other leases leave fewer.
-func (t *Table) lock(n int) (places []int, err error) {
+func (t *Table) lock(n int, avoided []bool) (places []int, err error) {
 	for place := range t.taken {
 		if len(places) == n || err != nil {
 			break
 		}
-		if t.taken[place] != nil {
+		if t.taken[place] != nil || avoided != nil && avoided[place] {
 			continue
 		}
 		var release func()
 		var ok bool
-		if release, ok, err = t.locks.try(t.devices[place]); ok {
+		if release, ok, err = t.locks.Try(t.devices[place]); ok {
 			t.taken[place] = release
 			places = append(places, place)
 		}

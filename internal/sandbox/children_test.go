@@ -21,6 +21,8 @@ func TestChildrenEndWithWorker(t *testing.T) {
 		"internal/trainer/trainer.go",         // only in tests, without a Sandbox; see attributes
 		"internal/devserver/launch.go",        // see attributes
 		"internal/smallserver/smallserver.go", // see attributes
+		"internal/modelserver/process.go",     // a keeper, which ends the server; see spawn
+		"internal/modelserver/keep.go",        // the server itself; see child.Within
 		"workers/dev.go",                      // the worker itself; see child.Attributes
 		"internal/cli/open.go",                // the command line: the browser outlives it
 	}

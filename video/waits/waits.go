@@ -16,6 +16,7 @@ type Code string
 const (
 	GPU      Code = "gpu_lease"     // a GPU that other work of its host holds
 	Endpoint Code = "endpoint_down" // a model endpoint that does not answer: one call at a time checks it
+	Server   Code = "model_server"  // a model server that this worker starts on demand
 	Rate     Code = "rate_limit"    // the endpoint refuses calls for a time, as by Retry-After
 	Again    Code = "call_failed"   // a call failed and is made again
 	Reserved Code = "reserved"      // calls in flight reserve the rest of the budget

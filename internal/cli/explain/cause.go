@@ -46,6 +46,7 @@ const (
 	Claimed        = "claimed"         // another workflow does the same work
 	OtherBuild     = "other_build"     // only a worker of another build can do the step
 	EndpointDown   = "endpoint_down"   // the circuit breaker of a model endpoint is open
+	ModelServer    = "model_server"    // a model server on demand is not ready
 	WorkerLost     = "worker_lost"
 	Draining       = "draining" // the worker stops, and another continues
 	Capacity       = "capacity" // such as a full disk
@@ -88,7 +89,7 @@ func order() []string {
 		ServerPaused, StartsLater, NoWorkflowWorker, WrongQueue, UnknownType, WorkflowTaskFailing, Cancelling,
 		SchedulePaused, ScheduleEnded,
 		Paused, Approval, UnknownPrice, Budget, IndexFull, NoWorker, ActivityPaused, SlotsFull, GPULease, Claimed, OtherBuild,
-		EndpointDown, WorkerLost, Draining, Capacity, Failing, RateLimit, CallFailed, Reserved, StoreFailing, LedgerFailing, SameCall, Queued, Waiting,
+		EndpointDown, ModelServer, WorkerLost, Draining, Capacity, Failing, RateLimit, CallFailed, Reserved, StoreFailing, LedgerFailing, SameCall, Queued, Waiting,
 		OwnSlots, SlowEndpoint, LowConcurrency, Running,
 		ScheduleOverlap, ScheduleMissed, ScheduleIdle,
 	}

@@ -12,7 +12,7 @@ import (
 // codes maps what heartbeats say to causes.
 func codes() map[waits.Code]string {
 	return map[waits.Code]string{
-		waits.GPU: GPULease, waits.Endpoint: EndpointDown, waits.Rate: RateLimit, waits.Again: CallFailed,
+		waits.GPU: GPULease, waits.Server: ModelServer, waits.Endpoint: EndpointDown, waits.Rate: RateLimit, waits.Again: CallFailed,
 		waits.Reserved: Reserved, waits.Same: SameCall, waits.Store: StoreFailing, waits.Book: LedgerFailing,
 	}
 }
@@ -48,6 +48,9 @@ func (f facts) ofSaid(s step, c Cause) (Cause, bool) {
 	case EndpointDown:
 		c.Text = "The endpoint of " + named(w.On) + " does not answer, so no call is made; one call at a time checks it. " + w.Text + "."
 		c.Ends = "the endpoint answers; the job continues by itself"
+	case ModelServer:
+		c.Text = "The model server of " + named(w.On) + " runs on demand and is not ready" + calls(w.Calls, " waits", " wait") + ": " + w.Text + "."
+		c.Ends = "the server is ready, or its start fails"
 	case RateLimit:
 		c.Text = "The endpoint of " + named(w.On) + " limits the rate" + calls(w.Calls, " waits", " wait") + ": " + w.Text + "."
 		c.Ends = "the time that the endpoint asked for is over; the job continues by itself"

@@ -105,6 +105,7 @@ func TestSteps(t *testing.T) {
 		"failed, due now":     {pending(served(1, 0, 1), func(s *step) { failed("transport", "reset")(s); s.next, s.since = time.Time{}, ago(time.Second) }), Failing, "reset"},
 		"GPU":                 {calling(says(waits.GPU)), GPULease, "7@host@"},
 		"down":                {calling(says(waits.Endpoint)), EndpointDown, "the model vlm does not answer"},
+		"model server":        {calling(says(waits.Server)), ModelServer, "runs on demand and is not ready"},
 		"rate":                {calling(says(waits.Rate)), RateLimit, "3 calls wait"},
 		"again":               {calling(says(waits.Again)), CallFailed, ""},
 		"reserved":            {calling(says(waits.Reserved)), Reserved, ""},

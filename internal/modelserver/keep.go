@@ -1,0 +1,60 @@
+package modelserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/child"
+	"github.com/cogniverse/cogflow/panics"
+)
+
+// keep runs a command as a keeper; see Keep.
+func keep(grace time.Duration, command []string) (code int) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	end := sync.OnceFunc(func() {
+		_ = syscall.Kill(0, syscall.SIGTERM) // this process handles it
+		time.AfterFunc(grace, func() { _ = syscall.Kill(0, syscall.SIGKILL) })
+	})
+	ignore := func(error) {}
+	var orphaned atomic.Bool
+	panics.Go(func() error {
+		<-asked
+		end()
+		return nil
+	}, ignore)
+	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // the configuration names it; signals end it
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = child.Within(syscall.SIGKILL)
+	err := child.OnOneThread(func() error {
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		panics.Go(func() error {
+			_, err := io.Copy(io.Discard, os.Stdin)
+			orphaned.Store(true)
+			end()
+			return err
+		}, ignore)
+		return cmd.Wait()
+	})
+	if orphaned.Load() { // otherwise the parent ends what is left of the group
+		_ = syscall.Kill(0, syscall.SIGKILL)
+	}
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		fmt.Fprintln(os.Stderr, err)
+		return notExecutable
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return signalled + int(status.Signal())
+	}
+	return cmd.ProcessState.ExitCode()
+}

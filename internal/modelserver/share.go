@@ -1,0 +1,85 @@
+package modelserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// own makes this process the owner of the server. If another process owns it, own waits until
+// that server is ready.
+func (s *server) own(o *op) (other *running, disown func(), err error) {
+	var unwant func()
+	defer func() {
+		if other == nil && unwant != nil {
+			unwant()
+		}
+	}()
+	for {
+		disown, ok, err := s.m.o.Locks.Try(s.lock())
+		if ok || err != nil {
+			return nil, disown, err
+		}
+		if unwant == nil { // from now on its owner keeps it
+			o.says(func() string { return "waiting for model server " + s.name + " of another worker process" })
+			if unwant, err = s.m.o.Locks.Want(s.lock()); err != nil {
+				return nil, nil, err
+			}
+		}
+		if s.ready(o.ctx) == nil {
+			return &running{since: s.m.o.Now(), release: unwant}, nil, nil
+		}
+		if err := pause(o.ctx, pollEvery); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// stillOwned forgets the server of another process if that does not own it any more; s.mu is
+// held.
+func (s *server) stillOwned() error {
+	disown, ok, err := s.m.o.Locks.Try(s.lock())
+	if ok {
+		disown()
+		s.forget()
+	}
+	return err
+}
+
+// forget stops using the server of another process; s.mu is held.
+func (s *server) forget() {
+	s.run.release()
+	s.run = nil
+}
+
+// errStatus means that the server answers, but not that it is ready.
+var errStatus = errors.New("check the path of its readiness URL (ready)")
+
+// client asks for readiness. It uses no proxy, because servers are on this host.
+var client = &http.Client{ //nolint:gochecknoglobals // a constant
+	Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// ready returns nil if the server is ready.
+func (s *server) ready(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Ready, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	switch code := answer.StatusCode; {
+	case code < 300:
+		return nil
+	case code < 500:
+		return fmt.Errorf("it answers %s with %s; %w", s.Ready, answer.Status, errStatus)
+	default:
+		return fmt.Errorf("it answers with %s", answer.Status)
+	}
+}

@@ -1,0 +1,147 @@
+// Package ondemand builds the model servers that a worker starts when they are needed, from
+// its configuration. It knows no pool and no activity.
+package ondemand
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/config/ownserver"
+	"github.com/cogniverse/cogflow/internal/lease"
+	"github.com/cogniverse/cogflow/internal/modelserver"
+)
+
+// Options of New.
+type Options struct {
+	Config config.Config
+	Getenv func(string) string
+	Class  string                       // GPU class of the worker
+	GPUs   func() (*lease.Table, error) // of this host; shared with training
+}
+
+// Servers are the model servers of a worker. nil has none.
+type Servers struct {
+	manager    *modelserver.Manager
+	byEndpoint map[string]string // name of the server by the server of an endpoint
+}
+
+// LogDir is the folder with the output of servers.
+const LogDir = "model-servers"
+
+// New makes the servers of a configuration. It starts none.
+func New(o Options) (*Servers, error) {
+	if len(o.Config.Servers) == 0 {
+		return nil, nil //nolint:nilnil // nil has no servers
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fault.Wrap(fault.Input, "find the worker's program", "", err)
+	}
+	locks, err := lease.HostLocks()
+	if err != nil {
+		return nil, err
+	}
+	out := &Servers{byEndpoint: map[string]string{}}
+	for _, e := range o.Config.Endpoints {
+		if e.OwnServer != "" {
+			out.byEndpoint[e.Server()] = e.OwnServer
+		}
+	}
+	specs := map[string]modelserver.Spec{}
+	for _, s := range o.Config.Servers {
+		specs[s.Name] = o.spec(s)
+	}
+	out.manager = modelserver.New(modelserver.Options{
+		Servers: specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: filepath.Join(o.Config.Scratch, LogDir),
+	})
+	return out, nil
+}
+
+// passed are the variables of the worker that every server gets. None holds a key.
+var passed = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"} //nolint:gochecknoglobals // a constant
+
+func (o Options) spec(s ownserver.Server) modelserver.Spec {
+	out := modelserver.Spec{Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout}
+	refuse := func(class fault.Class, reason string) {
+		out.Missing = fault.New(class, "start model server", s.Name, reason)
+	}
+	if s.GPUs > 0 && o.Class == "cpu" {
+		refuse(fault.Input, "it requires GPUs, and this worker has none; start the worker with the --gpu class of this host, or set gpus to 0")
+	}
+	for _, name := range passed {
+		if value := o.Getenv(name); value != "" {
+			out.Env = append(out.Env, name+"="+value)
+		}
+	}
+	for _, name := range s.PassEnv {
+		value := o.Getenv(name)
+		if value == "" {
+			refuse(fault.Auth, "the variable "+name+" of pass_env is not set in the environment of this worker")
+		}
+		out.Env = append(out.Env, name+"="+value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) { // the last value of a name counts
+		out.Env = append(out.Env, name+"="+s.Env[name])
+	}
+	if s.GPUs == 0 {
+		out.Env = append(out.Env, "CUDA_VISIBLE_DEVICES=") // a GPU without a lease may be in use
+	}
+	return out
+}
+
+// Up is broker.Options.Up.
+func (s *Servers) Up(ctx context.Context, endpoint string, waits func(string)) (release func(), err error) {
+	if s == nil || s.byEndpoint[endpoint] == "" {
+		return func() {}, nil
+	}
+	return s.manager.Use(ctx, s.byEndpoint[endpoint], waits)
+}
+
+// Asleep reports whether an endpoint cannot answer now because its server runs only on demand,
+// and describes the server. The error is the reason why its last start failed.
+func (s *Servers) Asleep(endpoint string) (detail string, asleep bool, err error) {
+	if s == nil || s.byEndpoint[endpoint] == "" {
+		return "", false, nil
+	}
+	one := s.manager.Status(s.byEndpoint[endpoint])
+	detail = "model server " + one.Name + ", which is started on demand: " + string(one.State)
+	if one.Detail != "" {
+		detail += "; " + one.Detail
+	}
+	return detail, one.State != modelserver.Ready, one.Err
+}
+
+// Close stops all servers.
+func (s *Servers) Close() error {
+	if s == nil {
+		return nil
+	}
+	return s.manager.Close()
+}
+
+// gpus are the GPUs of this host, which are found at the first lease.
+type gpus struct {
+	table func() (*lease.Table, error)
+}
+
+func (g gpus) Lease(ctx context.Context, n int, avoid func(string) bool) (string, func(), error) {
+	table, err := g.table()
+	if err != nil {
+		return "", nil, err
+	}
+	l, release, err := table.LeaseExcept(ctx, n, avoid)
+	return l.Devices, release, err
+}
+
+func (g gpus) Wanted(devices string) (bool, error) {
+	table, err := g.table()
+	if err != nil {
+		return false, err
+	}
+	return table.Wanted(lease.Lease{Devices: devices})
+}

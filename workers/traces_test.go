@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func TestTraces(t *testing.T) {
 		a.poll(func() bool { return a.endpoint.Count() > asked+5*(i+1) })
 		w.drain()
 		if a.env = plain; i%2 == 0 {
-			a.env = append(plain[:len(plain):len(plain)], traced(c)...)
+			a.env = append(slices.Clip(plain), traced(c)...)
 		}
 		w = a.worker(nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/train/clock"
 	"github.com/cogniverse/cogflow/activities/train/images"
 	"github.com/cogniverse/cogflow/activities/train/origin"
 	"github.com/cogniverse/cogflow/fault"
@@ -68,7 +69,7 @@ func (r *attempt) job(ctx context.Context) (training.Job, error) {
 	if job.Resume, err = r.resume(ctx); err != nil {
 		return training.Job{}, err
 	}
-	job.Clock, err = r.clock(ctx, job.Resume != "")
+	job.Clock, err = clock.Pin(ctx, r.a.Store, r.in.Tenant, r.in.Job, job.Resume != "", r.a.now)
 	if err == nil && job.Resume == "" && job.Finish {
 		err = fault.New(fault.Input, "finish training", r.in.Job, "no checkpoint was written yet, so nothing can be kept")
 	}

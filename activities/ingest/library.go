@@ -196,13 +196,13 @@ type SpendInput struct {
 // Owner is the tenant that the activity works for.
 func (in SpendInput) Owner() tenant.ID { return in.Tenant }
 
-// Spend sums up what a job has cost.
+// Spend sums up what a job has cost that has ended, or one workflow in it.
 func (a *Activities) Spend(ctx context.Context, in SpendInput) (video.Spend, error) {
 	if in.Workflow != "" {
 		micro, err := a.Ledger.Spent(ctx, in.Tenant, in.Job, in.Workflow)
 		return video.Spend{CostMicroUSD: micro}, err
 	}
-	out, err := a.Ledger.Job(ctx, in.Tenant, in.Job)
+	out, err := activities.FinalSpend(ctx, a.Ledger, in.Tenant, in.Job)
 	out.ByKind = true
 	return out, err
 }

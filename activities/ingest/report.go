@@ -74,7 +74,7 @@ func (a *Activities) WriteReport(ctx context.Context, in ReportInput) (activitie
 	page.Versions = in.versions(a.Version)
 	var out activities.ReportResult
 	if in.Job != "" {
-		spend, err := a.Ledger.Job(ctx, in.Tenant, in.Job)
+		spend, err := activities.FinalSpend(ctx, a.Ledger, in.Tenant, in.Job)
 		if err != nil {
 			return activities.ReportResult{}, err
 		}

@@ -93,7 +93,7 @@ func (c *stageRunner) live(ctx context.Context) Asked {
 
 // total returns the counts of the activity, and what the run has spent so far.
 func (c *stageRunner) total(ctx context.Context) (Asked, error) {
-	spend, err := c.a.Ledger.Job(ctx, c.who.Tenant, c.who.Ledger)
+	spend, err := activities.FinalSpend(ctx, c.a.Ledger, c.who.Tenant, c.who.Ledger)
 	out := c.asked()
 	out.Spend = &spend
 	if err == nil {

@@ -44,7 +44,7 @@ func (a *Activities) PublishProgram(ctx context.Context, in PublishInput) (Publi
 	if err != nil {
 		return PublishedProgram{}, err
 	}
-	spend, err := a.Ledger.Job(ctx, in.Tenant, in.Ledger)
+	spend, err := activities.FinalSpend(ctx, a.Ledger, in.Tenant, in.Ledger)
 	if err != nil {
 		return PublishedProgram{}, err
 	}

@@ -60,9 +60,11 @@ func (s *services) redirect(t *testing.T, file, dir string) (path string, env []
 	}
 	delete(ours, "store")
 	delete(ours, "sources")
+	delete(ours, "servers") // TestRealModels starts servers on demand
 	endpoints, _ := ours["endpoints"].(map[string]any)
 	for _, e := range endpoints {
 		e := e.(map[string]any)
+		delete(e, "server")
 		e["url"] = map[config.Kind]string{
 			config.OpenAI: s.vlm.URL + "/v1", config.Pooling: s.embed.URL, config.Embeddings: s.embed.URL + "/v1",
 			config.Transcriptions: s.asr.URL + "/v1", config.CogniverseVLM: s.vlm.URL,
@@ -119,7 +121,7 @@ func TestExampleConfigurations(t *testing.T) {
 	dir := colourClip(t)
 	files, err := filepath.Glob("../examples/configs/*.json")
 	require.NoError(t, err)
-	require.Len(t, files, 3)
+	require.Len(t, files, 4)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +131,7 @@ func TestExampleConfigurations(t *testing.T) {
 			s.env = append(append(s.env, "COGNIVERSE_CONFIG="+path), env...)
 			models.deploy(t, path)
 			s.worker(nil)
-			s.worker([]string{"--pools", "describe", "--gpu", "a10g"}) // the last GPU class of one profile
+			s.worker([]string{"--pools", "describe,embed", "--gpu", "a10g"}) // the last GPU class of two profiles
 			c, err := config.Load(func(name string) string { return map[string]string{config.EnvFile: path}[name] })
 			require.NoError(t, err)
 			for _, p := range c.Profiles() {

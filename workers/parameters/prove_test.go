@@ -31,7 +31,7 @@ func (m models) Usable(model string) error {
 
 func proverOf(s *lmtest.Server, student prompt.Model) *parameters.Prover {
 	c := config.Config{Endpoints: []config.Endpoint{{Name: "main", Kind: config.OpenAI, URL: s.URL + "/v1", Models: []string{"m", "n"}}}}
-	c.Optimize.Student.Model = student
+	c.Optimize.Student.Model, c.Optimize.Student.Endpoint = student, "main"
 	omitted := parameters.Of(c, &params.Memory{})
 	one := lm.New(lm.Options{URL: s.URL + "/v1", Params: omitted["main"], Prices: map[string]prompt.Price{"m": {Input: 1, Output: 10}}})
 	return &parameters.Prover{Config: c, LM: models{one}, Omitted: omitted, Job: "health"}
@@ -70,6 +70,11 @@ func TestProve(t *testing.T) {
 	require.Len(t, s.Calls(), 3)
 	require.Nil(t, s.Calls()[0].Heat, "null in the configuration")
 	require.Equal(t, new(256), s.Calls()[0].MaxTokens)
+
+	p.Config.Optimize.Student.Endpoint = "another" // then only other pools call the endpoint
+	all, err := p.All(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 1, "a missing key of another pool is no failure of this worker")
 }
 
 // TestProveFails: a model that does not answer is asked again by the next check.

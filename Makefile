@@ -13,8 +13,8 @@ LDFLAGS := -X main.version=$(VERSION)
 GO      ?= go
 
 # Two packages at a time, with four parallel tests each: tests wait for servers and ffmpeg
-# processes, so two parallel tests would leave half of a small machine idle.
-TEST_FLAGS ?= $(RACE) -p 2 -parallel 4 -timeout 60m
+# processes, so two parallel tests would leave half of a small machine idle. `make check` runs vet.
+TEST_FLAGS ?= $(RACE) -vet=off -p 2 -parallel 4 -timeout 60m
 
 # The race detector for everything except the C code of SQLite, as in programs that link SQLite
 # itself; its Go driver is included. See docs/decisions/040-what-the-race-detector-sees.md.
@@ -23,7 +23,8 @@ RACE := -race -gcflags=modernc.org/...=-d=checkptr=0 \
 
 # Packages of pure computation. Their tests run without the race detector, which sees nothing in
 # code without goroutines and makes it eleven times slower; see the same decision.
-PURE := ./prompt/mipro/search ./prompt/mipro/confirm ./prompt/conformance
+PURE := ./prompt/conformance $(foreach p,search confirm gepa propose,./prompt/mipro/$p) ./prompt/image ./prompt/repair \
+  ./prompt/yaml ./internal/picture ./training ./training/dataset ./training/table/parquet ./video/subtitles
 
 # The Python environments of the tests.
 ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance internal/ffmpeg/truth,$e/.venv/.compiled)
@@ -79,6 +80,10 @@ test: tools $(ENVIRONMENTS) ## Run all tests, the Go tests with the race detecto
 test-go: tools $(ENVIRONMENTS)
 	$(GO) test $(filter-out $(RACE),$(TEST_FLAGS)) $(PURE)
 	$(GO) test $(TEST_FLAGS) ./workers ./workflows $$($(GO) list ./... | grep -vxF $(PURE:./%=-e github.com/cogniverse/cogflow/%))
+
+.PHONY: print-pure
+print-pure:
+	@echo $(PURE)
 
 .PHONY: test-python-beside
 test-python-beside: $(ENVIRONMENTS)

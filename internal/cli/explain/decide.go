@@ -17,8 +17,8 @@ func decide(f facts) []Cause {
 		return f.ofSchedule()
 	case !f.found:
 		return []Cause{{
-			Code: UnknownID, Text: "No job and no schedule has the id " + f.id + ".",
-			Ends: "the server deletes old jobs after their retention period", Do: []string{"cogflow list --limit 200", "cogflow schedule list"},
+			Code: UnknownID, Text: "No job and no schedule has the id " + f.id + ". The server deletes old jobs after their retention period.",
+			Ends: "an id of the list is given", Do: []string{"cogflow list --limit 200", "cogflow schedule list"},
 		}}
 	case workflows.Closed(f.status):
 		return []Cause{f.ended()}
@@ -93,7 +93,7 @@ func (f facts) blocked() (all []Cause) {
 	if f.paused != nil {
 		c := Cause{
 			Code: ServerPaused, Text: "The run is paused on the server" + by(f.paused) + ".", Since: at(f.paused.since),
-			Ends: "somebody unpauses it there", Do: []string{"temporal workflow unpause --workflow-id " + id},
+			Ends: "it is unpaused there", Do: []string{"temporal workflow unpause --workflow-id " + id},
 		}
 		add(c)
 	}
@@ -118,7 +118,7 @@ func (f facts) blocked() (all []Cause) {
 	}
 	if f.state.Paused {
 		add(Cause{
-			Code: Paused, Text: "The job is paused: nothing new starts.", Ends: "somebody resumes it", Do: []string{"cogflow resume " + id, "cogflow cancel " + id},
+			Code: Paused, Text: "The job is paused: nothing new starts.", Ends: "it is resumed", Do: []string{"cogflow resume " + id, "cogflow cancel " + id},
 		})
 	}
 	if c, ok := f.ofWait(f.state.Waiting); ok {
@@ -137,7 +137,7 @@ func (f facts) ofWait(waiting string) (Cause, bool) {
 		return Cause{}, false
 	case what == job.WaitApproval:
 		return Cause{
-			Code: Approval, Text: "A better program was found, and its promotion waits for the approval of a person.", Ends: "somebody approves or declines it",
+			Code: Approval, Text: "A better program was found, and its promotion waits for the approval of a person.", Ends: "a person approves or declines it",
 			Do: []string{"cogflow approve " + id, "cogflow approve " + id + " --no"},
 		}, true
 	case what == job.WaitBudget:

@@ -40,7 +40,7 @@ func (f facts) ofBudget() Cause {
 		}
 	}
 	return Cause{
-		Code: Budget, Text: text + ".", Ends: "somebody raises the limit",
+		Code: Budget, Text: text + ".", Ends: "the limit is raised",
 		Do: []string{fmt.Sprintf("cogflow tune %s --budget %.2f", id, max(0.01, 2*max(f.limit, f.state.CostUSD)))},
 	}
 }

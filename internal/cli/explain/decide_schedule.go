@@ -22,7 +22,7 @@ func (f facts) ofSchedule() []Cause {
 		if s.note != "" {
 			text += ": " + s.note
 		}
-		add(Cause{Code: SchedulePaused, Text: sentence(text), Ends: "somebody resumes it", Do: []string{"cogflow schedule resume " + id, show}})
+		add(Cause{Code: SchedulePaused, Text: sentence(text), Ends: "it is resumed", Do: []string{"cogflow schedule resume " + id, show}})
 	} else if s.ended {
 		add(Cause{Code: ScheduleEnded, Text: prefix + " has no further runs.", Ends: "nothing; it has ended", Do: []string{show, "cogflow schedule trigger " + id}})
 	}

@@ -32,7 +32,7 @@ func (f facts) ofStep(s step) (c Cause, ok bool) {
 	case s.paused != nil:
 		c.Code, c.Since = ActivityPaused, at(s.paused.since)
 		c.Text = "The step " + s.activity + " is paused on the server" + by(s.paused) + "."
-		c.Ends, c.Do = "somebody unpauses it there", []string{"temporal activity unpause --workflow-id " + id + " --activity-type " + s.activity}
+		c.Ends, c.Do = "it is unpaused there", []string{"temporal activity unpause --workflow-id " + id + " --activity-type " + s.activity}
 	case s.state == enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED:
 		return c, false // the cancellation is explained once
 	case s.next.After(f.now), s.failure != nil && s.state == enumspb.PENDING_ACTIVITY_STATE_SCHEDULED && s.served.Workers > 0 && f.now.Sub(s.since) < freshFor:

@@ -61,7 +61,7 @@ func Open(place string) (*Ledger, error) {
 	var db database
 	var err error
 	if postgres.Is(place) {
-		db, err = openShared(ctx, place, process)
+		db, err = openShared(ctx, place, process, postgres.Open)
 	} else {
 		db, err = openFile(ctx, place, process)
 	}

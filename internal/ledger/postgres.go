@@ -29,8 +29,11 @@ type shared struct {
 	contact time.Time // when the writer was last answered, by the clock of the database
 }
 
-func openShared(ctx context.Context, url, process string) (*shared, error) {
-	db, err := postgres.Open(ctx, url, sharedKind())
+// opener is postgres.Open or postgres.OpenExisting.
+type opener func(ctx context.Context, url string, kind postgres.Kind) (*postgres.DB, error)
+
+func openShared(ctx context.Context, url, process string, open opener) (*shared, error) {
+	db, err := open(ctx, url, sharedKind())
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,16 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/cogniverse/cogflow/fault"
 )
+
+// ErrAbsent marks a database without the tables.
+var ErrAbsent = errors.New("it does not exist")
 
 // OpenExisting is Open for a database that has the tables already, of any version.
 func OpenExisting(ctx context.Context, url string, kind Kind) (*DB, error) {
@@ -17,7 +22,7 @@ func OpenExisting(ctx context.Context, url string, kind Kind) (*DB, error) {
 	}
 	have, err := db.version(ctx, db.pool, kind)
 	if err == nil && have == 0 {
-		err = fault.New(fault.Input, op, db.name, "the database has no "+kind.Name+"; workers create it when they start")
+		err = &fault.Error{Class: fault.Input, Op: op, Subject: db.name, Err: fmt.Errorf("%w in this database; workers create it when they start", ErrAbsent)}
 	}
 	if err == nil {
 		err = db.migrate(ctx, kind)

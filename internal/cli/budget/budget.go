@@ -6,12 +6,9 @@ package budget
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/money"
@@ -86,13 +83,7 @@ func (a app) open() (*ledger.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if file := cfg.LedgerFile(); file != "" {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, fault.New(fault.Input, "open call ledger", file,
-				"it does not exist on this host; run the command on the host of the workers after their first start, or set COGFLOW_LEDGER")
-		}
-	}
-	return ledger.Open(cfg.Ledger)
+	return ledger.OpenExisting(cfg.Ledger)
 }
 
 // with runs do on the ledger and closes it.

@@ -41,7 +41,7 @@ func TestCosts(t *testing.T) {
 
 	code, _, stderr := costs()
 	require.Equal(t, cli.ExitFailed, code)
-	require.Contains(t, stderr, "does not exist; workers create it when they start")
+	require.Contains(t, stderr, "does not exist on this host; workers create it when they start")
 	require.NoFileExists(t, place)
 
 	l, err := ledger.Open(place)

@@ -191,7 +191,7 @@ func provoked(drain func()) []situation {
 			t.Helper()
 			require.Eventually(t, func() bool {
 				_, err := s.Client.WorkflowService().PauseActivity(t.Context(), &workflowservice.PauseActivityRequest{
-					Namespace: "default", Execution: &commonpb.WorkflowExecution{WorkflowId: "step paused"}, Identity: "somebody", Reason: "a test",
+					Namespace: "default", Execution: &commonpb.WorkflowExecution{WorkflowId: "step paused"}, Identity: "operator", Reason: "a test",
 					Activity: &workflowservice.PauseActivityRequest_Type{Type: "DescribeChunk"},
 				})
 				return err == nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/money"
@@ -27,13 +25,11 @@ func (a app) budgetAlerts(ctx context.Context) (alerts []budgetAlert, err error)
 	if err != nil {
 		return nil, err
 	}
-	if file := cfg.LedgerFile(); file != "" {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-	}
-	l, err := ledger.Open(cfg.Ledger)
-	if err != nil {
+	l, err := ledger.OpenExisting(cfg.Ledger)
+	switch {
+	case errors.Is(err, ledger.ErrAbsent):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	all, err := l.Budgets(ctx)

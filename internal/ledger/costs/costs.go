@@ -5,10 +5,7 @@ package costs
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,9 +38,8 @@ func Open(ctx context.Context, place string) (*Reader, error) {
 		}
 		return &Reader{&sharedReader{db}}, nil
 	}
-	if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Input, "open call ledger", place,
-			"it does not exist; workers create it when they start. COGFLOW_LEDGER or cogflow.ledger names another one")
+	if err := ledger.CheckFile(place); err != nil {
+		return nil, err
 	}
 	db, err := openFileReader(ctx, place)
 	if err != nil {

@@ -125,7 +125,8 @@ func TestAbsent(t *testing.T) {
 	for range 2 {
 		_, err = costs.Open(t.Context(), url)
 		require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
-		require.ErrorContains(t, err, "has no call ledger")
+		require.ErrorContains(t, err, "open call ledger")
+		require.ErrorContains(t, err, "it does not exist in this database; workers create it")
 	}
 }
 

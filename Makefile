@@ -79,7 +79,7 @@ test: tools $(ENVIRONMENTS) ## Run all tests, the Go tests with the race detecto
 .PHONY: test-go
 test-go: tools $(ENVIRONMENTS)
 	$(GO) test $(filter-out $(RACE),$(TEST_FLAGS)) $(PURE)
-	$(GO) test $(TEST_FLAGS) ./workers ./workflows $$($(GO) list ./... | grep -vxF $(PURE:./%=-e github.com/cogniverse/cogflow/%))
+	deploy/tools/in-memory.sh $(GO) test $(TEST_FLAGS) ./workers ./workflows $$($(GO) list ./... | grep -vxF $(PURE:./%=-e github.com/cogniverse/cogflow/%))
 
 .PHONY: print-pure
 print-pure:
@@ -87,12 +87,12 @@ print-pure:
 
 .PHONY: test-python-beside
 test-python-beside: $(ENVIRONMENTS)
-	@deploy/tools/output-at-end.sh $(MAKE) test-python
+	@deploy/tools/output-at-end.sh deploy/tools/in-memory.sh $(MAKE) test-python
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on workers of earlier commits, continue on this commit's worker, and roll back
 	@GO='$(GO)' deploy/upgrade/build.sh $(BIN)/upgrade
-	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
+	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade deploy/tools/in-memory.sh $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
 test-python: $(ENVIRONMENTS) ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)

@@ -7,6 +7,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/workers/polling"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -15,8 +16,6 @@ import (
 const (
 	// uploadGrace is the time to upload the checkpoint of a stopped trainer.
 	uploadGrace = 30 * time.Second
-	// reportGrace is the time for a cancelled activity to report to the server.
-	reportGrace = 5 * time.Second
 	// closeGrace is the time for a drained worker to close its files.
 	closeGrace = 10 * time.Second
 )
@@ -54,7 +53,7 @@ func drainTime(pools []pool) time.Duration {
 	for _, p := range pools {
 		longest = max(longest, p.grace)
 	}
-	return longest + reportGrace + closeGrace
+	return longest + polling.ReportGrace + closeGrace
 }
 
 // supervisedTime returns the maximum time that a worker takes to stop, whatever its pools.

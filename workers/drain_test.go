@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/workers/polling"
 )
 
 // TestDrainGraces: every pool with paid calls has the grace period of calls, and a worker
@@ -30,7 +31,7 @@ func TestDrainGraces(t *testing.T) {
 
 	models, err := choosePools([]string{"describe", "lm"})
 	require.NoError(t, err)
-	c.Drain.Limit = calls + reportGrace + closeGrace
+	c.Drain.Limit = calls + polling.ReportGrace + closeGrace
 	require.NoError(t, setGraces(models, c))
 	c.Drain.Limit -= time.Second
 	require.ErrorContains(t, setGraces(models, c), "COGFLOW_DRAIN_LIMIT_SECONDS")

@@ -17,17 +17,15 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/workers/polling"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
 const (
-	// heartbeatThrottle bounds the delay of a cancellation.
-	heartbeatThrottle = 2 * time.Second
 	// aliveEvery is how often workers tell the server their slots, for cogflow pools.
 	aliveEvery = 10 * time.Second
 	// cachedWorkflows bounds the memory of idle workflows.
@@ -117,19 +115,10 @@ func startPools(temporal client.Client, pools []pool, class string, h implementa
 }
 
 func workerOptions(p pool, fatal chan<- error) worker.Options {
-	return worker.Options{
-		MaxConcurrentActivityExecutionSize: p.slots,
-		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
-		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 16}),
-		DisableWorkflowWorker:              p.name != workflows.QueueMain,
-		WorkerStopTimeout:                  p.grace + reportGrace,
-		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
-		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
-		Interceptors:                       activities.Interceptors(p.grace),
-		OnFatalError:                       func(err error) { fatal <- err },
-		// For cogflow pools. Runs are not pinned to a build.
-		DeploymentOptions: worker.DeploymentOptions{Version: worker.WorkerDeploymentVersion{DeploymentName: "cogflow", BuildID: version}},
-	}
+	return polling.Options(polling.Queue{
+		Slots: p.slots, Workflows: p.name == workflows.QueueMain, Grace: p.grace, Build: version,
+		Fatal: func(err error) { fatal <- err },
+	})
 }
 
 // stopAll drains the workers concurrently; each waits for its activities.

@@ -1,0 +1,117 @@
+package simulated
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/polling"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
+)
+
+// fleet is the workers of one test.
+type fleet struct {
+	t         testing.TB
+	client    client.Client
+	namespace string
+
+	mu    sync.Mutex
+	taken []task
+}
+
+// task is an activity that a worker took.
+type task struct {
+	activity, queue, workflow string
+	owner                     tenant.ID
+	priority                  temporal.Priority
+	at                        time.Time
+}
+
+// newFleet starts the workers that need no GPU, which serve everything but the queues of GPU classes.
+func newFleet(t testing.TB) *fleet {
+	f := &fleet{t: t}
+	f.client, f.namespace = dial(t)
+	for _, queue := range []string{workflows.QueueMain, workflows.QueueMedia, workflows.QueueIndex} {
+		f.serve(queue, 64)
+	}
+	return f
+}
+
+// serve starts a worker with the options of production.
+func (f *fleet) serve(queue string, slots int) {
+	f.t.Helper()
+	w := worker.New(f.client, queue, polling.Options(polling.Queue{
+		Slots: slots, Workflows: queue == workflows.QueueMain, Build: "simulated", Fatal: func(err error) { f.t.Error(err) },
+	}))
+	if queue == workflows.QueueMain {
+		for _, one := range catalog.Types() {
+			w.RegisterWorkflowWithOptions(one.Func, workflow.RegisterOptions{Name: one.Name})
+		}
+	}
+	for name, do := range f.activities() {
+		w.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
+	}
+	require.NoError(f.t, w.Start())
+	f.t.Cleanup(w.Stop)
+}
+
+// note records that a worker took a task.
+func (f *fleet) note(ctx context.Context, owner tenant.ID) {
+	info := activity.GetInfo(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.taken = append(f.taken, task{info.ActivityType.Name, info.TaskQueue, info.WorkflowExecution.ID, owner, info.Priority, time.Now()})
+}
+
+// tasks returns the tasks of an activity in the order in which workers took them.
+func (f *fleet) tasks(name string) []task {
+	return f.which(func(one task) bool { return one.activity == name })
+}
+
+// on returns the tasks of a queue in the same order.
+func (f *fleet) on(queue string) []task {
+	return f.which(func(one task) bool { return one.queue == queue })
+}
+
+func (f *fleet) which(matches func(task) bool) (out []task) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, one := range f.taken {
+		if matches(one) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// start starts a job as the command line does.
+func (f *fleet) start(id, kind string, common workflows.Common, in any) (client.WorkflowRun, error) {
+	return f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.QueueMain,
+		Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
+	}, kind, in)
+}
+
+// awaitBacklog waits until n tasks of a queue wait for a worker.
+func (f *fleet) awaitBacklog(queue string, n int64) {
+	f.t.Helper()
+	await(f.t, "the backlog of "+queue, func() bool {
+		d, err := f.client.WorkflowService().DescribeTaskQueue(f.t.Context(), &workflowservice.DescribeTaskQueueRequest{
+			Namespace: f.namespace, TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY, ReportStats: true,
+		})
+		return err == nil && d.GetStats().GetApproximateBacklogCount() == n
+	})
+}

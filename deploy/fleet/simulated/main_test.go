@@ -1,0 +1,87 @@
+// Package simulated runs a fleet with all GPU classes on one machine: a real Temporal server with
+// cogflow's settings, the real workflows and the real options of workers. Only the work on GPUs is
+// simulated: it ends at once, or when the test says so.
+package simulated
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/cogniverse/cogflow/internal/devserver"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := stopServer(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// stopServer stops the server that tests share and removes its state. The first test that needs the server sets it.
+var stopServer = func() error { return nil }
+
+// server is the Temporal server of all tests, with the settings of `cogflow-worker --dev`. Each test
+// has a namespace of its own, so the fleets do not see each other.
+var server = sync.OnceValues(func() (*devserver.Server, error) {
+	binary, err := devserver.Find(filepath.Join("..", "..", "..", "bin"))
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "cogflow-fleet-")
+	if err != nil {
+		return nil, err
+	}
+	s, err := devserver.Start(context.Background(), devserver.Options{Binary: binary, Dir: dir, Headless: true})
+	if err != nil {
+		return nil, err
+	}
+	stopServer = func() error {
+		if err := s.Stop(); err != nil {
+			return err
+		}
+		return os.RemoveAll(dir)
+	}
+	return s, nil
+})
+
+// dial makes a namespace for the test and returns a client of it.
+func dial(t testing.TB) (c client.Client, namespace string) {
+	t.Helper()
+	s, err := server()
+	require.NoError(t, err)
+	namespace = strings.ToLower(regexp.MustCompile(`\W+`).ReplaceAllString(t.Name(), "-"))
+	options := client.Options{
+		HostPort: s.Address(), Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	}
+	c, err = client.DialContext(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	_, err = c.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
+		Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	})
+	require.NoError(t, err)
+	await(t, "the namespace", func() bool { return devserver.Register(t.Context(), c, namespace) == nil })
+	return c, namespace
+}
+
+// await waits until a state is reached, however long a busy machine takes.
+func await(t testing.TB, what string, reached func() bool) {
+	t.Helper()
+	require.Eventually(t, reached, 5*time.Minute, 100*time.Millisecond, what)
+}

@@ -1,0 +1,106 @@
+package simulated
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/ingest"
+)
+
+// searches starts n jobs of a tenant that need a GPU of a class.
+func (f *fleet) searches(class, owner string, priority, n int) {
+	f.t.Helper()
+	var starts errgroup.Group
+	starts.SetLimit(8)
+	for i := range n {
+		starts.Go(func() error {
+			common := workflows.Common{Tenant: owner, Priority: priority}
+			_, err := f.start(fmt.Sprintf("%s-%s-%d-%05d", class, owner, priority, i), "SearchVideos", common, ingest.SearchInput{
+				Common: common, Query: "harbour", Profile: profile(never, class),
+			})
+			return err
+		})
+	}
+	require.NoError(f.t, starts.Wait())
+}
+
+// dispatched starts jobs that all wait for the only GPU of a class, and returns their tasks in the order in which its
+// worker takes them.
+func (f *fleet) dispatched(class string, jobs int, start func()) []task {
+	f.t.Helper()
+	queue := workflows.ClassQueue(workflows.StemEmbed, class)
+	start()
+	f.awaitBacklog(queue, int64(jobs))
+	f.serve(queue, 1)
+	await(f.t, "all jobs were served", func() bool { return len(f.on(queue)) == jobs })
+	return f.on(queue)
+}
+
+// TestPriorities: of the jobs that wait for a GPU, those of priority 1 come first, whatever the order of their start.
+func TestPriorities(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	const each = 2
+	order := f.dispatched("h100", 5*2*each, func() {
+		for _, priority := range []int{5, 3, 1, 4, 2} {
+			f.searches("h100", "acme", priority, each)
+			f.searches("h100", "bolt", priority, each)
+		}
+	})
+	for i, one := range order {
+		require.Equal(t, 1+i/(2*each), one.priority.PriorityKey, "task %d of %v", i, order)
+		require.Equal(t, string(one.owner), one.priority.FairnessKey)
+	}
+}
+
+// TestFairShares: tenants whose jobs wait for the same GPU get equal shares of it, whatever the number of their jobs and
+// the order of their start, until one has none left.
+func TestFairShares(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	jobs := map[string]int{"large": 35, "medium": 25, "small": 12}
+	order := f.dispatched("h100", 72, func() {
+		for _, owner := range []string{"large", "medium", "small"} {
+			f.searches("h100", owner, 3, jobs[owner])
+		}
+	})
+	requireShares(t, order, 10, "large", "medium", "small")
+	requireShares(t, order[lastOf(order, "small")+1:], 10, "large", "medium")
+}
+
+// requireShares checks that in every window of the order in which all tenants still have tasks, each
+// tenant has its share within 10 %.
+func requireShares(t *testing.T, order []task, each int, owners ...tenant.ID) {
+	t.Helper()
+	waiting := len(order) // until then, all tenants have tasks
+	for _, owner := range owners {
+		waiting = min(waiting, lastOf(order, owner)+1)
+	}
+	size := each * len(owners)
+	require.Greater(t, waiting, size, "too few windows in %v", order)
+	for from := range waiting - size + 1 {
+		got := map[tenant.ID]int{}
+		for _, one := range order[from : from+size] {
+			got[one.owner]++
+		}
+		for _, owner := range owners {
+			require.InDelta(t, each, got[owner], float64(each)/10, "shares of tasks %d to %d: %v", from, from+size-1, got)
+		}
+	}
+}
+
+// lastOf is where the last task of a tenant is.
+func lastOf(order []task, owner tenant.ID) int {
+	for i, one := range slices.Backward(order) {
+		if one.owner == owner {
+			return i
+		}
+	}
+	return -1
+}

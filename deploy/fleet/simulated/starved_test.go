@@ -1,0 +1,48 @@
+package simulated
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// TestSoakStarving: thousands of jobs of one tenant raise the waits of another at most to twice what they are without
+// them. A wait is the number of tasks until a job is served, so a busy machine changes nothing.
+func TestSoakStarving(t *testing.T) {
+	t.Parallel()
+	few, many := 10, 30
+	if os.Getenv("COGFLOW_SOAK") != "" {
+		few, many = 100, 5000
+	}
+	f := newFleet(t)
+	alone := waits(f.dispatched("h200", few, func() { f.searches("h200", "few", 3, few) }), "few")
+	both := waits(f.dispatched("h100", few+many, func() {
+		f.searches("h100", "many", 3, many)
+		f.searches("h100", "few", 3, few)
+	}), "few")
+	t.Logf("%d jobs, p95 of their waits: %d tasks, %s alone; %d tasks, %s behind %d jobs of another tenant", few,
+		p95(alone).tasks, p95(alone).time, p95(both).tasks, p95(both).time, many)
+	require.LessOrEqual(t, p95(both).tasks, 2*p95(alone).tasks)
+}
+
+// wait is how long a job waited from the first task of its queue on.
+type wait struct {
+	tasks int
+	time  time.Duration
+}
+
+// waits of the jobs of a tenant, the shortest first.
+func waits(order []task, owner tenant.ID) (out []wait) {
+	for i, one := range order {
+		if one.owner == owner {
+			out = append(out, wait{i + 1, one.at.Sub(order[0].at).Round(time.Millisecond)})
+		}
+	}
+	return out
+}
+
+func p95(sorted []wait) wait { return sorted[(len(sorted)*95+99)/100-1] }

@@ -25,6 +25,14 @@ type database interface {
 	budgets(ctx context.Context) ([]money.Standing, error)
 	setBudget(ctx context.Context, b money.Budget) error
 	clearBudget(ctx context.Context, b money.Budget) (found bool, err error)
+	// budgetsAt is budgets as they stand in the periods of an earlier time.
+	budgetsAt(ctx context.Context, at time.Time) ([]money.Standing, error)
+	checked(ctx context.Context) (checked, error)
+	// addAlerts adds those that are new, forgets those that are too old, and notes the time
+	// of the check.
+	addAlerts(ctx context.Context, all []money.Alert) error
+	takeAlert(ctx context.Context, lease time.Duration) (d Due, found bool, err error)
+	putAlert(ctx context.Context, d Due, wait time.Duration, ended bool) error
 	close() error
 }
 
@@ -49,6 +57,8 @@ type books interface {
 	settle(ctx context.Context, r row, now money.Booking) error
 	// gone lists the open entries of processes that have not been seen for their lease.
 	gone(ctx context.Context) ([]row, error)
+	// alert adds an alert, if it is new.
+	alert(ctx context.Context, a money.Alert) error
 	// beat records that this process lives.
 	beat(ctx context.Context) error
 }

@@ -63,6 +63,11 @@ func allowed(ctx context.Context, b books, r request) (refusal, err error) {
 	cause := money.NewBlocked(by, verdict, r.CostMicroUSD, r.Unpriced)
 	switch verdict {
 	case money.Exceeded:
+		if !r.Unpriced {
+			if err := b.alert(ctx, by.Refused()); err != nil {
+				return nil, err
+			}
+		}
 		return &fault.Error{Class: fault.Budget, Op: "begin call", Subject: r.Model, Err: cause}, nil
 	case money.Wait:
 		return noRoom(r, "", cause), nil

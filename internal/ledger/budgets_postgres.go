@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,9 +26,9 @@ const lockBudgets = `WITH locks AS MATERIALIZED (SELECT DISTINCT
 // mostSum limits a sum, as in rules.go.
 const mostSum = "4611686018427387904"
 
-// standingsOf selects budgets, with what was settled in their current period and what its open
+// standingsOf selects budgets, with what was settled in their period at a time and what its open
 // entries reserve.
-func standingsOf(where string) string {
+func standingsOf(where, at string) string {
 	settled := func(by string) string {
 		return "(SELECT least(coalesce(sum(s.settled), 0), " + mostSum + ") FROM cogflow.spend_period s WHERE s.period=p.name AND " + by + ")"
 	}
@@ -38,7 +39,7 @@ func standingsOf(where string) string {
 		(SELECT least(coalesce(sum(c.cost), 0), ` + mostSum + `) FROM cogflow.call c WHERE c.ended_at IS NULL
 			AND c.begun_at >= p.start AND c.begun_at < p.until
 			AND b.org IN ('', split_part(c.tenant, ':', 1)) AND b.tenant IN ('', c.tenant) AND b.model IN ('', c.model))::bigint
-	FROM (SELECT clock_timestamp() AS now) AS at, cogflow.budget b
+	FROM (SELECT ` + at + ` AS now) AS at, cogflow.budget b
 	JOIN LATERAL (VALUES
 		('day', to_char(at.now AT TIME ZONE 'UTC', 'YYYY-MM-DD'), date_trunc('day', at.now, 'UTC'), date_trunc('day', at.now, 'UTC') + interval '24 hours'),
 		('month', to_char(at.now AT TIME ZONE 'UTC', 'YYYY-MM'), date_trunc('month', at.now, 'UTC'),
@@ -69,7 +70,7 @@ func budgetedOf(w wanted) (tenants, models []string) {
 // readBudgets reads the budgets of all reservations. The entries of this transaction begin at
 // the same time, so they are in the period that was checked.
 func (p *page) readBudgets(b *pgx.Batch, tenants, models []string) {
-	b.Queue(standingsOf(coveringAny), tenants, models).Query(func(rows pgx.Rows) error {
+	b.Queue(standingsOf(coveringAny, "clock_timestamp()"), tenants, models).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			if err := takeStanding(rows, &p.budgets); err != nil {
 				return err
@@ -98,9 +99,17 @@ func (p *page) spendBudgets(r row, settled, reserved int64) {
 	}
 }
 
-func (s *shared) budgets(ctx context.Context) (out []money.Standing, err error) {
+func (s *shared) budgets(ctx context.Context) ([]money.Standing, error) {
+	return s.listBudgets(ctx, standingsOf("true", "clock_timestamp()"))
+}
+
+func (s *shared) budgetsAt(ctx context.Context, at time.Time) ([]money.Standing, error) {
+	return s.listBudgets(ctx, standingsOf("true", "$1::timestamptz"), at)
+}
+
+func (s *shared) listBudgets(ctx context.Context, query string, args ...any) (out []money.Standing, err error) {
 	var all []*money.Standing
-	err = s.db.Rows(ctx, "read budgets", standingsOf("true"), nil, func(row pgx.CollectableRow) error { return takeStanding(row, &all) })
+	err = s.db.Rows(ctx, "read budgets", query, args, func(row pgx.CollectableRow) error { return takeStanding(row, &all) })
 	for _, one := range all {
 		out = append(out, *one)
 	}

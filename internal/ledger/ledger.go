@@ -50,6 +50,8 @@ type Ledger struct {
 	doubtful map[string]struct{} // reservations whose commit failed, by key; see release
 	seen     bool                // this process was seen since the last tick
 
+	passed sync.Map // ids of alerts that CheckBudgets has made
+
 	mu      sync.Mutex
 	settled chan struct{} // closed at the next settlement of this process
 }

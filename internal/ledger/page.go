@@ -31,6 +31,7 @@ type page struct {
 	changed         map[string]bool // keys of rows that were settled
 	spend, workflow map[[3]string]int64
 	seen            bool
+	alerts          []money.Alert
 }
 
 // account is the money of a job.

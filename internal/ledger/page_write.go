@@ -21,6 +21,9 @@ func (p *page) write(ctx context.Context, c *pgx.Conn) error {
 		b.Queue(`INSERT INTO cogflow.process (id, seen_at) VALUES ($1, clock_timestamp())
 			ON CONFLICT (id) DO UPDATE SET seen_at=excluded.seen_at`, p.process)
 	}
+	for _, a := range p.alerts {
+		b.Queue(addAlertShared, alertArgs(a)...)
+	}
 	end := "COMMIT"
 	if b.Len() == 0 {
 		end = "ROLLBACK"

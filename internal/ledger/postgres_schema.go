@@ -67,6 +67,8 @@ const outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
 func sharedKind() postgres.Kind {
 	return postgres.Kind{
 		Name: "call ledger", Schema: "cogflow",
-		Migrations: []postgres.Migration{{SQL: tables, Oldest: 1}, {SQL: budgetsShared, Oldest: 1}, {SQL: usedShared, Oldest: 1}},
+		Migrations: []postgres.Migration{
+			{SQL: tables, Oldest: 1}, {SQL: budgetsShared, Oldest: 1}, {SQL: usedShared, Oldest: 1}, {SQL: alertsShared, Oldest: 1},
+		},
 	}
 }

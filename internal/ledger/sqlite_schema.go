@@ -73,6 +73,6 @@ func kind() dbfile.Kind {
 		Name:          "call ledger",
 		ApplicationID: 0x434f474c, // "COGL"
 		Migrations:    []string{schema, owners},
-		Additions:     []string{keys, budgetsInFile, used},
+		Additions:     []string{keys, budgetsInFile, used, alertsInFile},
 	}
 }

@@ -76,6 +76,20 @@ func (p Period) Name(at time.Time) string {
 	}
 }
 
+// End is when the period of a name ends; ok is false for one that never does.
+func (p Period) End(name string) (end time.Time, ok bool) {
+	layout := time.DateOnly
+	if p == Month {
+		layout = "2006-01"
+	}
+	at, err := time.Parse(layout, name)
+	if err != nil {
+		return time.Time{}, false
+	}
+	_, end = p.Bounds(at)
+	return end, !end.IsZero()
+}
+
 // Bounds are the start of the period at a time, and its end, which does not belong to it. They
 // are zero for one that never begins again.
 func (p Period) Bounds(at time.Time) (start, end time.Time) {

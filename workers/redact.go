@@ -37,6 +37,7 @@ func newRedactor(c config.Config, getenv func(string) string) *safetext.Redactor
 	for _, s := range c.Training.Serving {
 		add(s.KeyVariable, s.URL)
 	}
+	add(c.Alerts.SecretEnv, c.Alerts.Webhook)
 	if c.Vespa != nil {
 		services = append(services, c.Vespa.URL, c.Vespa.ConfigURL)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -34,6 +35,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/alerts"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/scratch"
 	"github.com/cogniverse/cogflow/workers/telemetry"
@@ -123,6 +125,9 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		h.opened.add(h.owned.Close) // after the broker, whose calls need the servers
 		b := broker.New(broker.Options{Ledger: counted, Endpoint: h.servers.called, Spread: spread, Up: h.owned.Up})
+		if err := h.watchBudgets(getenv, temporal, calls); err != nil {
+			return implementations{}, err
+		}
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
 	}
@@ -157,6 +162,18 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
 		health: &activities.Health{Checks: h.checks},
 	}, nil
+}
+
+// watchBudgets tells of budgets that are spent. The workers of the pool cogflow do that.
+func (h *health) watchBudgets(getenv func(string) string, temporal client.Client, l *ledger.Ledger) error {
+	if !h.parts.have(partServing) {
+		return nil
+	}
+	w, err := alerts.Start(alerts.Options{Config: h.config.Alerts, Getenv: getenv, Ledger: l, Temporal: temporal, Log: slog.Default()})
+	if err == nil {
+		h.opened.add(w.Close)
+	}
+	return err
 }
 
 // openLedger opens the ledger, a file or a PostgreSQL database.

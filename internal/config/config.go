@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config/alerting"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
@@ -54,6 +55,8 @@ type Config struct {
 	Training Training `json:"training"`
 	Optimize Optimize `json:"optimize"`
 	Drain    Drain    `json:"drain"`
+
+	Alerts alerting.Alerts `json:"alerts"` // who is told of budgets
 
 	FFmpeg    string `json:"ffmpeg"`
 	FFprobe   string `json:"ffprobe"`
@@ -176,6 +179,7 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeServers(s)...)
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
 	problems = append(problems, c.takeDrain(s.Drain)...)
+	problems = append(problems, c.takeAlerts(s)...)
 	problems = append(problems, c.takeProfiles(s)...)
 	c.priceProfiles()
 	return problems

@@ -84,7 +84,9 @@ func (b sqliteBooks) standings(ctx context.Context, r request) (all []money.Stan
 	return all, nil
 }
 
-func (s *sqlite) budgets(ctx context.Context) ([]money.Standing, error) { return s.budgetsAt(ctx, s.now()) }
+func (s *sqlite) budgets(ctx context.Context) ([]money.Standing, error) {
+	return s.budgetsAt(ctx, s.now())
+}
 
 func (s *sqlite) budgetsAt(ctx context.Context, at time.Time) (all []money.Standing, err error) {
 	err = s.db.View(ctx, "read budgets", func(tx *sql.Tx) error {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 )
@@ -23,8 +24,10 @@ const maxLine = 1 << 20
 
 // Reader reads the lines of all files of a folder, each once. The zero value has no folder.
 type Reader struct {
-	Dir  string
-	read []place
+	Dir     string // of workers
+	Pattern string // instead, files that a collector writes: a folder with all that is below it, or a pattern
+	read    []place
+	again   bool // it is not the first time
 }
 
 // place is how far a file is read. A file that is renamed stays the same one.
@@ -37,9 +40,9 @@ type place struct {
 // Next tells each whole line that was written since the last time, file by file. A
 // folder that is missing has no lines. do must not keep the line.
 func (r *Reader) Next(do func(line []byte)) error {
-	paths, err := filepath.Glob(filepath.Join(r.Dir, stem+"*"+ending))
+	paths, err := r.paths()
 	if err != nil {
-		return fault.Disk("read logs", r.Dir, err)
+		return err
 	}
 	var now []place
 	for _, path := range paths {
@@ -58,8 +61,16 @@ func (r *Reader) Next(do func(line []byte)) error {
 			now = append(now, old)
 		}
 	}
-	r.read = now
+	r.read, r.again = now, true
 	return nil
+}
+
+func (r *Reader) paths() ([]string, error) {
+	if r.Pattern != "" {
+		return collected(r.Pattern)
+	}
+	paths, err := filepath.Glob(filepath.Join(r.Dir, stem+"*"+ending))
+	return paths, fault.Disk("read logs", r.Dir, err)
 }
 
 func known(all []place, file os.FileInfo) bool {
@@ -82,6 +93,12 @@ func (r *Reader) next(path string, do func(line []byte)) (place, error) {
 		return place{}, err
 	}
 	p := place{file: info}
+	if strings.HasSuffix(path, zipped) {
+		if r.again { // its lines were read before it was compressed
+			return p, nil
+		}
+		return p, unzip(f, do)
+	}
 	for _, old := range r.read {
 		if os.SameFile(old.file, info) && old.at <= info.Size() {
 			p.at = old.at

@@ -5,6 +5,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
+	commonpb "go.temporal.io/api/common/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 )
@@ -42,6 +45,34 @@ func TestComplaint50Traces(t *testing.T) {
 	require.True(t, root.IsValid())
 	require.False(t, parent.IsValid())
 	require.Empty(t, links)
+}
+
+// TestTraceOfRun: the trace of a run is known from its first event.
+func TestTraceOfRun(t *testing.T) {
+	t.Parallel()
+	caller := derived("a caller")
+	m, err := propagator{}.MarshalSpan(reference{caller})
+	require.NoError(t, err)
+	header, err := converter.GetDefaultDataConverter().ToPayload(m)
+	require.NoError(t, err)
+	bad, err := converter.GetDefaultDataConverter().ToPayload(7)
+	require.NoError(t, err)
+	event := func(header *commonpb.Payload, before string, attributes ...string) *historypb.WorkflowExecutionStartedEventAttributes {
+		e := &historypb.WorkflowExecutionStartedEventAttributes{
+			Header: &commonpb.Header{Fields: map[string]*commonpb.Payload{"_tracer-data": header}}, ContinuedExecutionRunId: before,
+			SearchAttributes: &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{}},
+		}
+		for _, name := range attributes {
+			e.SearchAttributes.IndexedFields[name] = bad
+		}
+		return e
+	}
+	own := runSpan("default", "w", "r1").TraceID().String()
+	require.Equal(t, caller.TraceID().String(), Of("default", "w", "r1", event(header, "")))
+	require.Equal(t, own, Of("default", "w", "r1", event(header, "r0")), "it continues a run")
+	require.Equal(t, own, Of("default", "w", "r1", event(header, "", "TemporalScheduledById")))
+	require.Equal(t, own, Of("default", "w", "r1", event(bad, "")))
+	require.Equal(t, own, Of("default", "w", "r1", nil))
 }
 
 func TestHeaders(t *testing.T) {

@@ -37,7 +37,8 @@ type Bench struct {
 	address string
 	Dir     string
 	Client  client.Client
-	WorkDir string // working directory of the commands; empty = no search for .cogflow
+	WorkDir string            // working directory of the commands; empty = no search for .cogflow
+	Env     map[string]string // more variables
 	program Main
 	server  **devserver.Server // Outage replaces it
 	options devserver.Options
@@ -95,6 +96,9 @@ func (b *Bench) Address() string { return b.address }
 func (b *Bench) LedgerFile() string { return filepath.Join(b.Dir, "ledger.db") }
 
 func (b *Bench) getenv(name string) string {
+	if v, ok := b.Env[name]; ok {
+		return v
+	}
 	return map[string]string{
 		"TEMPORAL_ADDRESS": b.address,
 		"COGFLOW_STORE":    "file://" + filepath.Join(b.Dir, "store"),

@@ -1,5 +1,5 @@
 // Package logs is the part of the command line that shows the log lines of a job. It reads
-// the lines of workers from the files that the configuration names or from standard input, and
+// the lines of workers from where they are collected, from the files that the configuration names or from standard input, and
 // the lines of trainers from the object store. It changes nothing.
 package logs
 
@@ -28,7 +28,7 @@ func Feature(a *cli.App, jobs cobra.CompletionFunc) cli.Feature {
 type options struct {
 	id, run string
 	level   string
-	worker  string // file with lines of workers; "-" = standard input; empty = the configuration's folder
+	worker  string // file with lines of workers; "-" = standard input; empty = what is collected, else the configuration's folder
 	follow  bool
 	tail    int
 }
@@ -42,11 +42,13 @@ func (a app) command(jobs cobra.CompletionFunc) *cobra.Command {
 		Short: "Show the log lines of a job",
 		Long: `Logs shows the lines of a job in the order of time: what workers logged about it and about the
 workflows that it started, and what its trainers printed. Trainers' lines come from the object
-store. Workers' lines come from the folder cogflow.logs, which make up sets; elsewhere, pipe the
-logs of the workers into --worker-log -.`,
+store. Workers' lines come from Loki (LOKI_ADDR) or from files that a collector writes
+(COGFLOW_COLLECTED_LOGS), which have the lines of all hosts, else from the folder cogflow.logs of
+this host, which make up sets. Or pipe the logs of the workers into --worker-log -.`,
 		Example: `  cogflow logs train-default-support-0123456789ab
   cogflow logs ID --follow
   cogflow logs ID --level warn --json
+  LOKI_ADDR=http://loki:3100 cogflow logs ID
   docker compose logs --no-color --no-log-prefix | cogflow logs ID --worker-log -`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: jobs,
@@ -95,10 +97,11 @@ func (a app) logs(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.DescribeWorkflow(ctx, o.id, o.run); err != nil {
+	d, err := c.DescribeWorkflow(ctx, o.id, o.run)
+	if err != nil {
 		return err
 	}
-	s, err := a.sources(ctx, c, o)
+	s, err := a.sources(ctx, c, o, d.WorkflowExecution.RunID)
 	if err != nil {
 		return err
 	}
@@ -132,9 +135,9 @@ func (a app) logs(ctx context.Context, o options) error {
 	return nil
 }
 
-// elsewhere prints how to read workers' lines if cogflow.logs is not set.
+// elsewhere prints how to read workers' lines if no place of them is set.
 func (a app) elsewhere(id string) {
-	a.Note(`The logs of workers are not shown: cogflow.logs is not set. Filter the output of the workers:
+	a.Note(`The logs of workers are not shown: cogflow.logs, LOKI_ADDR and COGFLOW_COLLECTED_LOGS are not set. Filter the output of the workers:
   docker compose logs --no-color --no-log-prefix | cogflow logs %s --worker-log -
   kubectl logs --selector app=cogflow-worker --tail=-1 | cogflow logs %s --worker-log -`, id, id)
 }
@@ -173,9 +176,19 @@ func ended(ctx context.Context, c client.Client, o options) (bool, error) {
 }
 
 // sources are the logs from which the lines of a job are read.
-func (a app) sources(ctx context.Context, c client.Client, o options) (*sources, error) {
+// run is the newest one, or the selected one.
+func (a app) sources(ctx context.Context, c client.Client, o options, run string) (*sources, error) {
 	s := &sources{id: o.id, run: o.run, level: o.level}
 	cfg, err := a.Config()
+	if err != nil {
+		return nil, err
+	}
+	of, err := runsOf(ctx, c, a.Where.Namespace, o.id, run, o.run != "")
+	if err != nil {
+		return nil, err
+	}
+	s.traces = of.traces
+	collected, err := a.collected(ctx, s, of.begun)
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +197,8 @@ func (a app) sources(ctx context.Context, c client.Client, o options) (*sources,
 		s.workers = once(a.In)
 	case o.worker != "":
 		s.workers = file(o.worker)
+	case collected != nil:
+		s.workers = collected
 	case cfg.Logs != "":
 		s.workers = folder(cfg.Logs)
 	}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,10 +22,12 @@ import (
 // line is one line of a log.
 type line struct {
 	Time       time.Time      `json:"time"`
-	Source     string         `json:"source"` // "worker" or "trainer"
+	Source     string         `json:"source"` // "worker", "trainer", or "other": a program that only logs the trace
 	Level      string         `json:"level"`
 	WorkflowID string         `json:"workflow_id"`
 	RunID      string         `json:"run_id,omitempty"`
+	TraceID    string         `json:"trace_id,omitempty"`
+	SpanID     string         `json:"span_id,omitempty"`
 	Message    string         `json:"message"`
 	Fields     map[string]any `json:"fields,omitempty"`
 }
@@ -32,30 +35,59 @@ type line struct {
 const (
 	fromWorker  = "worker"
 	fromTrainer = "trainer"
+	fromOther   = "other"
 )
 
 // workerTime is the time format of a worker's log.
 const workerTime = "2006-01-02T15:04:05.000Z0700"
 
-// parseWorker parses a line of a worker's log. ok is false if the line does not name
-// a workflow or is not from a worker.
+// parseWorker parses a line of a worker's log, or of another program that logs its trace. ok is
+// false if the line names neither a workflow nor a trace.
 func parseWorker(text []byte) (l line, ok bool) {
-	var fields map[string]any
-	if text = trimPrefix(text); json.Unmarshal(text, &fields) != nil {
-		return line{}, false
+	fields := parseFields(trimPrefix(text))
+	take := func(names ...string) (value string) {
+		for _, name := range names {
+			if v, is := fields[name].(string); is && value == "" {
+				value = v
+				delete(fields, name)
+			}
+		}
+		return value
 	}
-	take := func(name string) string {
-		v, _ := fields[name].(string)
-		delete(fields, name)
-		return v
+	l = line{
+		Source: fromWorker, Level: take("level"), Message: take("msg", "message"), WorkflowID: take("WorkflowID"), RunID: take("RunID"),
+		TraceID: take("trace_id"), SpanID: take("span_id"),
 	}
-	at, err := time.Parse(workerTime, take("ts"))
-	l = line{Time: at, Source: fromWorker, Level: take("level"), Message: take("msg"), WorkflowID: take("WorkflowID"), RunID: take("RunID")}
+	stamp := take("ts", "time", "timestamp")
+	at, err := time.Parse(workerTime, stamp)
+	if err != nil {
+		at, err = time.Parse(time.RFC3339, stamp)
+	}
+	if l.Time = at; l.WorkflowID == "" {
+		l.Source, l.Level = fromOther, cmp.Or(strings.ToLower(l.Level), "info")
+	}
 	for _, name := range []string{"Namespace", "TaskQueue", "WorkerID"} { // of the worker, not of the job
 		delete(fields, name)
 	}
 	l.Fields = fields
-	return l, err == nil && l.WorkflowID != ""
+	return l, err == nil && (l.WorkflowID != "" || l.TraceID != "")
+}
+
+// parseFields returns the fields of a line. Collectors wrap lines: those of Docker and Fluent
+// Bit have them in log, those of Vector in message.
+func parseFields(text []byte) (fields map[string]any) {
+	if json.Unmarshal(text, &fields) != nil {
+		return nil
+	}
+	for _, name := range []string{"log", "message"} {
+		if inner, _ := fields[name].(string); strings.HasPrefix(inner, "{") {
+			var unwrapped map[string]any
+			if json.Unmarshal([]byte(inner), &unwrapped) == nil {
+				return unwrapped
+			}
+		}
+	}
+	return fields
 }
 
 // trimPrefix removes the prefix that docker compose and kubectl add to a line.
@@ -94,7 +126,8 @@ func file(path string) reads {
 type sources struct {
 	id, run  string
 	level    string
-	workers  reads // nil = not available
+	traces   []string // of the runs
+	workers  reads    // nil = not available
 	trainers *trainers
 }
 
@@ -125,11 +158,12 @@ func (s *sources) next(ctx context.Context) ([]line, error) {
 }
 
 // wants reports whether a line is about the job or its child workflows, whose ids begin with
-// its id.
+// its id. A line that names no workflow is about the job if it has its trace.
 func (s *sources) wants(l line) bool {
 	mine := l.WorkflowID == s.id && (s.run == "" || s.run == l.RunID)
 	child := s.run == "" && strings.HasPrefix(l.WorkflowID, s.id+"/")
-	return (mine || child) && s.atLevel(l)
+	traced := l.WorkflowID == "" && slices.Contains(s.traces, l.TraceID)
+	return (mine || child || traced) && s.atLevel(l)
 }
 
 // atLevel reports whether a line has at least the selected level. Unknown levels, such as
@@ -153,8 +187,11 @@ func (l line) text(id string, wide bool) string {
 		level = fromTrainer
 	}
 	fmt.Fprintf(&b, "%s  %-7s  %s", l.Time.UTC().Format(training.LogTime), safetext.Line(level, 20), safetext.Line(l.Message, 8*maxField))
-	if l.WorkflowID != id {
+	if l.WorkflowID != id && l.WorkflowID != "" {
 		fmt.Fprintf(&b, "  WorkflowID=%s", safetext.Line(l.WorkflowID, maxField))
+	}
+	if wide && l.TraceID != "" {
+		fmt.Fprintf(&b, "  trace_id=%s  span_id=%s", safetext.Line(l.TraceID, maxField), safetext.Line(l.SpanID, maxField))
 	}
 	for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
 		if name == stack && !wide {

@@ -50,9 +50,10 @@ programs: bin/.system bin/.temporal-$(TEMPORAL_VERSION)
 tools: programs bin/.versitygw-$(VERSITYGW_VERSION) ## Install missing programs: ffmpeg, tesseract, a font, the Temporal CLI, an S3 server and PostgreSQL for tests
 
 .PHONY: build
-build: programs ## Build bin/cogflow and bin/cogflow-worker
+build: programs ## Build bin/cogflow, bin/cogflow-worker and bin/cogflow-gateway
 	@$(call timed,'building bin/cogflow') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow ./starter
 	@$(call timed,'building bin/cogflow-worker') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-worker ./workers
+	@$(call timed,'building bin/cogflow-gateway') $(GO) build -ldflags '$(LDFLAGS)' -o bin/cogflow-gateway ./gateway
 
 .PHONY: trainer
 trainer: trainer/.venv/.compiled ## Install the trainer and its Python packages into trainer/.venv (2.5 GB of torch, once)

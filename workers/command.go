@@ -2,19 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-	"golang.org/x/term"
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/logfile"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -55,8 +50,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 		return err
 	}
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
-	cmd.Args = func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return program.Usage(cobra.NoArgs(cmd, args)) }
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return program.Usage(err) })
 	cmd.SetArgs(args)
 	cmd.SetOut(stderr)
 	cmd.SetErr(stderr)
@@ -64,26 +59,26 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 }
 
 func (f flags) start(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	logger, err := newLogger(f.logLevel, stderr)
+	logger, err := program.NewLogger(f.logLevel, stderr)
 	if err != nil {
-		return usage(err)
+		return program.Usage(err)
 	}
 	defer logger.Sync() //nolint:errcheck // stderr cannot be synced everywhere
 	c, err := config.Load(getenv)
 	if err != nil {
 		return err
 	}
-	outs := []io.Writer{safetext.Log{To: stderr, Redactor: newRedactor(c, getenv)}}
+	outs := []io.Writer{safetext.Log{To: stderr, Redactor: program.Redactor(c, getenv)}}
 	if c.Logs != "" && !f.dev { // with --dev the worker process writes the log
 		file, err := logfile.Open(c.Logs)
 		if err != nil {
 			return unusable("open the log in", c.Logs, "cogflow.logs or COGFLOW_LOGS", err)
 		}
 		defer file.Close()
-		outs = append(outs, safetext.Log{To: file, Redactor: newRedactor(c, getenv)})
+		outs = append(outs, safetext.Log{To: file, Redactor: program.Redactor(c, getenv)})
 	}
-	if logger, err = newLogger(f.logLevel, outs...); err != nil {
-		return usage(err)
+	if logger, err = program.NewLogger(f.logLevel, outs...); err != nil {
+		return program.Usage(err)
 	}
 	c.NoSandbox = c.NoSandbox || f.noSandbox
 	if c.NoSandbox {
@@ -101,39 +96,4 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 		return err
 	}
 	return serve(ctx, c, getenv, pools, class, logger)
-}
-
-// newLogger makes a logger that writes to all outs: plain lines to a terminal, and JSON to
-// other outputs.
-func newLogger(level string, outs ...io.Writer) (*zap.Logger, error) {
-	parsed, err := zapcore.ParseLevel(level)
-	if err == nil && level == "" {
-		err = errors.New("--log-level is empty; must be debug, info, warn or error")
-	}
-	if err != nil {
-		return nil, err
-	}
-	var cores []zapcore.Core
-	for _, out := range outs {
-		cores = append(cores, zapcore.NewCore(newEncoder(onTerminal(out)), zapcore.Lock(zapcore.AddSync(out)), parsed))
-	}
-	return zap.New(zapcore.NewTee(cores...)), nil
-}
-
-func newEncoder(plain bool) zapcore.Encoder {
-	c := zap.NewProductionEncoderConfig()
-	if !plain {
-		c.EncodeTime = zapcore.ISO8601TimeEncoder
-		return zapcore.NewJSONEncoder(c)
-	}
-	c.EncodeTime, c.ConsoleSeparator = zapcore.TimeEncoderOfLayout(time.TimeOnly), "  "
-	return zapcore.NewConsoleEncoder(c)
-}
-
-func onTerminal(out io.Writer) bool {
-	if l, ok := out.(safetext.Log); ok {
-		out = l.To
-	}
-	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

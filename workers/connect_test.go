@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+
+	"github.com/cogniverse/cogflow/internal/program"
 )
 
 // TestInvalidAddress: an invalid address is a configuration error, so that a supervisor does
@@ -19,7 +21,7 @@ func TestInvalidAddress(t *testing.T) {
 	for _, address := range []string{"host:99999", "host:0", "host:-1", "host:", "host:http", "dns:///host:65536", "[::1]:70000", "127.0.0.1:99999"} {
 		_, err := connect(t.Context(), client.Options{HostPort: address}, zap.NewNop())
 		require.ErrorContains(t, err, "TEMPORAL_ADDRESS", address)
-		require.Equal(t, exitConfiguration, exitCode(err), address)
+		require.Equal(t, program.ExitConfiguration, exitCode(err), address)
 	}
 	for _, address := range []string{"", "host", "host:7233", ":7233", "dns:///host:7233", "[::1]:7233", "passthrough:///host:7233", "unix:///run/temporal.sock"} {
 		require.NoError(t, checkAddress(address), address)
@@ -47,7 +49,7 @@ func TestMissingNamespace(t *testing.T) {
 		}))
 		err := await(t.Context(), func() error { return missing })
 		require.ErrorContains(t, err, "namespace create -n prod")
-		require.Equal(t, exitConfiguration, exitCode(err))
+		require.Equal(t, program.ExitConfiguration, exitCode(err))
 		ended, end := context.WithCancel(t.Context())
 		end()
 		require.ErrorIs(t, await(ended, func() error { return missing }), context.Canceled)
@@ -74,7 +76,7 @@ func TestEmptyAndRepeatedFlags(t *testing.T) {
 	} {
 		err := run(t.Context(), args, w.getenv, t.Output())
 		require.Error(t, err, args)
-		require.Contains(t, []int{exitUsage, exitConfiguration}, exitCode(err), "%v: %v", args, err)
+		require.Contains(t, []int{program.ExitUsage, program.ExitConfiguration}, exitCode(err), "%v: %v", args, err)
 	}
 }
 
@@ -85,6 +87,6 @@ func TestPortsOfTheDevServer(t *testing.T) {
 	} {
 		_, err := startServer(t.Context(), func(name string) string { return env[name] })
 		require.Error(t, err, env)
-		require.Equal(t, exitConfiguration, exitCode(err), "%v: %v", env, err)
+		require.Equal(t, program.ExitConfiguration, exitCode(err), "%v: %v", env, err)
 	}
 }

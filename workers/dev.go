@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/devstack"
+	"github.com/cogniverse/cogflow/internal/program"
 )
 
 // stateDir is the directory of the server's state with --dev.
@@ -87,7 +88,7 @@ func restarting(ctx context.Context, logger *zap.Logger, pause time.Duration, ru
 		if ctx.Err() != nil {
 			return err
 		}
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == exitConfiguration || exit.ExitCode() == exitUsage) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == program.ExitConfiguration || exit.ExitCode() == program.ExitUsage) {
 			return &stoppedError{exit.ExitCode()}
 		}
 		if time.Since(began) > aliveAfter {

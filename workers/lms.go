@@ -8,6 +8,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/workers/parameters"
@@ -32,7 +33,7 @@ type completer struct {
 // Workers that do not call language models (asks is false) only plan, and require no key.
 func newLMs(c config.Config, getenv func(string) string, asks bool, servers modelServers) *lms {
 	out := &lms{config: c, byModel: map[string]completer{}}
-	redactor := newRedactor(c, getenv)
+	redactor := program.Redactor(c, getenv)
 	for _, e := range c.Chat() {
 		one := completer{}
 		key := ""

@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/embed"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
@@ -49,7 +50,7 @@ func newModels(c config.Config, getenv func(string) string, describer *preview.D
 	m := &models{
 		describers:   map[string]ingest.Describer{},
 		embedders:    map[string]ingest.Embedder{preview.EmbedderModel: preview.Embedder{}},
-		transcribers: map[string]ingest.Transcriber{}, profiles: c.Profiles(), redactor: newRedactor(c, getenv), servers: servers,
+		transcribers: map[string]ingest.Transcriber{}, profiles: c.Profiles(), redactor: program.Redactor(c, getenv), servers: servers,
 	}
 	m.prices = pricesOf(c, c.Endpoints)
 	if describer != nil {

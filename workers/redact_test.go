@@ -25,6 +25,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
@@ -211,7 +212,7 @@ func TestLedgerIsRedacted(t *testing.T) {
 	getenv := func(name string) string { return environment[name] }
 	c, err := config.Load(getenv)
 	require.NoError(t, err)
-	shown := newRedactor(c, getenv).Lines("cogflow on db.internal:5432 urlsecret-1 envsecret-2", safetext.MaxMessage)
+	shown := program.Redactor(c, getenv).Lines("cogflow on db.internal:5432 urlsecret-1 envsecret-2", safetext.MaxMessage)
 	for _, secret := range []string{"urlsecret-1", "envsecret-2", "db.internal"} {
 		require.NotContains(t, shown, secret)
 	}
@@ -221,7 +222,7 @@ func TestLogIsClean(t *testing.T) {
 	t.Parallel()
 	var out, file bytes.Buffer
 	redactor := safetext.NewRedactor([]string{ownKey}, nil)
-	logger, err := newLogger("info", safetext.Log{To: &out, Redactor: redactor}, safetext.Log{To: &file, Redactor: redactor})
+	logger, err := program.NewLogger("info", safetext.Log{To: &out, Redactor: redactor}, safetext.Log{To: &file, Redactor: redactor})
 	require.NoError(t, err)
 	logger.Info("said "+ownKey, zap.String("name", "a\u202eb\x1b[31m"), zap.Error(errors.New("got "+ownKey)), zap.Any("x", []string{ownKey}))
 	requireNoKeys(t, out.String(), "http://vlm.example.com")
@@ -232,7 +233,7 @@ func TestLogIsClean(t *testing.T) {
 	require.Equal(t, out.String(), file.String())
 
 	out.Reset()
-	structuredLogger(logger).Error("Activity error.", "Error", "it is not a video")
+	program.Structured(logger).Error("Activity error.", "Error", "it is not a video")
 	require.Contains(t, out.String(), "it is not a video")
 	require.NotContains(t, out.String(), "stacktrace", "a user's mistake shows no stack")
 	require.Equal(t, "a\u202eb\x1b[31m", line["name"], "escaped, not lost")
@@ -242,7 +243,7 @@ func TestLogIsClean(t *testing.T) {
 func TestLogOnATerminal(t *testing.T) {
 	t.Parallel()
 	entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Date(2026, 11, 28, 9, 5, 7, 0, time.UTC), Message: "restarting"}
-	line, err := newEncoder(true).EncodeEntry(entry, []zapcore.Field{zap.String("name", "a\nb\x1b[31m")})
+	line, err := program.NewEncoder(true).EncodeEntry(entry, []zapcore.Field{zap.String("name", "a\nb\x1b[31m")})
 	require.NoError(t, err)
 	require.Equal(t, "09:05:07  warn  restarting  {\"name\": \"a\\nb\\u001b[31m\"}\n", line.String())
 }

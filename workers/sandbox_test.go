@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -44,7 +45,7 @@ func TestSandboxIsRequired(t *testing.T) {
 		w.done <- err
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)
-		require.Equal(t, exitConfiguration, exit.ExitCode())
+		require.Equal(t, program.ExitConfiguration, exit.ExitCode())
 		require.Contains(t, log(), "bubblewrap is not installed; install it (apt-get install bubblewrap)")
 		require.Contains(t, log(), "start with --no-sandbox or COGFLOW_NO_SANDBOX=true")
 		require.NoError(t, os.Remove(filepath.Join(s.dir, "worker.log")))

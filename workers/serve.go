@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"time"
 
@@ -15,11 +14,11 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
-	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/workers/polling"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 	"github.com/cogniverse/cogflow/workflows"
@@ -41,7 +40,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	if err != nil {
 		return fault.Wrap(fault.Input, "read the Temporal configuration", "", err)
 	}
-	structured := structuredLogger(logger)
+	structured := program.Structured(logger)
 	slog.SetDefault(structured)
 	options.Logger = log.NewStructuredLogger(structured)
 	t, err := telemetry.Open(telemetry.Options{Address: c.Telemetry, Version: version, Profiling: c.PProf, Getenv: getenv, Log: structured}, &options)
@@ -50,7 +49,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	options.WorkerHeartbeatInterval = aliveEvery
-	options.FailureConverter = newFailures(newRedactor(c, getenv))
+	options.FailureConverter = newFailures(program.Redactor(c, getenv))
 	temporal, err := connect(ctx, options, logger)
 	if err != nil {
 		return err
@@ -87,15 +86,6 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	t.NotReady("draining")
 	stopAll(started)
 	return err
-}
-
-// noStacks is above every level: the SDK's stack traces do not explain a failed activity, and
-// a panic is logged with its own stack trace.
-const noStacks = slog.Level(math.MaxInt)
-
-// structuredLogger is the logger of the SDK and the adapters.
-func structuredLogger(logger *zap.Logger) *slog.Logger {
-	return slog.New(zapslog.NewHandler(logger.Core(), zapslog.AddStacktraceAt(noStacks)))
 }
 
 // startPools starts polling for every pool, or for none.

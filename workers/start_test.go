@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/internal/program"
 )
 
 // testEnv is the environment of a worker whose files are all below one directory.
@@ -126,7 +127,7 @@ func TestFailingStart(t *testing.T) {
 			for _, text := range c.says {
 				require.ErrorContains(t, err, text)
 			}
-			require.Equal(t, exitConfiguration, exitCode(err), "%v", err)
+			require.Equal(t, program.ExitConfiguration, exitCode(err), "%v", err)
 			left, err := filepath.Glob(filepath.Join(w.dir, "tmp", "*"))
 			require.NoError(t, err)
 			require.Empty(t, left, "opened parts were closed")
@@ -204,12 +205,12 @@ func keys(names ...string) func(*testing.T, testEnv) {
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--no-such-flag"}, {"argument"}, {"--log-level", "loud"}} {
-		require.Equal(t, exitUsage, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
+		require.Equal(t, program.ExitUsage, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
 	}
 	for _, args := range [][]string{{"--pools", "no-such"}, {"--gpu", "no-such"}} {
-		require.Equal(t, exitConfiguration, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
+		require.Equal(t, program.ExitConfiguration, exitCode(run(t.Context(), args, func(string) string { return "" }, &strings.Builder{})), args)
 	}
-	require.Equal(t, exitFailed, exitCode(errors.New("a crash")))
+	require.Equal(t, program.ExitFailed, exitCode(errors.New("a crash")))
 }
 
 // TestSupervisorStopsAtConfiguration runs a real supervisor whose worker has no ffmpeg.
@@ -226,7 +227,7 @@ func TestSupervisorStopsAtConfiguration(t *testing.T) {
 		w.done <- err
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit, name)
-		require.Equal(t, exitConfiguration, exit.ExitCode(), name)
+		require.Equal(t, program.ExitConfiguration, exit.ExitCode(), name)
 	}
 	log, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
 	require.NoError(t, err)
@@ -255,7 +256,7 @@ func TestSupervisorRestartsAfterCrash(t *testing.T) {
 		}
 		require.Equal(t, 1, runs, script)
 		require.ErrorContains(t, err, "configuration")
-		require.NotEqual(t, exitFailed, exitCode(err))
+		require.NotEqual(t, program.ExitFailed, exitCode(err))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/basemodel"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lease"
+	"github.com/cogniverse/cogflow/internal/program"
 	trainreport "github.com/cogniverse/cogflow/internal/report/train"
 	"github.com/cogniverse/cogflow/internal/serving"
 	"github.com/cogniverse/cogflow/internal/trainer"
@@ -22,7 +23,7 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	a := h.ingest
 	t := &train.Activities{
 		Store: a.Store, Documents: a.Sources, Ledger: h.telemetry.Traced(a.Ledger), Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
-		Redactor: newRedactor(c, getenv), Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
+		Redactor: program.Redactor(c, getenv), Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: train.Reports{Train: trainreport.Render, Sweep: trainreport.RenderSweep},
 	}
 	places := map[string]basemodel.Place{}
@@ -80,7 +81,7 @@ type servingServer struct {
 }
 
 func newServers(c config.Config, getenv func(string) string) servers {
-	out, redactor := servers{}, newRedactor(c, getenv)
+	out, redactor := servers{}, program.Redactor(c, getenv)
 	for _, s := range c.Training.Serving {
 		one, key := servingServer{dir: s.AdaptersDir}, ""
 		if s.KeyVariable != "" {

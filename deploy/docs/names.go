@@ -14,7 +14,7 @@ func names(c *comments) ([]byte, error) {
 		{"Task queues of each GPU class", "The queue of a class is `<stem>-<class>`, such as `describe-l40s`.", "workflows", "Stem"},
 		{"Error classes", "The type of an application failure. It alone decides about retries.", "fault", ""},
 		{"Exit codes of cogflow", "", "internal/cli", "Exit"},
-		{"Exit codes of cogflow-worker", "A supervisor should not restart a worker after 2 or 78.", "workers", "exit"},
+		{"Exit codes of cogflow-worker and cogflow-gateway", "A supervisor should not restart them after 2 or 78.", "internal/program", "Exit"},
 	} {
 		all, err := c.constants(group.dir, group.prefix)
 		if err != nil {

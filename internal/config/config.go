@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config/alerting"
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
@@ -52,9 +53,10 @@ type Config struct {
 
 	NoSandbox bool `json:"no_sandbox"` // decode media and run metric commands and training without a sandbox
 
-	Training Training `json:"training"`
-	Optimize Optimize `json:"optimize"`
-	Drain    Drain    `json:"drain"`
+	Training Training          `json:"training"`
+	Optimize Optimize          `json:"optimize"`
+	Drain    Drain             `json:"drain"`
+	Gateway  frontdoor.Gateway `json:"gateway"`
 
 	Alerts alerting.Alerts `json:"alerts"` // who is told of budgets
 
@@ -180,6 +182,7 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
 	problems = append(problems, c.takeDrain(s.Drain)...)
 	problems = append(problems, c.takeAlerts(s)...)
+	problems = append(problems, c.takeGateway(s)...)
 	problems = append(problems, c.takeProfiles(s)...)
 	c.priceProfiles()
 	return problems

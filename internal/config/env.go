@@ -17,6 +17,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		"COGFLOW_SCRATCH": &s.Scratch, "COGFLOW_LOGS": &s.Logs, "COGFLOW_ACTIVE_PROFILE": &s.ActiveProfile,
 		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
 		"COGFLOW_UI": &s.UI, "COGFLOW_TELEMETRY": &s.Telemetry, "COGFLOW_ALERTS_WEBHOOK": &s.Alerts.Webhook, "COGFLOW_ALERTS_WEBHOOK_SECRET_ENV": &s.Alerts.SecretEnv, "COGFLOW_SMALL_MODELS": &s.SmallModels, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
+		"COGFLOW_GATEWAY_ADDRESS": &s.Gateway.Address,
 	}
 	for name, to := range text {
 		*to = cmp.Or(getenv(name), *to)

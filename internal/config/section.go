@@ -2,6 +2,7 @@ package config
 
 import (
 	"github.com/cogniverse/cogflow/internal/config/alerting"
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/video"
@@ -35,6 +36,7 @@ type section struct {
 	Optimize       optimizeSection              `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
 	Drain          drainSection                 `json:"drain" jsonschema:"how a worker stops"`
 	Alerts         alerting.Section             `json:"alerts" jsonschema:"who is told when a budget of an organisation, a tenant or a model is nearly or wholly spent; read by workers of the pool cogflow"`
+	Gateway        frontdoor.Section            `json:"gateway" jsonschema:"cogflow-gateway, the HTTP server"`
 }
 
 type fetch struct {

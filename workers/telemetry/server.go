@@ -161,6 +161,9 @@ func (s *Server) Temporal() client.MetricsHandler {
 	})
 }
 
+// Handler serves what the server of the process serves, for a program that has a server of its own.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
+
 func (s *Server) meter() api.Meter { return s.provider.Meter("cogflow") }
 
 // Close ends the server. A nil server does nothing.

@@ -1,0 +1,151 @@
+// Package frontdoor is the configuration of cogflow-gateway. It listens to nothing.
+package frontdoor
+
+import (
+	"cmp"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// Section is the gateway as people write it.
+type Section struct {
+	Address     string              `json:"address" jsonschema:"host:port of the listener main, which exists unless listeners are configured (default 127.0.0.1:8090)"`
+	Listeners   map[string]Listener `json:"listeners" jsonschema:"addresses that the gateway serves, by name (default one named main, for the tenant default, without keys, on this host only)"`
+	MaxBody     int64               `json:"max_body_bytes" jsonschema:"maximum size of a request; uploads have limits of their own (default 33554432)"`
+	MaxInFlight int                 `json:"max_in_flight" jsonschema:"concurrent requests of one tenant; more are refused with status 429 (default 2048)"`
+	PerMinute   int                 `json:"requests_per_minute" jsonschema:"requests of one tenant in a minute, for each gateway process; more are refused with status 429; 0 = unlimited (default 0)"`
+	Queue       float64             `json:"queue_seconds" jsonschema:"seconds that a request waits for its model server, a cold start included, before it is refused with status 503 and Retry-After (default 120)"`
+	Drain       float64             `json:"drain_seconds" jsonschema:"seconds that requests in flight have after SIGTERM (default 60)"`
+}
+
+// Listener is one address of the gateway.
+type Listener struct {
+	Address string `json:"address" jsonschema:"host:port; listeners with different hosts can share one; port 0 is a free one, which the log names"`
+	Host    string `json:"host" jsonschema:"host name of the requests that it takes (default all that no other listener of its address takes)"`
+	Model   string `json:"model" jsonschema:"the only model that it serves; callers then need not know its name"`
+	Tenant  string `json:"tenant" jsonschema:"tenant of its callers, who then need no key; only for networks whose callers all belong to that tenant (default that of the key, which is required)"`
+	Cert    string `json:"cert_file" jsonschema:"PEM file with the certificate of TLS; needs key_file (default no TLS)"`
+	Key     string `json:"key_file" jsonschema:"PEM file with the private key of TLS"`
+}
+
+// Gateway is the configuration with all defaults.
+type Gateway struct {
+	Listeners   []Named       `json:"listeners"`
+	MaxBody     int64         `json:"max_body_bytes"`
+	MaxInFlight int           `json:"max_in_flight"`
+	PerMinute   int           `json:"requests_per_minute"`
+	Queue       time.Duration `json:"queue"`
+	Drain       time.Duration `json:"drain"`
+}
+
+// Named is a listener with its name.
+type Named struct {
+	Name string `json:"name"`
+	Listener
+}
+
+const (
+	defaultAddress  = "127.0.0.1:8090"
+	defaultBody     = 32 << 20
+	defaultInFlight = 2048
+	defaultQueue    = 120 // seconds
+	defaultDrain    = 60
+	maxSeconds      = 3600
+	maxBody         = 1 << 30
+	maxRequests     = 1 << 20
+)
+
+// Complete is the section with all defaults.
+func (s Section) Complete() Gateway {
+	seconds := func(v, or float64) time.Duration { return time.Duration(cmp.Or(v, or) * float64(time.Second)) }
+	g := Gateway{
+		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute,
+		Queue: seconds(s.Queue, defaultQueue), Drain: seconds(s.Drain, defaultDrain),
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Listeners)) {
+		one := s.Listeners[name]
+		one.Host = strings.ToLower(one.Host)
+		g.Listeners = append(g.Listeners, Named{name, one})
+	}
+	if len(g.Listeners) == 0 {
+		g.Listeners = []Named{{"main", Listener{Address: cmp.Or(s.Address, defaultAddress), Tenant: string(tenant.Default)}}}
+	}
+	return g
+}
+
+// Check calls bad for each problem: the key, what is wrong and how to fix it.
+func (s Section) Check(bad func(key, text, fix string)) {
+	if s.Address != "" && len(s.Listeners) > 0 {
+		bad("address", "contradicts listeners", "remove one of them")
+	}
+	if s.Address != "" {
+		wrong := false
+		Listener{Address: s.Address}.check(func(_, text, fix string) { wrong = true; bad("address", text, fix) })
+		if !wrong && !Local(s.Address) {
+			bad("address", "not on this host, and its callers need no key", "use a loopback address like 127.0.0.1:8090, or configure listeners")
+		}
+	}
+	for key, v := range map[string]float64{"queue_seconds": s.Queue, "drain_seconds": s.Drain} {
+		if v != 0 && !(v >= 1 && v <= maxSeconds) { // NaN fails both
+			bad(key, "out of range", "use 1 to 3600")
+		}
+	}
+	if s.MaxBody < 0 || s.MaxBody > maxBody {
+		bad("max_body_bytes", "out of range", "use at most 1073741824")
+	}
+	if s.MaxInFlight < 0 || s.MaxInFlight > maxRequests || s.PerMinute < 0 {
+		bad("max_in_flight", "this or requests_per_minute is out of range", "use 0 to 1048576")
+	}
+	taken := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Listeners)) {
+		one := s.Listeners[name]
+		one.check(func(key, text, fix string) { bad(strings.TrimSuffix("listeners."+name+"."+key, "."), text, fix) })
+		at := one.Address + " " + strings.ToLower(one.Host)
+		if other := taken[at]; other != "" {
+			bad("listeners."+name+".host", "the address and the host of the listener "+other, "name another host or port")
+		}
+		taken[at] = name
+		for _, other := range s.Listeners {
+			if other.Address == one.Address && (other.Cert != one.Cert || other.Key != one.Key) {
+				bad("listeners."+name+".cert_file", "listeners of one address have different certificates", "use one certificate for all their hosts")
+				break
+			}
+		}
+	}
+}
+
+func (l Listener) check(bad func(key, text, fix string)) {
+	host, port, err := net.SplitHostPort(l.Address)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || portErr != nil:
+		bad("address", "not host:port", "write it like 127.0.0.1:8090")
+	case host == "":
+		bad("address", "without a host", "write 0.0.0.0 for all interfaces, or 127.0.0.1 for this host")
+	}
+	if _, err := tenant.Parse(l.Tenant); l.Tenant != "" && err != nil {
+		bad("tenant", "not a tenant", "write acme or org:tenant")
+	}
+	if strings.ContainsAny(l.Host, ":/ ") {
+		bad("host", "not a host name", "write it without a port, like models.example.org")
+	}
+	if (l.Cert == "") != (l.Key == "") {
+		bad("cert_file", "this or key_file is missing", "set both or neither")
+	}
+}
+
+// Local reports whether only this host can reach an address.
+func Local(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

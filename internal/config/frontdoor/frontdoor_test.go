@@ -1,0 +1,42 @@
+package frontdoor_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
+)
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	g := frontdoor.Section{}.Complete()
+	require.Equal(t, []frontdoor.Named{{Name: "main", Listener: frontdoor.Listener{Address: "127.0.0.1:8090", Tenant: "default"}}}, g.Listeners)
+	require.EqualValues(t, 32<<20, g.MaxBody)
+	require.Equal(t, "2m0s", g.Queue.String())
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	one := func(l frontdoor.Listener) frontdoor.Section {
+		return frontdoor.Section{Listeners: map[string]frontdoor.Listener{"a": l}}
+	}
+	for want, s := range map[string]frontdoor.Section{
+		"address: not on this host, and its callers need no key": {Address: "0.0.0.0:8090"},
+		"address: not host:port":                                 {Address: "8090"},
+		"address: contradicts listeners":                         {Address: "127.0.0.1:1", Listeners: map[string]frontdoor.Listener{"a": {Address: "127.0.0.1:2"}}},
+		"queue_seconds: out of range":                            {Queue: 0.5},
+		"max_body_bytes: out of range":                           {MaxBody: -1},
+		"listeners.a.address: without a host":                    one(frontdoor.Listener{Address: ":80"}),
+		"listeners.a.tenant: not a tenant":                       one(frontdoor.Listener{Address: "127.0.0.1:1", Tenant: "a/b"}),
+		"listeners.a.host: not a host name":                      one(frontdoor.Listener{Address: "127.0.0.1:1", Host: "a:80"}),
+		"listeners.a.cert_file: this or key_file is missing":     one(frontdoor.Listener{Address: "127.0.0.1:1", Cert: "a.pem"}),
+		"listeners.b.host: the address and the host of the listener a": {Listeners: map[string]frontdoor.Listener{
+			"a": {Address: "127.0.0.1:1", Host: "X"}, "b": {Address: "127.0.0.1:1", Host: "x"},
+		}},
+	} {
+		var got []string
+		s.Check(func(key, text, _ string) { got = append(got, key+": "+text) })
+		require.Equal(t, []string{want}, got)
+	}
+}

@@ -1,0 +1,82 @@
+package door
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// A body and an answer must move at least at slowRate, after a start of slowStart. A client that
+// sends or takes a byte at a time would hold its place for hours.
+const (
+	slowStart = 30 * time.Second
+	slowRate  = 16 << 10 // bytes a second
+	stall     = time.Minute
+)
+
+// body limits the body of a request: its size and its slowness. most 0 = the configured size.
+func (q *request) body(most int64) {
+	if most == 0 {
+		most = q.door.options.Config.MaxBody
+	}
+	control := http.NewResponseController(q.w)
+	q.r.Body = &slow{ReadCloser: http.MaxBytesReader(q.w, q.r.Body, most), control: control, began: time.Now()}
+}
+
+// slow sets a deadline for each read.
+type slow struct {
+	io.ReadCloser
+	control *http.ResponseController
+	began   time.Time
+	taken   int64
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	allowed := slowStart + time.Duration(float64(s.taken)/slowRate*float64(time.Second))
+	if err := s.control.SetReadDeadline(s.began.Add(allowed)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := s.ReadCloser.Read(p)
+	s.taken += int64(n)
+	if err == io.EOF { // later reads of the connection only notice that the client has gone
+		_ = s.control.SetReadDeadline(time.Time{}) // fails as the one before, which was reported
+	}
+	return n, err
+}
+
+// writer notes what was answered.
+type writer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	status  int
+	bytes   int64
+	wrote   bool
+	broken  bool
+}
+
+func newWriter(w http.ResponseWriter) *writer {
+	return &writer{ResponseWriter: w, control: http.NewResponseController(w)}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *writer) WriteHeader(status int) {
+	if !w.wrote && status >= http.StatusOK {
+		w.wrote, w.status = true, status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := w.control.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}

@@ -153,12 +153,31 @@ verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code
 .PHONY: soak
 soak: build tools ## Run the tests at full size: hundreds of kills, thousands of videos
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale|Machine' -count=1 -p 1 -timeout 120m -v ./...
+	$(MAKE) fleet FLEET_MODE=faults FLEET_FAULTS=40
 
-# Its Temporal server is a module of its own, with the versions of the CLI's packages.
+FLEET_MODE   ?= 1
+FLEET_FAULTS ?= 8
+FLEET_SEED   ?= 1
+
 .PHONY: fleet
-fleet: build tools trainer ## Run each pool on a host of its own, with only its keys and files, and compare with one host (Linux, root)
+fleet: build tools trainer bin/temporal-postgres ## Run each pool on a host of its own, with only its keys and files, compare with one host, and break things (Linux, root)
+	COGFLOW_FLEET=$(FLEET_MODE) COGFLOW_FLEET_FAULTS=$(FLEET_FAULTS) COGFLOW_FLEET_SEED=$(FLEET_SEED) \
+	  deploy/tools/in-memory.sh $(GO) test -run TestFleet -count=1 -timeout 60m -v ./deploy/fleet
+
+.PHONY: fleet-faults
+fleet-faults: ## Run the faults of `make fleet` without the comparison (FLEET_FAULTS=8 FLEET_SEED=1)
+	@$(MAKE) fleet FLEET_MODE=faults
+
+# The step of continuous integration. It is left out only where hosts cannot be made.
+.PHONY: fleet-if-possible
+fleet-if-possible:
+	@why="$$(deploy/fleet/possible.sh)"; if [ -z "$$why" ]; then $(MAKE) fleet; \
+	else echo "NOT RUN: make fleet: this machine cannot make its hosts: $$why"; fi
+
+# A module of its own, with the versions of the CLI's packages. Go knows what is up to date.
+.PHONY: bin/temporal-postgres
+bin/temporal-postgres:
 	@$(call timed,'building the Temporal server for PostgreSQL') $(GO) build -C deploy/fleet/temporal -o $(BIN)/temporal-postgres .
-	COGFLOW_FLEET=1 $(GO) test -run TestFleet -count=1 -timeout 20m -v ./deploy/fleet
 
 .PHONY: fmt
 fmt: lint-tools bin/.uv-$(UV_VERSION) ## Format the code

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,7 +39,19 @@ type fleet struct {
 	client               client.Client
 	store                *s3.Client
 	bill                 *billtest.Server
-	workers              map[string]*hosttest.Process // by host
+	workers              map[string]*hosttest.Process // by host; nil = meant to be down
+
+	began   time.Time
+	streams []*stream
+	ending  bool                            // no more jobs are started
+	raised  int                             // limits of jobs
+	endedAt map[*hosttest.Process]time.Time // programs that ended by themselves
+}
+
+// logf logs with the time since the test began.
+func (f *fleet) logf(format string, args ...any) {
+	f.t.Helper()
+	f.t.Logf("%4.0f s  %s", time.Since(f.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // newFleet starts everything but the workers.
@@ -54,10 +67,14 @@ func newFleet(t *testing.T) *fleet {
 		seed = n
 	}
 	t.Logf("COGFLOW_FLEET_SEED=%d", seed)
-	f := &fleet{t: t, seed: seed, net: hosttest.New(t, seed), keys: map[string]string{}, dir: t.TempDir(), workers: map[string]*hosttest.Process{}}
-	for _, key := range []string{storeKey, storeSecret, describeKey, embedKey, speechKey, lmKey} {
+	f := &fleet{
+		t: t, seed: seed, net: hosttest.New(t, seed), keys: map[string]string{}, dir: t.TempDir(), workers: map[string]*hosttest.Process{},
+		began: time.Now(), streams: streams(), endedAt: map[*hosttest.Process]time.Time{},
+	}
+	for _, key := range []string{storeUser, storeSecret, describeKey, embedKey, speechKey, lmKey} {
 		f.keys[key] = f.password(key, "all")
 	}
+	t.Cleanup(f.keepLogs)
 	f.makeFiles()
 	for _, s := range sites() {
 		files := map[string]string{}
@@ -72,10 +89,28 @@ func newFleet(t *testing.T) *fleet {
 	f.temporalDB, f.ledgerDB = newDatabase(f, temporalDB), newDatabase(f, ledgerDB)
 	f.prepareLedger()
 	f.prepareTemporal()
-	f.startTemporal()
+	f.launchTemporal()
+	f.awaitPort(f.temporal, 7233)
 	f.store, f.bill = f.startStore(), f.startModels()
+	f.grant()
 	f.client = f.connectTemporal()
 	return f
+}
+
+// keepLogs copies the logs of all programs after a failure, if it is told where to.
+func (f *fleet) keepLogs() {
+	to := os.Getenv("COGFLOW_FLEET_LOGS")
+	if to == "" || !f.t.Failed() {
+		return
+	}
+	logs, err := filepath.Glob(filepath.Join(filepath.Dir(f.net.Host(control).Dir), "*.log"))
+	require.NoError(f.t, err)
+	require.NoError(f.t, os.MkdirAll(to, 0o700))
+	for _, path := range logs {
+		text, err := os.ReadFile(path)
+		require.NoError(f.t, err)
+		require.NoError(f.t, os.WriteFile(filepath.Join(to, filepath.Base(path)), text, 0o600))
+	}
 }
 
 // password is a secret of the fleet. It depends on the seed, so that no run has that of another.
@@ -117,55 +152,74 @@ func (f *fleet) interpreter() map[string]string {
 // makeFiles writes what hosts are given: the configuration, base models, inputs of jobs.
 func (f *fleet) makeFiles() {
 	f.t.Helper()
-	require.NoError(f.t, os.WriteFile(filepath.Join(f.dir, "config.json"), []byte(config), 0o644)) //nolint:gosec // it has no key
+	require.NoError(f.t, os.WriteFile(filepath.Join(f.dir, "config.json"), configuration(f.t), 0o644)) //nolint:gosec // it has no key
 	for _, folder := range []string{"jobs", "models", "videos"} {
 		require.NoError(f.t, os.Mkdir(filepath.Join(f.dir, folder), 0o755)) //nolint:gosec // neither has this
 	}
 	f.writeJobs()
 }
 
-// prepareLedger gives each worker that pays a user of its own. They own the tables together.
+// prepareLedger gives each worker that pays a user of its own. That of the host control owns the
+// tables.
 func (f *fleet) prepareLedger() {
 	f.t.Helper()
-	statements := []string{"CREATE ROLE cogflow NOLOGIN", "CREATE DATABASE cogflow OWNER cogflow"}
+	statements := []string{"CREATE ROLE cogflow_worker NOLOGIN"}
 	for _, s := range sites() {
-		if s.pool != "" && s.pool != "index" {
-			statements = append(statements,
-				fmt.Sprintf("CREATE ROLE %q LOGIN PASSWORD '%s' IN ROLE cogflow", s.name, f.password(s.name, ledgerDB)),
-				fmt.Sprintf("ALTER ROLE %q SET role = cogflow", s.name))
+		if slices.Contains(s.keys, ledgerKey) {
+			statements = append(statements, fmt.Sprintf("CREATE ROLE %q LOGIN PASSWORD '%s' IN ROLE cogflow_worker", s.name, f.password(s.name, ledgerDB)))
 		}
 	}
-	f.ledgerDB.run("postgres", statements...)
+	f.ledgerDB.run("postgres", append(statements, "CREATE DATABASE cogflow OWNER "+control)...)
 }
 
 // startWorkers starts the workers of all hosts, and waits until they serve.
 func (f *fleet) startWorkers() {
 	f.t.Helper()
-	for _, s := range sites() {
+	for _, s := range sites() { // control first
 		if s.pool != "" {
 			f.startWorker(s)
 		}
+		if s.name == control {
+			f.awaitWorker(s.name)
+			f.ledgerDB.run("cogflow", ledgerRights()...)
+		}
 	}
-	for name, p := range f.workers {
-		f.eventually(2*time.Minute, func() bool { return strings.Contains(p.Tail(1<<20), `"msg":"ready"`) }, p)
-		f.t.Logf("%s serves", name)
+	for name := range f.workers {
+		f.awaitWorker(name)
 	}
+	f.logf("all workers serve")
+}
+
+func (f *fleet) awaitWorker(name string) {
+	f.t.Helper()
+	p := f.workers[name]
+	f.eventually(func() bool { return strings.Contains(p.Tail(1<<20), `"msg":"ready"`) }, p)
 }
 
 func (f *fleet) startWorker(s site) {
 	f.t.Helper()
-	env := f.where()
+	env := append(f.where(), storeUser+"="+storeUserOf(s.name))
 	for _, key := range s.keys {
-		value := f.keys[key]
 		if key == ledgerKey {
-			value = f.password(s.name, ledgerDB)
 			env = append(env, "COGFLOW_LEDGER=postgres://"+s.name+"@"+ledgerDB+":5432/cogflow?sslmode=disable")
 		}
-		env = append(env, key+"="+value)
+		env = append(env, key+"="+f.keyOf(s.name, key))
 	}
 	f.workers[s.name] = f.net.Host(s.name).Start(hosttest.Command{
 		Name: "worker", Path: "/opt/cogflow-worker", Args: []string{"--pools", s.pool, "--gpu", "none"}, Env: env,
 	})
+}
+
+// keyOf is the value of a variable on a host. Each host is a user of its own in the store and in the
+// ledger.
+func (f *fleet) keyOf(host, variable string) string {
+	switch variable {
+	case storeSecret:
+		return f.password(host, store)
+	case ledgerKey:
+		return f.password(host, ledgerDB)
+	}
+	return f.keys[variable]
 }
 
 // where is the environment that every host has.
@@ -176,7 +230,7 @@ func (f *fleet) where() []string {
 // cogflow runs the command line on the host control or single.
 func (f *fleet) cogflow(on string, args ...string) hosttest.Output {
 	f.t.Helper()
-	env := append(f.where(), storeKey+"="+f.keys[storeKey], storeSecret+"="+f.keys[storeSecret])
+	env := append(f.where(), storeUser+"="+storeUserOf(on), storeSecret+"="+f.keyOf(on, storeSecret))
 	if on == single {
 		env = f.singleEnv()
 	}

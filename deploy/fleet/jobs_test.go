@@ -4,10 +4,12 @@ package fleet
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -45,6 +47,31 @@ func optimization() []string {
 		args = append(args, "--set", set)
 	}
 	return args
+}
+
+// trainingInput and optimizationInput are the inputs of jobs during faults.
+func trainingInput() map[string]any {
+	var rows []map[string]string
+	for i := range 24 {
+		rows = append(rows, map[string]string{
+			"prompt": fmt.Sprintf("How many lamps are in hall %d?", i), "completion": fmt.Sprintf("There are %d lamps in hall %d.", 3*i+1, i),
+		})
+	}
+	return map[string]any{
+		"name": "lamps", "base_model": "tiny/llama", "dataset": map[string]any{"rows": rows},
+		"sft_config": map[string]any{"epochs": 2, "min_rows": 10, "max_seq_length": 96, "batch_size": 4, "gradient_accumulation_steps": 1, "save_steps": 2},
+	}
+}
+
+func optimizationInput() map[string]any {
+	var rows []map[string]string
+	for i := range 60 {
+		rows = append(rows, map[string]string{"query": fmt.Sprint("topic ", i), "answer": strconv.Itoa(i % 7)})
+	}
+	return map[string]any{
+		"program": json.RawMessage(program), "trainset": rows, "mode": "compat",
+		"num_candidates": 3, "num_trials": 4, "minibatch_size": 5, "minibatch_full_eval_steps": 2, "auto": "none",
+	}
 }
 
 // makeModel makes the base model, a tiny one with random weights, in the background. The function

@@ -37,6 +37,9 @@ type database struct {
 
 const superuser = "postgres"
 
+// startFor is how long a program may take to start, on a machine that does other things as well.
+const startFor = 5 * time.Minute
+
 // newDatabase makes the files of a server, which takes passwords only, and starts it.
 func newDatabase(f *fleet, name string) *database {
 	f.t.Helper()
@@ -63,15 +66,17 @@ func (d *database) start() {
 	d.process = d.host.Start(hosttest.Command{Name: "postgres", Path: filepath.Join(d.programs, "postgres"), Args: []string{
 		"-D", "/srv/data", "-k", "/tmp", "-c", "listen_addresses=" + d.host.Address.String(), "-c", "max_connections=200",
 	}})
-	d.f.eventually(time.Minute, func() bool {
+	d.f.eventually(func() bool {
 		c, err := d.connect("postgres")
 		return err == nil && c.Close(d.f.t.Context()) == nil
 	}, d.process)
 }
 
-func (d *database) connect(name string) (*pgx.Conn, error) {
-	c, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s:%s@%s:5432/%s?sslmode=disable", superuser,
-		d.f.password(superuser, d.host.Name), d.host.Address, name))
+func (d *database) connect(name string) (*pgx.Conn, error) { return d.connectAs(superuser, name) }
+
+func (d *database) connectAs(user, name string) (*pgx.Conn, error) {
+	c, err := pgx.ParseConfig(fmt.Sprintf("postgres://%s:%s@%s:5432/%s?sslmode=disable", user,
+		d.f.password(user, d.host.Name), d.host.Address, name))
 	if err != nil {
 		return nil, err
 	}
@@ -91,26 +96,47 @@ func (d *database) run(name string, statements ...string) {
 	require.NoError(d.f.t, c.Close(d.f.t.Context()))
 }
 
+// rows returns the first column of a query. It fails while the server is away.
+func (d *database) rows(name, query string, args ...any) ([]string, error) {
+	c, err := d.connect(name)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(d.f.t.Context()) //nolint:errcheck // it only read
+	found, err := c.Query(d.f.t.Context(), query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, pgx.RowTo[string])
+}
+
 const bucket, library = "cogflow", "videos"
 
 // startStore starts the S3 server, and returns its client.
 func (f *fleet) startStore() *s3.Client {
 	f.t.Helper()
 	h := f.net.Host(store)
-	for _, name := range []string{"s3", "s3/" + bucket, "s3/" + library} { // a bucket is a directory
+	for _, name := range []string{"users", "metadata", "s3", "s3/" + bucket, "s3/" + library} { // a bucket is a directory
 		require.NoError(f.t, os.Mkdir(filepath.Join(h.Dir, name), 0o700))
 		require.NoError(f.t, os.Chown(filepath.Join(h.Dir, name), h.UID, h.UID))
 	}
+	h.Write("users/users.json", f.storeUsers())
 	p := h.Start(hosttest.Command{
-		Name: "s3", Path: "/opt/versitygw", Args: []string{"--port", h.Address.String() + ":7070", "--quiet", "posix", "/srv/s3"},
-		Env: []string{"ROOT_ACCESS_KEY=" + f.keys[storeKey], "ROOT_SECRET_KEY=" + f.keys[storeSecret]},
+		Name: "s3", Path: "/opt/versitygw", // the policy is too large for an attribute of a file
+		Args: []string{"--port", h.Address.String() + ":7070", "--quiet", "--iam-dir", "/srv/users", "posix", "--sidecar", "/srv/metadata", "/srv/s3"},
+		Env:  []string{"ROOT_ACCESS_KEY=" + f.keys[storeUser], "ROOT_SECRET_KEY=" + f.keys[storeSecret]},
 	})
 	f.awaitPort(p, 7070)
+	return f.storeClient(f.keys[storeUser], f.keys[storeSecret])
+}
+
+func (f *fleet) storeClient(user, secret string) *s3.Client {
+	h := f.net.Host(store)
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String("http://" + h.Address.String() + ":7070"), UsePathStyle: true, Region: "us-east-1",
 		HTTPClient: &http.Client{Transport: &http.Transport{DialContext: h.Dial}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: f.keys[storeKey], SecretAccessKey: f.keys[storeSecret]}, nil
+			return aws.Credentials{AccessKeyID: user, SecretAccessKey: secret}, nil
 		}),
 	})
 }
@@ -164,15 +190,14 @@ func (f *fleet) prepareTemporal() {
 	}
 }
 
-// startTemporal starts the Temporal server, and returns when it takes requests.
-func (f *fleet) startTemporal() {
+// launchTemporal starts the Temporal server.
+func (f *fleet) launchTemporal() {
 	f.t.Helper()
 	h := f.net.Host(control)
 	f.temporal = h.Start(hosttest.Command{
 		Name: "temporal", Path: "/opt/temporal-server", Args: []string{"serve", "/opt"},
 		Env: []string{"ADDRESS=" + h.Address.String(), "DATABASE=" + temporalDB, "SQL_PASSWORD=" + f.password("temporal", temporalDB)},
 	})
-	f.awaitPort(f.temporal, 7233)
 }
 
 // connectTemporal returns a client, and makes the namespace.
@@ -187,7 +212,7 @@ func (f *fleet) connectTemporal() client.Client {
 	})
 	require.NoError(f.t, err)
 	f.t.Cleanup(c.Close)
-	f.eventually(time.Minute, func() bool {
+	f.eventually(func() bool {
 		_, err := c.WorkflowService().RegisterNamespace(f.t.Context(), &workflowservice.RegisterNamespaceRequest{
 			Namespace: client.DefaultNamespace, WorkflowExecutionRetentionPeriod: durationpb.New(72 * time.Hour),
 		})
@@ -207,18 +232,18 @@ func (quiet) Error(string, ...any) {}
 // awaitPort waits until a server on a host listens.
 func (f *fleet) awaitPort(p *hosttest.Process, port int) {
 	f.t.Helper()
-	f.eventually(time.Minute, func() bool {
+	f.eventually(func() bool {
 		c, err := p.Host.Dial(f.t.Context(), "tcp", fmt.Sprintf("%s:%d", p.Host.Address, port))
 		return err == nil && c.Close() == nil
 	}, p)
 }
 
 // eventually waits for a condition. It fails at once, with the log, if the program ends.
-func (f *fleet) eventually(limit time.Duration, done func() bool, p *hosttest.Process) {
+func (f *fleet) eventually(done func() bool, p *hosttest.Process) {
 	f.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(limit)
+	deadline := time.After(startFor)
 	for !done() {
 		select {
 		case <-tick.C:

@@ -4,7 +4,6 @@ package fleet
 
 import (
 	"strings"
-	"time"
 
 	"github.com/cogniverse/cogflow/deploy/fleet/hosttest"
 )
@@ -17,16 +16,16 @@ func (f *fleet) startSingle() {
 		Name: "worker", Path: "/opt/cogflow-worker", Args: []string{"--dev", "--gpu", "none"}, Env: f.singleEnv(),
 	})
 	f.workers[single] = p
-	f.eventually(2*time.Minute, func() bool { return strings.Contains(p.Tail(1<<20), `"msg":"ready"`) }, p)
+	f.eventually(func() bool { return strings.Contains(p.Tail(1<<20), `"msg":"ready"`) }, p)
 }
 
 func (f *fleet) singleEnv() []string {
 	env := []string{
 		"COGNIVERSE_CONFIG=/opt/config.json", "COGFLOW_STORE=file:///srv/store", "COGFLOW_LEDGER=/srv/ledger.db",
-		"COGFLOW_INDEX=/srv/index.db", "COGFLOW_SCRATCH=/srv/scratch",
+		"COGFLOW_INDEX=/srv/index.db", "COGFLOW_SCRATCH=/srv/scratch", storeUser + "=" + storeUserOf(single),
 	}
-	for _, key := range []string{storeKey, storeSecret, describeKey, embedKey, speechKey, lmKey} {
-		env = append(env, key+"="+f.keys[key])
+	for _, key := range []string{storeSecret, describeKey, embedKey, speechKey, lmKey} {
+		env = append(env, key+"="+f.keyOf(single, key))
 	}
 	return env
 }

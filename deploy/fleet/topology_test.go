@@ -4,6 +4,14 @@
 // host. `make fleet` runs it.
 package fleet
 
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
 // The names of hosts. Servers have no part of cogflow.
 const (
 	temporalDB = "temporal-db" // PostgreSQL of the Temporal server
@@ -34,7 +42,7 @@ type site struct {
 
 // Keys, by the variable in which a worker has them.
 const (
-	storeKey    = "AWS_ACCESS_KEY_ID"
+	storeUser   = "AWS_ACCESS_KEY_ID" // no secret
 	storeSecret = "AWS_SECRET_ACCESS_KEY"
 	ledgerKey   = "PGPASSWORD"
 	describeKey = "DESCRIBE_KEY"
@@ -45,7 +53,7 @@ const (
 
 // sites lists all hosts, servers first.
 func sites() []site {
-	s3, paid := []string{storeKey, storeSecret}, []string{storeKey, storeSecret, ledgerKey}
+	s3, paid := []string{storeSecret}, []string{storeSecret, ledgerKey}
 	worker, trainer := []string{"cogflow-worker", "config.json"}, []string{"cogflow-worker", "config.json", "trainer", "models"}
 	return []site{
 		{name: temporalDB},
@@ -68,11 +76,24 @@ func sites() []site {
 	}
 }
 
-// config is the configuration of all workers. It has no key: it names the variables.
+// configuration is the configuration of all workers. Each tenant that ingests has a source.
+func configuration(t *testing.T) []byte {
+	t.Helper()
+	const jobs = 200 // more than a test starts
+	sources := map[string][]string{"default": {"s3://" + library}, tenantOf("ingest", calm): {"s3://" + library}}
+	for i := range jobs {
+		sources[tenantOf("ingest", i)] = sources["default"]
+	}
+	text, err := json.Marshal(sources)
+	require.NoError(t, err)
+	return []byte(strings.Replace(config, "SOURCES", string(text), 1))
+}
+
+// config has no key: it names the variables.
 const config = `{"cogflow": {
 	"store": "s3://cogflow?region=us-east-1&path_style=true&endpoint=http%3A%2F%2Fstore%3A7070",
 	"active_profile": "fleet",
-	"sources": {"default": ["s3://videos"]},
+	"sources": SOURCES,
 	"fetch": {"s3": "region=us-east-1&path_style=true&endpoint=http%3A%2F%2Fstore%3A7070"},
 	"endpoints": {
 		"captions": {"kind": "openai", "url": "http://models:8001/v1", "models": ["bill/vlm"], "api_key_env": "DESCRIBE_KEY", "max_in_flight": 4,

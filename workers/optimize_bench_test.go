@@ -52,7 +52,7 @@ func serveBench(s *lmtest.Server) {
 // each prompt, the student answers 55 % of the questions correctly. Therefore a race uses all
 // rows of its budget.
 func similarAnswers(c lmtest.Call) lmtest.Reply {
-	if c.Model == "student" && hashOf(c.Text())%100 >= 55 {
+	if c.Model == "student" && lmtest.Hash(c.Text())%100 >= 55 {
 		return lmtest.Reply{Text: "[[ ## answer ## ]]\nnone\n\n[[ ## completed ## ]]"}
 	}
 	c.Model = "teacher"

@@ -49,11 +49,11 @@ func route(c lmtest.Call) lmtest.Reply {
 	decision := `{"search_modality": "text", "generation_type": "summary"}`
 	if all := routed.FindAllStringSubmatch(last, -1); len(all) > 0 {
 		asked, skill := all[len(all)-1], uint64(30)
-		if rule := ruleGiven.FindStringSubmatch(c.Messages[0].Content); rule != nil {
+		if rule := lmtest.RuleGiven.FindStringSubmatch(c.Messages[0].Content); rule != nil {
 			n, _ := strconv.Atoi(rule[1])
 			skill += uint64(7 * n)
 		}
-		if c.Model == "teacher" || hashOf(asked[2])%100 < skill {
+		if c.Model == "teacher" || lmtest.Hash(asked[2])%100 < skill {
 			decision = decided(asked[1], asked[3])
 		}
 	}

@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,44 +54,9 @@ func newLMStack(t testing.TB) *lmStack {
 	return c
 }
 
-var (
-	wantedField = regexp.MustCompile("`(?:\\[\\[ ## )?(\\w+)(?: ## \\]\\])?`")
-	topicAsked  = regexp.MustCompile(`topic (\d+)`)
-	ruleGiven   = regexp.MustCompile(`Rule number (\d)`)
-)
-
-func hashOf(text string) uint64 {
-	h := fnv.New64a()
-	fmt.Fprint(h, text)
-	return h.Sum64()
-}
-
-// answerTopics answers in the format of DSPy's chat adapter. Proposed instructions are
-// numbered rules; a rule with a higher number improves the student more.
-func answerTopics(c lmtest.Call) lmtest.Reply {
-	last := c.Question()
-	var b strings.Builder
-	for _, m := range wantedField.FindAllStringSubmatch(last[max(0, strings.LastIndex(last, "Respond with")):], -1) {
-		value := fmt.Sprintf("Rule number %d.", hashOf(last)%10)
-		switch m[1] {
-		case "completed":
-			value = ""
-		case "answer":
-			topics := topicAsked.FindAllStringSubmatch(last, -1)
-			topic, _ := strconv.Atoi(topics[len(topics)-1][1])
-			skill := uint64(30)
-			if rule := ruleGiven.FindStringSubmatch(c.Messages[0].Content); rule != nil {
-				n, _ := strconv.Atoi(rule[1])
-				skill += uint64(7 * n)
-			}
-			if value = "none"; c.Model == "teacher" || hashOf(fmt.Sprint(topic))%100 < skill {
-				value = strconv.Itoa(topic % 7)
-			}
-		}
-		fmt.Fprintf(&b, "[[ ## %s ## ]]\n%s\n\n", m[1], value)
-	}
-	return lmtest.Reply{Text: b.String()}
-}
+// answerTopics answers like a teacher that is always right, and a student that a better
+// instruction improves.
+func answerTopics(c lmtest.Call) lmtest.Reply { return lmtest.Topics("teacher")(c) }
 
 // topicInput is an input with 120 rows.
 func topicInput(mode string) optimize.Input {

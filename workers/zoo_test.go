@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/answer/zootest"
+	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/prompt/mipro"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 )
@@ -109,12 +110,12 @@ func allKnowing(body []byte) string {
 	}
 	last := c.Messages[len(c.Messages)-1].Content
 	answer := "ok"
-	if topics := topicAsked.FindAllStringSubmatch(last, -1); topics != nil {
+	if topics := lmtest.TopicAsked.FindAllStringSubmatch(last, -1); topics != nil {
 		n, _ := strconv.Atoi(topics[len(topics)-1][1])
 		answer = strconv.Itoa(n % 7)
 	}
 	text := ""
-	for _, m := range wantedField.FindAllStringSubmatch(last, -1) {
+	for _, m := range lmtest.WantedField.FindAllStringSubmatch(last, -1) {
 		switch m[1] {
 		case "completed":
 		case "score":

@@ -40,7 +40,7 @@ func kinds() []fault {
 		{name: cutNetwork, lasts: minute, strike: link(hosttest.Link{Cut: true}), repair: link(hosttest.Link{})},
 		{name: "delay and lose packets of the host", lasts: minute / 2, strike: link(hosttest.Link{Delay: 40 * time.Millisecond, Loss: 0.05}), repair: link(hosttest.Link{})},
 		{name: "stop the worker", lasts: minute, strike: send(syscall.SIGSTOP), repair: send(syscall.SIGCONT)},
-		{name: "drain the worker", strike: send(syscall.SIGTERM), repair: (*fleet).awaitDrain},
+		{name: "drain the worker", strike: (*fleet).drainWorker, repair: (*fleet).startWorker},
 		{name: crashServer, on: []string{temporalDB}, lasts: 5 * time.Second, strike: (*fleet).crashDatabase, repair: (*fleet).startDatabase},
 		{name: crashServer, on: []string{ledgerDB}, lasts: 5 * time.Second, strike: (*fleet).crashDatabase, repair: (*fleet).startDatabase},
 		{name: restart, on: databases, strike: (*fleet).stopDatabase, repair: (*fleet).startDatabase},
@@ -139,15 +139,15 @@ func send(s syscall.Signal) func(f *fleet, on site) {
 	return func(f *fleet, on site) { f.workers[on.name].Signal(s) }
 }
 
-// awaitDrain waits until a worker has drained, and starts it.
-func (f *fleet) awaitDrain(on site) {
+// drainWorker ends a worker in order.
+func (f *fleet) drainWorker(on site) {
 	p := f.workers[on.name]
 	f.workers[on.name] = nil
+	p.Signal(syscall.SIGTERM)
 	for end := time.Now().Add(2 * minute); !closed(p.Done()); {
 		require.True(f.t, time.Now().Before(end), "%s does not drain: %s", on.name, p.Tail(3000))
 		f.pass(200 * time.Millisecond)
 	}
-	f.startWorker(on)
 }
 
 func (f *fleet) databaseOf(on site) *database {

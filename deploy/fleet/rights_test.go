@@ -55,7 +55,8 @@ func foldersOf(pool string) folders {
 func (o folders) may(key string) bool {
 	_, path, _ := strings.Cut(key, "/")
 	folder, _, _ := strings.Cut(path, "/")
-	return slices.Contains(o.write, "*") || slices.Contains(o.write, folder) || slices.Contains(o.read, folder) || strings.HasPrefix(key, ".tmp/")
+	return slices.Contains(o.write, "*") || slices.Contains(o.write, folder) || slices.Contains(o.read, folder) ||
+		folder == "health" || strings.HasPrefix(key, ".tmp/")
 }
 
 // grant gives each host the rights that its pool needs. A user of the S3 server has none by itself.
@@ -73,7 +74,7 @@ func (f *fleet) grant() {
 		all = append(all,
 			// Without ListBucket, S3 answers 403 for an object that does not exist.
 			statement{storeUserOf(s.name), []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, []string{""}},
-			statement{storeUserOf(s.name), []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, objects(own.write, "/.tmp/*")},
+			statement{storeUserOf(s.name), []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, objects(own.write, "/.tmp/*", "/*/health/*")},
 		)
 		if len(own.read) > 0 {
 			all = append(all, statement{storeUserOf(s.name), []string{"s3:GetObject"}, objects(own.read)})
@@ -97,8 +98,9 @@ func ledgerRights() []string {
 	return []string{
 		"GRANT USAGE ON SCHEMA cogflow TO cogflow_worker",
 		"GRANT SELECT ON ALL TABLES IN SCHEMA cogflow TO cogflow_worker",
-		"GRANT INSERT, UPDATE ON cogflow.call, cogflow.process, cogflow.spend, cogflow.spend_workflow, cogflow.spend_period TO cogflow_worker",
-		"GRANT DELETE ON cogflow.process TO cogflow_worker",
+		"GRANT INSERT, UPDATE ON cogflow.call, cogflow.process, cogflow.spend, cogflow.spend_workflow, cogflow.spend_period, " +
+			"cogflow.alert, cogflow.budget_check TO cogflow_worker",
+		"GRANT DELETE ON cogflow.process, cogflow.alert TO cogflow_worker",
 		"GRANT INSERT ON cogflow.outage TO cogflow_worker",
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/deploy/fleet/hosttest"
 	"github.com/cogniverse/cogflow/internal/answer/billtest"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
+	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 	"github.com/cogniverse/cogflow/money"
 )
@@ -150,7 +151,7 @@ func (f *fleet) startModels() *billtest.Server {
 	}
 	e.Calls = map[string]int64{"bill/texts": 7, "bill/asr": 90}
 	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
-	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, answerTopics
+	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, lmtest.Topics("bill/teacher")
 	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}}
 	h := f.net.Host(models)
 	for port, key := range map[int]string{8001: describeKey, 8002: embedKey, 8003: speechKey, 8004: lmKey} {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -67,8 +69,27 @@ func TestBudgetAlerts(t *testing.T) {
 	told := <-bodies
 	require.Equal(t, "Budget of tenant acme ($5.00 in total): $4.50 spent; that is over 80 %.", told.Data.Text)
 	require.Equal(t, told, await[alerts.Message](s, run, time.Minute), "the signal has the same content")
+	s.requireMetrics()
 	log, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
 	require.NoError(t, err)
 	require.NotContains(t, string(log), "token-in-the-path")
 	require.NotContains(t, string(log), "of-the-webhook")
+}
+
+// requireMetrics checks the metrics of the worker of TestBudgetAlerts that are read in the background.
+func (s *stack) requireMetrics() {
+	s.t.Helper()
+	log, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
+	require.NoError(s.t, err)
+	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+/metrics`).FindString(string(log))
+	require.Eventually(s.t, func() bool {
+		r, err := http.Get(url) //nolint:noctx // of a process of this test
+		if err != nil {
+			return false
+		}
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		return err == nil && bytes.Contains(body, []byte(`cogflow_queue_age_seconds{queue="cogflow"}`)) &&
+			bytes.Contains(body, []byte(`cogflow_budget_left_usd{kind="hard",model="",org="",period="total",tenant="acme"} 0.5`))
+	}, time.Minute, 50*time.Millisecond)
 }

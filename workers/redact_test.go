@@ -29,6 +29,7 @@ import (
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/adapterservers"
 )
 
 const (
@@ -166,7 +167,7 @@ func askAll(t *testing.T, at string, picture []byte) map[string]string {
 	l := newLMs(c, getenv, true, serversOf(c))
 	said, err := l.Complete(ctx, prompt.Completion{Model: "m0", Messages: []prompt.Message{{Role: prompt.User, Content: "x"}}, MaxTokens: 5})
 	note("complete", said, err)
-	note("serve", nil, newServers(c, getenv).Load(ctx, "base", "a", t.TempDir(), false))
+	note("serve", nil, adapterservers.New(c, getenv, program.Redactor(c, getenv), missingKey).Load(ctx, "base", "a", t.TempDir(), false))
 	for _, check := range m.checks[:5] {
 		note("check "+check.endpoint.Name, nil, check.ask(ctx))
 	}

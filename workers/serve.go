@@ -73,8 +73,14 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	if err != nil {
 		return err
 	}
+	var queues []string
 	for _, p := range pools {
 		logger.Info("serving", zap.String("queue", p.queue(class)), zap.Int("slots", p.slots))
+		queues = append(queues, p.queue(class))
+	}
+	if err := t.Queues(telemetry.Service{WorkflowServiceClient: temporal.WorkflowService(), Namespace: cmp.Or(options.Namespace, client.DefaultNamespace)}, queues); err != nil {
+		stopAll(started)
+		return err
 	}
 	logger.Info("ready")
 	t.Ready()

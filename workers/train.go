@@ -11,7 +11,6 @@ import (
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/program"
 	trainreport "github.com/cogniverse/cogflow/internal/report/train"
-	"github.com/cogniverse/cogflow/internal/serving"
 	"github.com/cogniverse/cogflow/internal/trainer"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
@@ -21,8 +20,12 @@ import (
 // ingestion.
 func (h *health) training(ctx context.Context, c config.Config, getenv func(string) string, pools []pool) (*train.Activities, error) {
 	a := h.ingest
+	counted, err := h.telemetry.CountedGPU(a.Ledger)
+	if err != nil {
+		return nil, err
+	}
 	t := &train.Activities{
-		Store: a.Store, Documents: a.Sources, Ledger: h.telemetry.Traced(a.Ledger), Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
+		Store: a.Store, Documents: a.Sources, Ledger: counted, Runs: a.Runs, Scratch: a.Scratch, Kept: c.Scratch, Version: version, Unsandboxed: c.NoSandbox,
 		Redactor: program.Redactor(c, getenv), Prices: c.Training.Prices, SaveEvery: c.Training.CheckpointSeconds,
 		Reports: train.Reports{Train: trainreport.Render, Sweep: trainreport.RenderSweep},
 	}
@@ -69,46 +72,4 @@ type gpus struct{ table *lease.Table }
 func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
 	l, release, err := g.table.Lease(ctx, n)
 	return l.Devices, release, err
-}
-
-// servers maps each base model to the model server that loads its adapters.
-type servers map[string]servingServer
-
-type servingServer struct {
-	at      *serving.Server
-	dir     string
-	missing error // error of a missing key; returned at a call, because few workers make calls
-}
-
-func newServers(c config.Config, getenv func(string) string) servers {
-	out, redactor := servers{}, program.Redactor(c, getenv)
-	for _, s := range c.Training.Serving {
-		one, key := servingServer{dir: s.AdaptersDir}, ""
-		if s.KeyVariable != "" {
-			if key = getenv(s.KeyVariable); key == "" {
-				one.missing = missingKey("server", s.BaseModel, s.KeyVariable)
-			}
-		}
-		one.at = serving.New(serving.Options{URL: s.URL, Key: key, KeyVariable: s.KeyVariable, Redactor: redactor})
-		out[s.BaseModel] = one
-	}
-	return out
-}
-
-func (s servers) Serves(base string) bool { _, ok := s[base]; return ok }
-
-func (s servers) Dir(base string) string { return s[base].dir }
-
-func (s servers) Load(ctx context.Context, base, name, dir string, embedding bool) error {
-	if err := s[base].missing; err != nil {
-		return err
-	}
-	return s[base].at.Load(ctx, serving.LoadRequest{Base: base, Name: name, Dir: dir, Embedding: embedding})
-}
-
-func (s servers) Unload(ctx context.Context, base, name string) error {
-	if err := s[base].missing; err != nil {
-		return err
-	}
-	return s[base].at.Unload(ctx, name)
 }

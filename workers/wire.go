@@ -27,6 +27,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/report"
 	ingestreport "github.com/cogniverse/cogflow/internal/report/ingest"
 	"github.com/cogniverse/cogflow/internal/sandbox"
@@ -35,6 +36,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/vespa"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/adapterservers"
 	"github.com/cogniverse/cogflow/workers/alerts"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/scratch"
@@ -80,7 +82,11 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	h.ingest = a
 	h.servers = serversOf(c)
 	h.gpus = sync.OnceValues(func() (*lease.Table, error) { // training and model servers share it
-		return lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
+		table, err := lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
+		if err != nil {
+			return nil, err
+		}
+		return table, h.telemetry.Leases(table)
 	})
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
@@ -156,7 +162,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	adapters := &registry.Adapters{Store: a.Store}
 	if h.parts.have(partServing) {
-		adapters.Serving = newServers(c, getenv)
+		adapters.Serving = adapterservers.New(c, getenv, program.Redactor(c, getenv), missingKey)
 	}
 	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
@@ -170,10 +176,11 @@ func (h *health) watchBudgets(getenv func(string) string, temporal client.Client
 		return nil
 	}
 	w, err := alerts.Start(alerts.Options{Config: h.config.Alerts, Getenv: getenv, Ledger: l, Temporal: temporal, Log: slog.Default()})
-	if err == nil {
-		h.opened.add(w.Close)
+	if err != nil {
+		return err
 	}
-	return err
+	h.opened.add(w.Close)
+	return h.telemetry.Budgets(w.Budgets)
 }
 
 // openLedger opens the ledger, a file or a PostgreSQL database.

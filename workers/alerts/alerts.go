@@ -57,23 +57,23 @@ type receiver struct {
 type Watch struct {
 	o         Options
 	receivers []receiver
-	seen      atomic.Pointer[Seen]
+	seen      atomic.Pointer[seen]
 	stop      context.CancelFunc
 	work      panics.Group
 }
 
-// Seen is what was last read of the budgets.
-type Seen struct {
-	Budgets []money.Standing
-	At      time.Time // when they were read, by the clock of this process; zero = never
-	Err     error     // of the last attempt to read them
+// seen is what was last read of the budgets.
+type seen struct {
+	budgets []money.Standing
+	at      time.Time // zero = never
+	err     error     // of the last attempt
 }
 
 // Start watches until Close.
 func Start(o Options) (*Watch, error) {
 	o.Every, o.Lease, o.Pause = cmp.Or(o.Every, every), cmp.Or(o.Lease, lease), cmp.Or(o.Pause, time.Second)
 	w := &Watch{o: o}
-	w.seen.Store(&Seen{})
+	w.seen.Store(&seen{})
 	var hook *webhook.Webhook
 	if o.Config.Webhook != "" {
 		secret := o.Getenv(o.Config.SecretEnv)
@@ -104,8 +104,12 @@ func Start(o Options) (*Watch, error) {
 	return w, nil
 }
 
-// Seen is what was last read of the budgets. It does not wait.
-func (w *Watch) Seen() Seen { return *w.seen.Load() }
+// Budgets are as they were last read, when that was by the clock of this process, and why a later
+// attempt failed. It does not wait.
+func (w *Watch) Budgets() (all []money.Standing, at time.Time, err error) {
+	s := w.seen.Load()
+	return s.budgets, s.at, s.err
+}
 
 // Close ends the watch. What it was telling is told by another worker, or after the next start.
 func (w *Watch) Close() error {
@@ -128,23 +132,21 @@ func (w *Watch) loop(ctx context.Context, do func(ctx context.Context)) error {
 
 // check reads the budgets. A failure keeps what was read before.
 func (w *Watch) check(ctx context.Context) {
-	before := w.Seen()
-	var now Seen
-	now.At = time.Now()
+	before, now := w.seen.Load(), seen{at: time.Now()}
 	if len(w.receivers) > 0 {
-		now.Budgets, now.Err = w.o.Ledger.CheckBudgets(ctx, w.o.Config.Thresholds)
+		now.budgets, now.err = w.o.Ledger.CheckBudgets(ctx, w.o.Config.Thresholds)
 	} else {
-		now.Budgets, now.Err = w.o.Ledger.Budgets(ctx)
+		now.budgets, now.err = w.o.Ledger.Budgets(ctx)
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	if now.Err != nil {
-		now.Budgets, now.At = before.Budgets, before.At
-		if before.Err == nil {
-			w.o.Log.Warn("budgets cannot be read; alerts are late", "error", now.Err)
+	if now.err != nil {
+		now.budgets, now.at = before.budgets, before.at
+		if before.err == nil {
+			w.o.Log.Warn("budgets cannot be read; alerts are late", "error", now.err)
 		}
-	} else if before.Err != nil {
+	} else if before.err != nil {
 		w.o.Log.Info("budgets can be read again")
 	}
 	w.seen.Store(&now)

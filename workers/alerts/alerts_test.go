@@ -220,7 +220,7 @@ func TestDown(t *testing.T) {
 	w := start(t, l, "http://"+address+"/hook")
 	limit(t, l, money.Budget{Scope: money.Scope{Tenant: "uni:a"}, Period: money.Day, MicroUSD: 10, Soft: true})
 	spend(t, l, "a", 9)
-	require.Eventually(t, func() bool { s := w.Seen(); return len(s.Budgets) == 1 && s.Budgets[0].Settled == 9 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { all, _, _ := w.Budgets(); return len(all) == 1 && all[0].Settled == 9 }, time.Minute, time.Millisecond)
 	require.NoError(t, w.Close())
 
 	r := newReceiver(t, func(int, http.ResponseWriter, *http.Request) bool { return false })
@@ -274,11 +274,12 @@ func TestUnreadable(t *testing.T) {
 	w, err := alerts.Start(o)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, w.Close()) }()
-	require.Eventually(t, func() bool { return len(w.Seen().Budgets) == 1 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { all, _, _ := w.Budgets(); return len(all) == 1 }, time.Minute, time.Millisecond)
 	require.NoError(t, os.Remove(path))
-	require.Eventually(t, func() bool { return w.Seen().Err != nil }, time.Minute, time.Millisecond)
-	require.Len(t, w.Seen().Budgets, 1)
-	require.False(t, w.Seen().At.IsZero())
+	require.Eventually(t, func() bool { _, _, err := w.Budgets(); return err != nil }, time.Minute, time.Millisecond)
+	all, at, _ := w.Budgets()
+	require.Len(t, all, 1)
+	require.False(t, at.IsZero())
 }
 
 func TestSecretIsMissing(t *testing.T) {

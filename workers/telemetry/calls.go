@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type calls struct {
 
 	ended   metric.Int64Counter
 	cost    metric.Float64Counter
+	tokens  metric.Int64Counter
 	seconds metric.Float64Histogram
 }
 
@@ -49,6 +51,9 @@ func (s *Server) Counted(l broker.Ledger) (broker.Ledger, error) {
 		return nil, err
 	}
 	if c.cost, err = m.Float64Counter("cogflow.cost.usd", metric.WithDescription("US dollars at which calls of models were booked.")); err != nil {
+		return nil, err
+	}
+	if c.tokens, err = m.Int64Counter("cogflow.tokens", metric.WithDescription("Tokens of ended calls: input (cached ones included), cached, output (reasoning included), reasoning.")); err != nil {
 		return nil, err
 	}
 	if c.seconds, err = m.Float64Histogram("cogflow.call.duration", metric.WithUnit("s"), metric.WithDescription("From the reservation of a call to its settlement."),
@@ -103,7 +108,13 @@ func (c *calls) Settle(ctx context.Context, key string, said money.Booking) (mon
 	c.mu.Unlock()
 	if first {
 		of := model{one.call.Kind, one.call.Model}.attributes()
-		c.cost.Add(ctx, float64(b.MicroUSD)/1e6, metric.WithAttributes(of...))
+		c.cost.Add(ctx, usd(b.MicroUSD), metric.WithAttributes(of...))
+		u := said.Used
+		for which, n := range map[string]int64{"input": u.InputTokens, "cached": u.CachedTokens, "output": u.OutputTokens, "reasoning": u.ReasoningTokens} {
+			if n > 0 {
+				c.tokens.Add(ctx, n, metric.WithAttributes(append(slices.Clone(of), attribute.String("type", which))...))
+			}
+		}
 		c.seconds.Record(ctx, time.Since(one.begun).Seconds(), metric.WithAttributes(of...))
 		c.ended.Add(ctx, 1, metric.WithAttributes(append(of, attribute.String("outcome", string(b.Outcome)))...))
 	}

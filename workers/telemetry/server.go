@@ -1,7 +1,7 @@
 // Package telemetry tells the state of a worker process over HTTP: metrics for Prometheus
 // (/metrics), whether it lives (/healthz), and whether it takes work (/readyz). It also connects
-// the traces of the process. Nothing in the product waits for it. It knows neither queues nor
-// workflows.
+// the traces of the process. Nothing in the product waits for it, and a scrape waits for nothing: what
+// the ledger and the server know is read in the background. It knows no workflow.
 package telemetry
 
 import (
@@ -47,6 +47,7 @@ type Server struct {
 	provider *metric.MeterProvider
 	traces   *traces.Traces         // nil = none are exported
 	state    atomic.Pointer[string] // why the process takes no work; nil = it does
+	stops    []func()               // of what reads in the background
 	work     panics.Group
 }
 
@@ -64,6 +65,11 @@ func Open(o Options, to *client.Options) (s *Server, err error) {
 			return nil, err
 		}
 		to.MetricsHandler = s.Temporal()
+		counted, err := s.activities()
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		to.Interceptors = append(to.Interceptors, counted)
 		o.Log.Info("telemetry", "metrics", s.URL()+"/metrics")
 	}
 	if o.Getenv == nil {
@@ -172,6 +178,9 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.traces.Close(traceFlush)
+	for _, stop := range s.stops {
+		stop()
+	}
 	if s.http == nil {
 		return nil
 	}

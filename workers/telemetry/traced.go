@@ -42,12 +42,19 @@ type tracedGPU struct {
 	spans *traces.Calls
 }
 
-// Traced returns the ledger of training with spans. Without traces it returns it as it is.
-func (s *Server) Traced(l train.GPULedger) train.GPULedger {
-	if s == nil || s.traces == nil || l == nil {
-		return l
+// CountedGPU returns the ledger of training with metrics and spans. A nil server returns it as it
+// is.
+func (s *Server) CountedGPU(l train.GPULedger) (train.GPULedger, error) {
+	if s == nil || l == nil {
+		return l, nil
 	}
-	return &tracedGPU{l, s.traces.Calls()}
+	if spans := s.traces.Calls(); spans != nil {
+		l = &tracedGPU{l, spans}
+	}
+	if s.provider == nil {
+		return l, nil
+	}
+	return s.countedGPU(l)
 }
 
 func (t *tracedGPU) Reserve(ctx context.Context, c video.Call, limitMicroUSD int64) (money.Reservation, error) {

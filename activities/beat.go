@@ -44,13 +44,21 @@ func ReadBeat(details *commonpb.Payloads) (b Beat) {
 	return b
 }
 
+// Waiting is Wait for a wait whose reason changes: say sets it.
+func Waiting(ctx context.Context) (say func(waits.Reason), end func()) {
+	place := pulseOf(ctx).waits.Place()
+	return func(r waits.Reason) {
+		r.Text = safetext.Line(r.Text, safetext.MaxReason)
+		place.Set(r)
+	}, place.Clear
+}
+
 // Wait says in the heartbeats of an activity what it waits for, until the returned function is
 // called.
 func Wait(ctx context.Context, r waits.Reason) (end func()) {
-	place := pulseOf(ctx).waits.Place()
-	r.Text = safetext.Line(r.Text, safetext.MaxReason)
-	place.Set(r)
-	return place.Clear
+	say, end := Waiting(ctx)
+	say(r)
+	return end
 }
 
 // pulseOf is the pulse of an activity. Tests of activities run without the interceptor.

@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/logfile"
 	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/workers/gpus"
 )
 
 // flags are the flags of the command line.
@@ -91,7 +92,7 @@ func (f flags) start(ctx context.Context, args []string, getenv func(string) str
 	if err != nil {
 		return err
 	}
-	class, err := gpuClass(ctx, f.gpu)
+	class, err := gpus.Class(ctx, f.gpu, gpus.Open)
 	if err != nil {
 		return err
 	}

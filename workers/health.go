@@ -16,7 +16,6 @@ import (
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
-	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/internal/sandbox"
 	"github.com/cogniverse/cogflow/internal/trainer"
@@ -24,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/gpus"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/parameters"
 	"github.com/cogniverse/cogflow/workers/telemetry"
@@ -39,7 +39,7 @@ type health struct {
 	models    *models
 	servers   modelServers
 	owned     *ondemand.Servers // nil = none are configured
-	gpus      func() (*lease.Table, error)
+	gpus      *gpus.GPUs
 	prove     parameters.Pay
 	prover    *parameters.Prover // nil = this worker calls no language models
 	trainer   *trainer.Runner    // nil = this worker does not serve the pool train
@@ -77,6 +77,7 @@ func (h *health) checks(ctx context.Context, in activities.HealthInput) []activi
 	if h.ingest.Scratch != "" {
 		out = append(out, h.disk())
 	}
+	out = append(out, h.gpus.Checks(ctx)...)
 	if h.trainer != nil {
 		out = append(out, h.libraries(ctx))
 	}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,8 +16,6 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/internal/sandbox"
-	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
@@ -38,8 +33,10 @@ type implementations struct {
 // pool is a set of workers on one task queue.
 type pool struct {
 	name     string
-	class    bool // one queue per GPU class
-	slots    int  // concurrent activities
+	class    bool               // one queue per GPU class
+	slots    int                // concurrent activities
+	tuner    worker.WorkerTuner // nil = slots
+	plugins  []worker.Plugin
 	needs    []part
 	register func(r worker.Registry, h implementations)
 	pays     bool          // its activities make paid calls
@@ -65,7 +62,7 @@ func pools() []pool {
 		{name: workflows.StemTranscribe, class: true, slots: 4, pays: true, needs: []part{partLedger, partTranscribers}, register: registerTranscribe},
 		{name: workflows.QueueIndex, slots: 8, needs: []part{partIndex}, register: registerIndex},
 		{name: workflows.QueueLM, slots: 16, pays: true, needs: []part{partLedger, partLMs}, register: registerLM},
-		// training in train.go sets one slot for each device of this host.
+		// training in train.go sets one slot for each device of this host that is well.
 		{name: workflows.StemTrain, class: true, slots: 1, needs: []part{partLedger, partScratch, partTrainer}, register: registerTrain},
 	}
 }
@@ -186,34 +183,4 @@ func choosePools(names []string) ([]pool, error) {
 		chosen = append(chosen, pools()[at])
 	}
 	return chosen, nil
-}
-
-// gpuClass returns the GPU class of this host's model queues. With auto, the NVIDIA driver
-// reports the GPU; without a driver, the class is cpu.
-func gpuClass(ctx context.Context, asked string) (string, error) {
-	switch {
-	case asked == "none":
-		return "cpu", nil
-	case video.GPUClass(asked) != "":
-		return video.GPUClass(asked), nil
-	case asked != "auto":
-		return "", fault.New(fault.Input, "choose GPU class", asked,
-			"must be auto, none or one of "+strings.Join(video.GPUClasses(), ", "))
-	}
-	tool, err := exec.LookPath("nvidia-smi")
-	if err != nil {
-		return "cpu", nil //nolint:nilerr // without the driver's tool there is no usable GPU
-	}
-	out, err := sandbox.Tool(ctx, sandbox.Command{
-		Path: tool, Args: []string{"--query-gpu=name,memory.total", "--format=csv,noheader,nounits"}, Env: os.Environ(),
-	})
-	if err != nil {
-		return "cpu", ctx.Err() // the tool fails if no driver is loaded
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	class := video.GPUClassOf(first)
-	if class == "" {
-		return "", fault.New(fault.Input, "recognize GPU", first, "set its class with --gpu, or use --gpu none")
-	}
-	return class, nil
 }

@@ -112,7 +112,7 @@ func startPools(temporal client.Client, pools []pool, class string, h implementa
 
 func workerOptions(p pool, fatal chan<- error) worker.Options {
 	return polling.Options(polling.Queue{
-		Slots: p.slots, Workflows: p.name == workflows.QueueMain, Grace: p.grace, Build: version,
+		Slots: p.slots, Tuner: p.tuner, Plugins: p.plugins, Workflows: p.name == workflows.QueueMain, Grace: p.grace, Build: version,
 		Fatal: func(err error) { fatal <- err },
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/cogniverse/cogflow/activities/train/measure"
 	"github.com/cogniverse/cogflow/internal/basemodel"
 	"github.com/cogniverse/cogflow/internal/config"
-	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/program"
 	trainreport "github.com/cogniverse/cogflow/internal/report/train"
 	"github.com/cogniverse/cogflow/internal/trainer"
@@ -48,28 +47,16 @@ func (h *health) training(ctx context.Context, c config.Config, getenv func(stri
 	}
 	runner := trainer.New(trainer.Options{
 		Python: c.Training.Python, Dir: c.Training.TrainerDir, Grace: c.Training.Grace, Sandbox: box,
-		Memory: uint64(c.Training.MemoryGiB * (1 << 30)), Processes: uint64(c.Training.MaxProcesses), //nolint:gosec // config has checked the range
+		DeviceEnv: h.gpus.Env,
+		Memory:    uint64(c.Training.MemoryGiB * (1 << 30)), Processes: uint64(c.Training.MaxProcesses), //nolint:gosec // config has checked the range
 	})
 	t.Tokens = measure.New(t.Store, t.Models, runner, a.Scratch)
 	if at < 0 {
 		return t, nil
 	}
 	h.trainer, t.Trainer = runner, runner
-	table, err := h.gpus()
-	if err != nil {
+	if t.GPUs, pools[at].tuner, pools[at].slots, err = h.gpus.Training(); err != nil {
 		return nil, err
 	}
-	t.GPUs = gpus{table}
-	// One activity per device: other tasks wait on the server, where another worker can
-	// take them.
-	pools[at].slots = table.Total()
 	return t, nil
-}
-
-// gpus adapts a lease table to the port of the activities.
-type gpus struct{ table *lease.Table }
-
-func (g gpus) Lease(ctx context.Context, n int) (string, func(), error) {
-	l, release, err := g.table.Lease(ctx, n)
-	return l.Devices, release, err
 }

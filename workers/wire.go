@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -38,10 +37,10 @@ import (
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/adapterservers"
 	"github.com/cogniverse/cogflow/workers/alerts"
+	"github.com/cogniverse/cogflow/workers/gpus"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/scratch"
 	"github.com/cogniverse/cogflow/workers/telemetry"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // wire builds the parts that the pools require and passes them to the activities. If a part
@@ -81,13 +80,16 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	h.ingest = a
 	h.servers = serversOf(c)
-	h.gpus = sync.OnceValues(func() (*lease.Table, error) { // training and model servers share it
-		table, err := lease.OfHost(ctx, c.Training.GPUs, class, workflows.ClassQueue(workflows.StemTrain, class))
-		if err != nil {
-			return nil, err
-		}
-		return table, h.telemetry.Leases(table)
+	h.gpus = gpus.New(ctx, gpus.Options{
+		Configured: c.Training.GPUs, Class: class, Open: gpus.Open,
+		Made: func(table *lease.Table) error { return h.telemetry.Leases(table) },
 	})
+	h.opened.add(h.gpus.Close)
+	for i, plugins := 0, h.gpus.Plugins(ctx); i < len(pools); i++ {
+		if pools[i].class {
+			pools[i].plugins = plugins
+		}
+	}
 	store, err := blob.Open(ctx, c.Store)
 	if err != nil {
 		return implementations{}, err
@@ -126,7 +128,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return implementations{}, err
 		}
-		if h.owned, err = ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Class: class, GPUs: h.gpus}); err != nil {
+		if h.owned, err = ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table}); err != nil {
 			return implementations{}, err
 		}
 		h.opened.add(h.owned.Close) // after the broker, whose calls need the servers

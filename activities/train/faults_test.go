@@ -95,7 +95,7 @@ func TestCancelledWhileTheStoreFails(t *testing.T) {
 // leased is a device that another process holds.
 type leased struct{ asked chan struct{} }
 
-func (l leased) Lease(ctx context.Context, _ int) (string, func(), error) {
+func (l leased) Lease(ctx context.Context, _ int, _ func(string)) (string, func(), error) {
 	close(l.asked)
 	<-ctx.Done()
 	return "", nil, context.Cause(ctx)

@@ -38,8 +38,9 @@ type Trainer interface {
 
 // GPUs are the devices of this worker, leased so that no two processes share one.
 type GPUs interface {
-	// Lease waits for n devices. devices names them; empty on a host without.
-	Lease(ctx context.Context, n int) (devices string, release func(), err error)
+	// Lease waits for n devices. devices names them; empty on a host without. says gets what it
+	// waits for.
+	Lease(ctx context.Context, n int, says func(reason string)) (devices string, release func(), err error)
 }
 
 // GPULedger books the time of GPUs.

@@ -205,8 +205,8 @@ func (r *attempt) run(ctx context.Context) (Run, error) {
 	if done != nil && done.Outcome.Ended == training.EndedDone {
 		return r.outcome(training.EndedDone), nil // stored, but the result was lost
 	}
-	leased := activities.Wait(ctx, waits.Reason{Code: waits.GPU, On: in.Class, Text: "other work holds all GPUs of this worker"})
-	devices, release, err := a.GPUs.Lease(ctx, 1)
+	say, leased := activities.Waiting(ctx)
+	devices, release, err := a.GPUs.Lease(ctx, 1, func(why string) { say(waits.Reason{Code: waits.GPU, On: in.Class, Text: why}) })
 	leased()
 	if err != nil {
 		return Run{}, err

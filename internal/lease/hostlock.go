@@ -108,19 +108,15 @@ func (l Locks) lock(name, kind string, how int) (release func(), ok bool, err er
 	if err != nil {
 		return nil, false, fault.Disk(lockOp, path, err)
 	}
-	for interrupted := true; interrupted; {
-		err = syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB) //nolint:gosec // a descriptor fits
-		interrupted = errors.Is(err, syscall.EINTR)
-	}
-	switch {
-	case err == nil:
+	ok, err = flock(file, how)
+	if ok {
 		return func() { _ = file.Close() }, true, nil // closing releases the lock
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		_ = file.Close() // it was only read
-		return nil, false, nil
 	}
-	_ = file.Close() // the cause says more
-	return nil, false, fault.Disk(lockOp, path, err)
+	_ = file.Close() // it was only read; the cause of a fault says more
+	if err != nil {
+		return nil, false, fault.Disk(lockOp, path, err)
+	}
+	return nil, false, nil
 }
 
 // open opens the file of a lock for reading, which is enough for a lock: another user may own

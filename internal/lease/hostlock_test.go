@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/gpu"
 )
 
 // in makes the table of one process: each has open files of its own, as processes have.
@@ -95,9 +96,9 @@ func TestKilledHolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "held\n", line)
 	table := in(t, dir, "GPU-a")
-	places, err := table.lock(1, nil)
+	got, err := table.lock(&waiter{Ask: Ask{N: 1}}, nil)
 	require.NoError(t, err)
-	require.Empty(t, places)
+	require.False(t, got)
 	require.NoError(t, holder.Process.Kill())
 	require.Error(t, holder.Wait())
 	_, release := lease(t, table)
@@ -155,7 +156,7 @@ func TestHostLocks(t *testing.T) {
 
 func TestNamed(t *testing.T) {
 	t.Parallel()
-	found := []GPU{{Index: 0, UUID: "GPU-a"}, {Index: 1, UUID: "MIG-b", Profile: "1g.5gb"}}
+	found := []gpu.State{{Device: gpu.Device{UUID: "GPU-a"}}, {Device: gpu.Device{Index: 1, UUID: "MIG-b", Profile: "1g.5gb"}}}
 	require.Equal(t, []string{"GPU-a", "1", "7", "MIG-b"}, named([]string{"0", "1", "7", "GPU-a", "MIG-b"}, found))
 }
 
@@ -182,18 +183,18 @@ func TestWanted(t *testing.T) {
 	require.False(t, wanted())
 }
 
-// TestLeaseExcept: a device is avoided while others exist, and who waits for others does not
+// TestAvoid: a device is avoided while others exist, and who waits for others does not
 // hold up the rest.
-func TestLeaseExcept(t *testing.T) {
+func TestAvoid(t *testing.T) {
 	t.Parallel()
 	table := New([]string{"GPU-a", "GPU-b"})
 	avoid := func(device string) bool { return device == "GPU-a" }
-	l, release, err := table.LeaseExcept(t.Context(), 1, avoid)
+	l, release, err := table.Take(t.Context(), Ask{N: 1, Avoid: avoid})
 	require.NoError(t, err)
 	require.Equal(t, "GPU-b", l.Devices)
 	waits := make(chan string, 1)
 	go func() {
-		l, release, err := table.LeaseExcept(t.Context(), 1, avoid)
+		l, release, err := table.Take(t.Context(), Ask{N: 1, Avoid: avoid})
 		if err == nil {
 			defer release()
 		}
@@ -206,7 +207,7 @@ func TestLeaseExcept(t *testing.T) {
 	release()
 	require.Equal(t, "GPU-b<nil>", <-waits)
 
-	_, release, err = table.LeaseExcept(t.Context(), 2, avoid)
+	_, release, err = table.Take(t.Context(), Ask{N: 2, Avoid: avoid})
 	require.NoError(t, err, "there are no others")
 	release()
 }

@@ -1,51 +1,62 @@
-// Package lease hands the GPUs of one host to the work of its worker processes, so
-// that two activities never use the same one. It knows nothing of what they do.
+// Package lease hands the GPUs of one host to the work of its worker processes: whole ones,
+// instances in MIG mode, and shares of their memory. It knows nothing of what that work does.
 package lease
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/gpu"
+	"github.com/cogniverse/cogflow/internal/gpu/procs"
 )
 
 // Table holds the leases of one process. Make one with OfHost, New or Slots and share it:
 // every user of a device must lease it here.
 type Table struct {
-	devices []string // by place; empty texts are slots without a device
-	locks   Locks    // of the devices, shared with other processes
+	devices []string   // by place; empty texts are slots without a device
+	locks   Locks      // of the devices, shared with other processes
+	host    *gpu.Host  // what the driver says; nil = it is not asked
+	procs   procs.Host // the processes of this host
 
 	mu    sync.Mutex
-	taken []func()  // by place: releases the lock of the device; nil = this process has no lease of it
+	held  [][]*hold // by place: the leases of this process
 	queue []*waiter // those that wait, longest first
 	marks []func()  // by place: this process shows other holders of the device that it waits
+	facts facts
 }
 
-// waiter is one call that waits for n places.
-type waiter struct {
-	n      int
-	avoid  func(device string) bool // devices that it does not take; nil = none
-	places []int                    // what it got, set before ready is closed
-	err    error                    // why it got none, set before ready is closed
-	ready  chan struct{}            // closed when the wait has ended
+// Ask is what a lease is asked for.
+type Ask struct {
+	N     int                      // number of devices
+	Bytes int64                    // of the memory of each device; 0 = the whole device
+	Avoid func(device string) bool // devices that are not taken while others exist; nil = none
+	Who   string                   // names the work to others that wait
+	Says  func(reason string)      // gets why it waits, again and again; nil = nobody asks
+}
+
+// Lease is what a holder may use.
+type Lease struct {
+	Devices string // for CUDA_VISIBLE_DEVICES, "GPU-8f2a…,GPU-11c0…"; empty = no GPU
+	Mark    string // for procs.Variable in the environment of its processes; empty = no GPU
 }
 
 // pollEvery is how often a wait looks for devices that other processes have released.
 const pollEvery = 500 * time.Millisecond
 
-// Lease is what a holder may use.
-type Lease struct {
-	Devices string // for CUDA_VISIBLE_DEVICES, "GPU-8f2a…,GPU-11c0…"; empty = no GPU
-}
+const leaseOp = "lease devices"
 
 // New makes a table of devices of this process alone, named as CUDA_VISIBLE_DEVICES names
 // them.
 func New(devices []string) *Table {
-	return &Table{devices: slices.Clone(devices), taken: make([]func(), len(devices))}
+	return &Table{devices: slices.Clone(devices), held: make([][]*hold, len(devices))}
 }
 
 // Slots makes a table for a host without GPUs: n holders at a time.
@@ -54,46 +65,60 @@ func Slots(n int) *Table { return New(make([]string, max(n, 0))) }
 // Total is how many devices or slots there are.
 func (t *Table) Total() int { return len(t.devices) }
 
-// Free is how many of them this process has not leased now.
-func (t *Table) Free() int {
+// Usable is how many of them are not set aside.
+func (t *Table) Usable() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.free()
-}
-
-func (t *Table) free() (n int) {
-	for _, release := range t.taken {
-		if release == nil {
+	for _, device := range t.devices {
+		if t.facts.aside(device) == "" {
 			n++
 		}
 	}
 	return n
 }
 
-// Waiting is how many calls of Lease wait now.
+// Free is how many of them this process has not leased now.
+func (t *Table) Free() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, holds := range t.held {
+		if len(holds) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Waiting is how many calls wait now.
 func (t *Table) Waiting() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.queue)
 }
 
-// Lease waits until n devices are free and no earlier caller waits, and takes them. Call
-// release when done; calling it again is harmless. The wait ends with the context.
+// Lease is Take of n whole devices.
 func (t *Table) Lease(ctx context.Context, n int) (Lease, func(), error) {
-	return t.LeaseExcept(ctx, n, nil)
+	return t.Take(ctx, Ask{N: n, Who: "work"})
 }
 
-// LeaseExcept is Lease without the devices that avoid reports, as long as n others exist.
-// Others do not wait for a caller that waits for such devices only.
-func (t *Table) LeaseExcept(ctx context.Context, n int, avoid func(device string) bool) (Lease, func(), error) {
-	if n < 1 || n > len(t.devices) {
-		return Lease{}, nil, fault.New(fault.Input, "lease devices", fmt.Sprint(n),
+// Take waits until n devices have room and no earlier caller waits for them, and takes them. Call
+// release when done; calling it again is harmless. The wait ends with the context. Others do not
+// wait for a caller that avoids devices.
+func (t *Table) Take(ctx context.Context, ask Ask) (Lease, func(), error) {
+	if ask.N < 1 || ask.N > len(t.devices) {
+		return Lease{}, nil, fault.New(fault.Input, leaseOp, fmt.Sprint(ask.N),
 			fmt.Sprintf("this worker has %d; ask for 1 to %d, or use a pool with more", len(t.devices), len(t.devices)))
 	}
-	if err := ctx.Err(); err != nil {
+	if err := t.look(ctx); err != nil {
 		return Lease{}, nil, err
 	}
-	w := &waiter{n: n, avoid: avoid, ready: make(chan struct{})}
+	if err := cmp.Or(ctx.Err(), t.fits(ask)); err != nil {
+		return Lease{}, nil, err
+	}
+	w := &waiter{
+		Ask: ask, ready: make(chan struct{}),
+		as: holder{Mark: rand.Text(), Who: ask.Who, Bytes: ask.Bytes, PID: os.Getpid(), Since: time.Now()},
+	}
 	t.mu.Lock()
 	t.queue = append(t.queue, w)
 	t.serve()
@@ -104,9 +129,38 @@ func (t *Table) LeaseExcept(ctx context.Context, n int, avoid func(device string
 	release := sync.OnceFunc(func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.giveBack(w.places)
+		t.giveBack(w)
 	})
-	return Lease{Devices: t.names(w.places)}, release, nil
+	l := Lease{Devices: t.names(w.places)}
+	if l.Devices != "" {
+		l.Mark = w.as.Mark
+	}
+	return l, release, nil
+}
+
+// fits reports a share that no device of this table has room for, whoever leaves.
+func (t *Table) fits(ask Ask) error {
+	if ask.Bytes == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.facts.err != nil {
+		return nil // it may answer later
+	}
+	var largest int64
+	for _, device := range t.devices {
+		s, _ := t.facts.state(device)
+		largest = max(largest, s.MemoryBytes)
+	}
+	switch {
+	case largest == 0:
+		return fault.New(fault.Input, leaseOp, gpu.Bytes(ask.Bytes), "the driver does not say how much memory its devices have; ask for a whole device")
+	case ask.Bytes+reserve(largest) > largest:
+		return fault.New(fault.Input, leaseOp, gpu.Bytes(ask.Bytes), "the largest device of this host has "+gpu.Bytes(largest)+
+			", and a part of it is for the driver; ask for less, or for a whole device")
+	}
+	return nil
 }
 
 // Wanted reports whether another holder waits for a device: in this process for any, in another
@@ -123,123 +177,16 @@ func (t *Table) Wanted(l Lease) (bool, error) {
 	return false, nil
 }
 
-func (t *Table) wait(ctx context.Context, w *waiter) error {
-	poll := time.NewTicker(pollEvery)
-	defer poll.Stop()
-	for {
-		select {
-		case <-w.ready:
-			return w.err
-		case <-poll.C:
-			t.mu.Lock()
-			t.serve()
-			t.mu.Unlock()
-		case <-ctx.Done():
-			t.withdraw(w)
-			return ctx.Err()
-		}
-	}
-}
-
-// serve gives devices to waiters in order: one that waits for many is not overtaken by
-// those of this process that need few, or it might wait for ever.
-func (t *Table) serve() {
-	for at := 0; at < len(t.queue); {
-		w := t.queue[at]
-		avoided := t.avoided(w)
-		if w.places, w.err = t.lock(w.n, avoided); w.err == nil && len(w.places) < w.n {
-			if !slices.Contains(avoided, true) {
-				break
-			}
-			at++
-			continue
-		}
-		t.queue = slices.Delete(t.queue, at, at+1)
-		close(w.ready)
-	}
-	if err := t.mark(); err != nil && len(t.queue) > 0 {
-		t.queue[0].err = err
-		close(t.queue[0].ready)
-		t.queue = t.queue[1:]
-	}
-}
-
-// mark shows the holders in other processes whether this one waits.
-func (t *Table) mark() (err error) {
-	if len(t.queue) == 0 {
-		for _, release := range t.marks {
-			release()
-		}
-		t.marks = nil
-		return nil
-	}
-	for len(t.marks) < len(t.devices) && err == nil {
-		var release func()
-		if release, err = t.locks.Want(t.devices[len(t.marks)]); err == nil {
-			t.marks = append(t.marks, release)
-		}
-	}
-	return err
-}
-
-// avoided says by place which devices a waiter does not take; nil = it takes all.
-func (t *Table) avoided(w *waiter) []bool {
-	if w.avoid == nil {
-		return nil
-	}
-	out, left := make([]bool, len(t.devices)), len(t.devices)
-	for place, device := range t.devices {
-		if out[place] = w.avoid(device); out[place] {
-			left--
-		}
-	}
-	if left < w.n {
-		return nil
-	}
-	return out
-}
-
-// lock takes n places, or none if other leases leave fewer.
-func (t *Table) lock(n int, avoided []bool) (places []int, err error) {
-	for place := range t.taken {
-		if len(places) == n || err != nil {
-			break
-		}
-		if t.taken[place] != nil || avoided != nil && avoided[place] {
-			continue
-		}
-		var release func()
-		var ok bool
-		if release, ok, err = t.locks.Try(t.devices[place]); ok {
-			t.taken[place] = release
-			places = append(places, place)
-		}
-	}
-	if len(places) == n && err == nil {
-		return places, nil
-	}
-	t.unlock(places)
-	return nil, err
-}
-
-// withdraw ends the wait of w, which may have been served at this moment.
-func (t *Table) withdraw(w *waiter) {
+// Mark is the mark of the lease of this process that has all of these devices; empty = none.
+func (t *Table) Mark(devices string) string {
+	first, _, _ := strings.Cut(devices, ",")
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.queue = slices.DeleteFunc(t.queue, func(other *waiter) bool { return other == w })
-	t.giveBack(w.places)
-}
-
-func (t *Table) giveBack(places []int) {
-	t.unlock(places)
-	t.serve()
-}
-
-func (t *Table) unlock(places []int) {
-	for _, place := range places {
-		t.taken[place]()
-		t.taken[place] = nil
+	at := slices.Index(t.devices, first)
+	if first == "" || at < 0 || len(t.held[at]) != 1 || t.held[at][0].Bytes > 0 {
+		return ""
 	}
+	return t.held[at][0].Mark
 }
 
 func (t *Table) names(places []int) string {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/gpu"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/modelserver"
 )
@@ -224,7 +225,7 @@ func train(device string) {
 }
 
 func table(device string) *lease.Table {
-	t, err := lease.OfHost(context.Background(), []string{device}, "l40s", "train-l40s")
+	t, err := lease.OfHost(context.Background(), gpu.NewHost(gpu.None{}, nil), []string{device}, "l40s", "train-l40s")
 	if err != nil {
 		panic(err)
 	}

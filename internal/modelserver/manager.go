@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/panics"
 )
 
@@ -21,13 +22,14 @@ type Spec struct {
 	Missing     error    // why it cannot be started; nil = it can
 	Ready       string   // URL on this host that answers with a status below 300 when it is ready
 	GPUs        int      // that it leases; 0 = none
+	GPUBytes    int64    // of the memory of each; 0 = all of it
 	Scaledown   time.Duration
 	BootTimeout time.Duration
 }
 
 // GPUs are the GPUs of this host.
 type GPUs interface {
-	Lease(ctx context.Context, n int, avoid func(device string) bool) (devices string, release func(), err error)
+	Lease(ctx context.Context, ask lease.Ask) (l lease.Lease, release func(), err error)
 	// Wanted reports whether another holder waits for one of the devices.
 	Wanted(devices string) (bool, error)
 }

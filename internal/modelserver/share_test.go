@@ -22,9 +22,8 @@ import (
 // gpus adapts a lease table, as workers do.
 type gpus struct{ *lease.Table }
 
-func (g gpus) Lease(ctx context.Context, n int, avoid func(string) bool) (string, func(), error) {
-	l, release, err := g.LeaseExcept(ctx, n, avoid)
-	return l.Devices, release, err
+func (g gpus) Lease(ctx context.Context, ask lease.Ask) (lease.Lease, func(), error) {
+	return g.Take(ctx, ask)
 }
 
 func (g gpus) Wanted(devices string) (bool, error) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/gpu/procs"
+	"github.com/cogniverse/cogflow/internal/lease"
 )
 
 const (
@@ -44,11 +46,18 @@ func (s *server) starting(o *op) (_ *running, err error) {
 	}
 	env, devices, release := s.Env, "", func() {}
 	if s.GPUs > 0 {
-		o.says(func() string { return fmt.Sprintf("model server %s waits for %d free GPU(s)", s.name, s.GPUs) })
-		if devices, release, err = s.m.o.GPUs.Lease(o.ctx, s.GPUs, s.m.devices.avoid); err != nil {
+		text := fmt.Sprintf("model server %s waits for %d free GPU(s)", s.name, s.GPUs)
+		o.says(func() string { return text })
+		var l lease.Lease
+		l, release, err = s.m.o.GPUs.Lease(o.ctx, lease.Ask{
+			N: s.GPUs, Bytes: s.GPUBytes, Avoid: s.m.devices.avoid, Who: "model server " + s.name,
+			Says: func(why string) { o.says(func() string { return text + ": " + why }) },
+		})
+		if err != nil {
 			return nil, err
 		}
-		env = append(slices.Clip(env), "CUDA_VISIBLE_DEVICES="+devices)
+		devices = l.Devices
+		env = append(slices.Clip(env), "CUDA_VISIBLE_DEVICES="+devices, procs.Variable+"="+l.Mark)
 	}
 	p, err := s.boot(o, program, env)
 	if devices != "" && (err == nil || fault.ClassOf(err) == fault.Transport) && o.ctx.Err() == nil {

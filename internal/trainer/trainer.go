@@ -33,6 +33,8 @@ type Options struct {
 	// threads, of a process with all its descendants. 0 = see DefaultLimits.
 	Memory, Processes uint64
 	Env               []string // more variables of the process's environment, "LD_LIBRARY_PATH=…"; it inherits no others
+	// DeviceEnv returns more variables of a process that uses devices. nil = there are none.
+	DeviceEnv func(devices string) []string
 }
 
 // Runner runs trainer processes. It is safe for concurrent use. Make one with New.
@@ -160,6 +162,9 @@ func (r *Runner) environment(dir, devices string) []string {
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(dir, "tmp", "inductor"),
 		"PYTHONUNBUFFERED=1", "PYTHONHASHSEED=0", "PYTHONNOUSERSITE=1", "PYTHONSAFEPATH=1", "PYTHONDONTWRITEBYTECODE=1",
 	)
+	if devices != "" && r.options.DeviceEnv != nil {
+		env = append(env, r.options.DeviceEnv(devices)...)
+	}
 	if r.options.Dir != "" {
 		env = append(env, "PYTHONPATH="+filepath.Join(r.options.Dir, "src"))
 	}

@@ -66,7 +66,7 @@ func New(o Options) (*Servers, error) {
 var passed = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"} //nolint:gochecknoglobals // a constant
 
 func (o Options) spec(s ownserver.Server) modelserver.Spec {
-	out := modelserver.Spec{Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout}
+	out := modelserver.Spec{Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: s.GPUBytes, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout}
 	refuse := func(class fault.Class, reason string) {
 		out.Missing = fault.New(class, "start model server", s.Name, reason)
 	}
@@ -129,13 +129,12 @@ type gpus struct {
 	table func() (*lease.Table, error)
 }
 
-func (g gpus) Lease(ctx context.Context, n int, avoid func(string) bool) (string, func(), error) {
+func (g gpus) Lease(ctx context.Context, ask lease.Ask) (lease.Lease, func(), error) {
 	table, err := g.table()
 	if err != nil {
-		return "", nil, err
+		return lease.Lease{}, nil, err
 	}
-	l, release, err := table.LeaseExcept(ctx, n, avoid)
-	return l.Devices, release, err
+	return table.Take(ctx, ask)
 }
 
 func (g gpus) Wanted(devices string) (bool, error) {

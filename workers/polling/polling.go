@@ -21,7 +21,9 @@ const (
 
 // Queue is a task queue as one worker serves it.
 type Queue struct {
-	Slots     int           // concurrent activities
+	Slots     int                // concurrent activities
+	Tuner     worker.WorkerTuner // decides about slots; nil = Slots
+	Plugins   []worker.Plugin
 	Workflows bool          // it has workflow tasks, too
 	Grace     time.Duration // for running activities when the worker drains
 	Build     string        // version of the worker
@@ -30,8 +32,13 @@ type Queue struct {
 
 // Options are the options of a worker of the queue.
 func Options(q Queue) worker.Options {
+	if q.Tuner != nil {
+		q.Slots = 0 // the SDK takes one of them
+	}
 	return worker.Options{
 		MaxConcurrentActivityExecutionSize: q.Slots,
+		Tuner:                              q.Tuner,
+		Plugins:                            q.Plugins,
 		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: most}),
 		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: most}),
 		DisableWorkflowWorker:              !q.Workflows,

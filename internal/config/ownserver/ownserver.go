@@ -17,6 +17,7 @@ type Section struct {
 	PassEnv     []string          `json:"pass_env" jsonschema:"names of variables that it gets from the environment of the worker, such as HF_TOKEN"`
 	Ready       string            `json:"ready" jsonschema:"URL on this host that answers with status 200 when the server is ready"`
 	GPUs        int               `json:"gpus" jsonschema:"number of GPUs or MIG instances that it gets, in CUDA_VISIBLE_DEVICES; 0 is a server on the CPU (default 0)"`
+	GPUMemory   float64           `json:"gpu_memory_gib" jsonschema:"GiB of the memory of each GPU that it may use, so that others can use the rest; 0 is the whole GPU (default 0). Tell the server the same by its own option"`
 	Scaledown   float64           `json:"scaledown_seconds" jsonschema:"seconds without a request after which it is stopped (default 300)"`
 	BootTimeout float64           `json:"boot_timeout_seconds" jsonschema:"seconds that it has to become ready (default 600)"`
 }
@@ -29,6 +30,7 @@ type Server struct {
 	PassEnv     []string          `json:"pass_env,omitempty"`
 	Ready       string            `json:"ready"`
 	GPUs        int               `json:"gpus"`
+	GPUBytes    int64             `json:"gpu_bytes,omitempty"`
 	Scaledown   time.Duration     `json:"scaledown"`
 	BootTimeout time.Duration     `json:"boot_timeout"`
 }
@@ -38,13 +40,15 @@ const (
 	bootTimeout = 600
 	maxSeconds  = 7 * 24 * 3600
 	maxGPUs     = 64
+
+	maxGPUMemory = 4096 // GiB
 )
 
 // Server completes a section.
 func (s Section) Server(name string) Server {
 	seconds := func(v float64, or float64) time.Duration { return time.Duration(cmp.Or(v, or) * float64(time.Second)) }
 	return Server{
-		Name: name, Command: s.Command, Env: s.Env, PassEnv: s.PassEnv, Ready: s.Ready, GPUs: s.GPUs,
+		Name: name, Command: s.Command, Env: s.Env, PassEnv: s.PassEnv, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: int64(s.GPUMemory * (1 << 30)),
 		Scaledown: seconds(s.Scaledown, scaledown), BootTimeout: seconds(s.BootTimeout, bootTimeout),
 	}
 }
@@ -62,6 +66,12 @@ func (s Section) Check(name string, bad func(key, text, fix string)) {
 	}
 	if s.GPUs < 0 || s.GPUs > maxGPUs {
 		bad("gpus", "out of range", "use 0 to 64")
+	}
+	if s.GPUMemory < 0 || s.GPUMemory > maxGPUMemory {
+		bad("gpu_memory_gib", "out of range", "use GiB of one GPU, or 0 for the whole of it")
+	}
+	if s.GPUMemory > 0 && s.GPUs == 0 {
+		bad("gpu_memory_gib", "set without gpus", "set gpus to 1")
 	}
 	for key, v := range map[string]float64{"scaledown_seconds": s.Scaledown, "boot_timeout_seconds": s.BootTimeout} {
 		if v < 0 || v > maxSeconds {

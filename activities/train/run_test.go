@@ -135,7 +135,9 @@ func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
 	return estimate.Shape{}, nil
 }
 
-func (oneGPU) Lease(context.Context, int, func(string)) (string, func(), error) { return "", func() {}, nil }
+func (oneGPU) Lease(context.Context, int, func(string)) (string, func(), error) {
+	return "", func() {}, nil
+}
 
 // trained is a job on one worker.
 type trained struct {

@@ -95,12 +95,12 @@ func (s *SMI) ask(ctx context.Context, args ...string) (string, error) {
 	out, err := s.Run(ctx, args...)
 	text := strings.ToValidUTF8(string(out), "·")
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", ctx.Err()
 	case err == nil, isNone(text):
 		return text, nil
 	case strings.Contains(text, "couldn't communicate with the NVIDIA driver"), strings.Contains(text, "Driver Not Loaded"):
 		return none, nil // the tool is here, as in many images, but no driver
-	case ctx.Err() != nil:
-		return "", ctx.Err()
 	case unreadable.MatchString(text), hasLine(text):
 		return text, nil
 	}

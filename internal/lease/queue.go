@@ -192,7 +192,7 @@ func (t *Table) one(w *waiter, place int) (*hold, reason, error) {
 		s, known := t.facts.state(device)
 		switch {
 		case t.facts.err != nil:
-			return because("nobody, but the driver does not answer: " + t.facts.err.Error()), nil
+			return because("nobody, but the driver does not answer: " + t.facts.err.Error()), nil //nolint:nilerr // a wait says it
 		case !known && w.Bytes == 0:
 			return nil, nil
 		}

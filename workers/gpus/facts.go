@@ -86,7 +86,7 @@ func (g *GPUs) summary(ctx context.Context) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer devices.Close() //nolint:errcheck // it was only read
+	defer devices.Close()
 	found, err := devices.Read(ctx)
 	if err != nil {
 		return err.Error()

@@ -50,22 +50,28 @@ func newFleet(t testing.TB) *fleet {
 	return f
 }
 
-// serve starts a worker with the options of production.
+// serve starts a worker with simulated activities.
 func (f *fleet) serve(queue string, slots int) {
 	f.t.Helper()
-	w := worker.New(f.client, queue, polling.Options(polling.Queue{
-		Slots: slots, Workflows: queue == workflows.QueueMain, Build: "simulated", Fatal: func(err error) { f.t.Error(err) },
+	w, err := startWorker(f.client, queue, slots, f.activities(), func(err error) { f.t.Error(err) })
+	require.NoError(f.t, err)
+	f.t.Cleanup(w.Stop)
+}
+
+// startWorker starts a worker with the options of production.
+func startWorker(c client.Client, queue string, slots int, named map[string]any, fatal func(error)) (worker.Worker, error) {
+	w := worker.New(c, queue, polling.Options(polling.Queue{
+		Slots: slots, Workflows: queue == workflows.QueueMain, Build: "simulated", Fatal: fatal,
 	}))
 	if queue == workflows.QueueMain {
 		for _, one := range catalog.Types() {
 			w.RegisterWorkflowWithOptions(one.Func, workflow.RegisterOptions{Name: one.Name})
 		}
 	}
-	for name, do := range f.activities() {
+	for name, do := range named {
 		w.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: name})
 	}
-	require.NoError(f.t, w.Start())
-	f.t.Cleanup(w.Stop)
+	return w, w.Start()
 }
 
 // note records that a worker took a task.

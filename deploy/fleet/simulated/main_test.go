@@ -25,6 +25,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(asProcess); text != "" {
+		fmt.Fprintln(os.Stderr, runProcess(text))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := stopServer(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -80,8 +84,15 @@ func dial(t testing.TB) (c client.Client, namespace string) {
 	return c, namespace
 }
 
+// atFullSize reports whether `make soak` runs the tests.
+func atFullSize() bool { return os.Getenv("COGFLOW_SOAK") != "" }
+
 // await waits until a state is reached, however long a busy machine takes.
 func await(t testing.TB, what string, reached func() bool) {
 	t.Helper()
-	require.Eventually(t, reached, 5*time.Minute, 100*time.Millisecond, what)
+	limit := 5 * time.Minute
+	if atFullSize() {
+		limit = time.Hour
+	}
+	require.Eventually(t, reached, limit, 100*time.Millisecond, what)
 }

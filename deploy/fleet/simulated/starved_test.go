@@ -1,7 +1,6 @@
 package simulated
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 func TestSoakStarving(t *testing.T) {
 	t.Parallel()
 	few, many := 10, 30
-	if os.Getenv("COGFLOW_SOAK") != "" {
+	if atFullSize() {
 		few, many = 100, 5000
 	}
 	f := newFleet(t)

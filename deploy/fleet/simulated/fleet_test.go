@@ -111,13 +111,13 @@ func (f *fleet) start(id, kind string, common workflows.Common, in any) (client.
 	}, kind, in)
 }
 
-// awaitBacklog waits until n tasks of a queue wait for a worker.
-func (f *fleet) awaitBacklog(queue string, n int64) {
-	f.t.Helper()
-	await(f.t, "the backlog of "+queue, func() bool {
-		d, err := f.client.WorkflowService().DescribeTaskQueue(f.t.Context(), &workflowservice.DescribeTaskQueueRequest{
-			Namespace: f.namespace, TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY, ReportStats: true,
-		})
-		return err == nil && d.GetStats().GetApproximateBacklogCount() == n
+// backlog is the number of tasks of a queue that wait for a worker; -1 = the server does not say.
+func (f *fleet) backlog(queue string) int {
+	d, err := f.client.WorkflowService().DescribeTaskQueue(f.t.Context(), &workflowservice.DescribeTaskQueueRequest{
+		Namespace: f.namespace, TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: enums.TASK_QUEUE_TYPE_ACTIVITY, ReportStats: true,
 	})
+	if err != nil {
+		return -1
+	}
+	return int(d.GetStats().GetApproximateBacklogCount())
 }

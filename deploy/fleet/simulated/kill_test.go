@@ -124,8 +124,10 @@ func (k *killing) submit(i int, classes ...string) string {
 	for row := range 120 {
 		in.Dataset.Rows = append(in.Dataset.Rows, fmt.Appendf(nil, `{"prompt":"question %d","completion":"answer %d"}`, row, row))
 	}
-	_, err := k.start(id, "TrainSFT", common, in)
-	require.NoError(k.t, err)
+	patiently(k.t, "start "+id, func() error {
+		_, err := k.start(id, "TrainSFT", common, in) // a second start under the same id starts nothing
+		return err
+	})
 	return id
 }
 
@@ -136,7 +138,7 @@ func (k *killing) requireWhole(ids []string) {
 	redone := 0
 	for _, id := range ids {
 		var out train.Result
-		require.NoError(t, k.client.GetWorkflow(t.Context(), id, "").Get(t.Context(), &out), id)
+		patiently(t, "result of "+id, func() error { return k.client.GetWorkflow(t.Context(), id, "").Get(t.Context(), &out) })
 		require.Equal(t, "trained", out.Status, id)
 		require.Equal(t, 1, out.Version, id)
 		owner, _, _ := strings.Cut(id, "-")

@@ -5,6 +5,7 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/cogniverse/cogflow/internal/devserver"
@@ -95,4 +97,17 @@ func await(t testing.TB, what string, reached func() bool) {
 		limit = time.Hour
 	}
 	require.Eventually(t, reached, limit, 100*time.Millisecond, what)
+}
+
+// patiently repeats a request of the test until the server answers it. While workers are killed, a server on SQLite
+// interrupts requests of others, too, and may not find a namespace for a moment. A job that failed is an answer.
+func patiently(t testing.TB, what string, request func() error) {
+	t.Helper()
+	var last error
+	await(t, what, func() bool {
+		last = request()
+		_, failed := errors.AsType[*temporal.WorkflowExecutionError](last)
+		return last == nil || failed
+	})
+	require.NoError(t, last, what)
 }

@@ -13,30 +13,38 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// searches starts n jobs of a tenant that need a GPU of a class.
+// atOnce is how many jobs are started before all of them wait: a development server keeps its tasks in one SQLite file.
+const atOnce = 100
+
+// searches starts n jobs of a tenant that need a GPU of a class, which has no worker yet, and returns when all of them
+// wait for it.
 func (f *fleet) searches(class, owner string, priority, n int) {
 	f.t.Helper()
+	queue := workflows.ClassQueue(workflows.StemEmbed, class)
+	waiting := -1
+	await(f.t, "the server says what waits", func() bool { waiting = f.backlog(queue); return waiting >= 0 })
+	common := workflows.Common{Tenant: owner, Priority: priority}
 	var starts errgroup.Group
 	starts.SetLimit(8)
 	for i := range n {
 		starts.Go(func() error {
-			common := workflows.Common{Tenant: owner, Priority: priority}
 			_, err := f.start(fmt.Sprintf("%s-%s-%d-%05d", class, owner, priority, i), "SearchVideos", common, ingest.SearchInput{
 				Common: common, Query: "harbour", Profile: profile(never, class),
 			})
 			return err
 		})
+		if (i+1)%atOnce == 0 || i+1 == n {
+			require.NoError(f.t, starts.Wait())
+			await(f.t, "all jobs wait", func() bool { return f.backlog(queue) == waiting+i+1 })
+		}
 	}
-	require.NoError(f.t, starts.Wait())
 }
 
-// dispatched starts jobs that all wait for the only GPU of a class, and returns their tasks in the order in which its
+// dispatched serves the jobs that wait for the only GPU of a class, and returns their tasks in the order in which its
 // worker takes them.
-func (f *fleet) dispatched(class string, jobs int, start func()) []task {
+func (f *fleet) dispatched(class string, jobs int) []task {
 	f.t.Helper()
 	queue := workflows.ClassQueue(workflows.StemEmbed, class)
-	start()
-	f.awaitBacklog(queue, int64(jobs))
 	f.serve(queue, 1)
 	await(f.t, "all jobs were served", func() bool { return len(f.on(queue)) == jobs })
 	return f.on(queue)
@@ -47,12 +55,11 @@ func TestPriorities(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	const each = 2
-	order := f.dispatched("h100", 5*2*each, func() {
-		for _, priority := range []int{5, 3, 1, 4, 2} {
-			f.searches("h100", "acme", priority, each)
-			f.searches("h100", "bolt", priority, each)
-		}
-	})
+	for _, priority := range []int{5, 3, 1, 4, 2} {
+		f.searches("h100", "acme", priority, each)
+		f.searches("h100", "bolt", priority, each)
+	}
+	order := f.dispatched("h100", 5*2*each)
 	for i, one := range order {
 		require.Equal(t, 1+i/(2*each), one.priority.PriorityKey, "task %d of %v", i, order)
 		require.Equal(t, string(one.owner), one.priority.FairnessKey)
@@ -65,11 +72,10 @@ func TestFairShares(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	jobs := map[string]int{"large": 35, "medium": 25, "small": 12}
-	order := f.dispatched("h100", 72, func() {
-		for _, owner := range []string{"large", "medium", "small"} {
-			f.searches("h100", owner, 3, jobs[owner])
-		}
-	})
+	for _, owner := range []string{"large", "medium", "small"} {
+		f.searches("h100", owner, 3, jobs[owner])
+	}
+	order := f.dispatched("h100", 72)
 	requireShares(t, order, 10, "large", "medium", "small")
 	requireShares(t, order[lastOf(order, "small")+1:], 10, "large", "medium")
 }

@@ -12,6 +12,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 GO      ?= go
 
+# The binding of NVIDIA's library declares functions that the library has deprecated.
+export CGO_CFLAGS ?= -O2 -g -Wno-deprecated-declarations
+
 # Two packages at a time, with four parallel tests each: tests wait for servers and ffmpeg
 # processes, so two parallel tests would leave half of a small machine idle. `make check` runs vet.
 TEST_FLAGS ?= $(RACE) -vet=off -p 2 -parallel 4 -timeout 60m

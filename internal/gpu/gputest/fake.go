@@ -16,7 +16,6 @@ type Fake struct {
 	devices []gpu.Device
 	xids    []gpu.Xid
 	err     error
-	reads   int
 }
 
 // New makes a host with these devices.
@@ -69,15 +68,7 @@ func (*Fake) Fresh() time.Duration { return 0 }
 func (f *Fake) Read(context.Context) ([]gpu.Device, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reads++
 	return slices.Clone(f.devices), f.err
-}
-
-// Reads is how often the devices were read.
-func (f *Fake) Reads() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.reads
 }
 
 // Xids returns the errors since the last call.

@@ -151,7 +151,7 @@ func (t *Table) lock(w *waiter, avoided []bool) (got bool, err error) {
 			t.held[place] = append(t.held[place], held)
 			w.places = append(w.places, place)
 		} else if why != nil {
-			reasons = append(reasons, func() string { return label(device) + " is held by " + why() })
+			reasons = append(reasons, func() string { return label(device) + " " + why() })
 		}
 	}
 	if len(w.places) == w.N && err == nil {
@@ -183,7 +183,7 @@ func (t *Table) one(w *waiter, place int) (*hold, reason, error) {
 	var mine []holder
 	for _, h := range t.held[place] {
 		if h.Bytes == 0 || w.Bytes == 0 {
-			return nil, func() string { return h.describe(t.procs) }, nil
+			return nil, func() string { return heldBy + h.describe(t.procs) }, nil
 		}
 		mine = append(mine, h.holder)
 	}
@@ -192,7 +192,7 @@ func (t *Table) one(w *waiter, place int) (*hold, reason, error) {
 		s, known := t.facts.state(device)
 		switch {
 		case t.facts.err != nil:
-			return because("nobody, but the driver does not answer: " + t.facts.err.Error()), nil //nolint:nilerr // a wait says it
+			return because("is not leased, because the driver does not answer: " + t.facts.err.Error()), nil //nolint:nilerr // a wait says it
 		case !known && w.Bytes == 0:
 			return nil, nil
 		}

@@ -16,7 +16,9 @@ type hold struct {
 	undo    func() // before any process has used the device
 }
 
-// reason says why there is no room, for people. It looks at processes, so only who tells a person
+const heldBy = "is held by "
+
+// reason says why a device has no room, as what follows its name. It looks at processes, so only who tells a person
 // calls it. nil = there is room.
 type reason func() string
 
@@ -38,7 +40,7 @@ func (l Locks) take(at procs.Host, device string, h holder, has room) (held *hol
 		return nil, nil, err
 	}
 	if !ok {
-		return nil, func() string { return l.whoHolds(at, device) }, nil
+		return nil, func() string { return heldBy + l.whoHolds(at, device) }, nil
 	}
 	defer func() {
 		if held == nil {
@@ -48,7 +50,7 @@ func (l Locks) take(at procs.Host, device string, h holder, has room) (held *hol
 	if h.Bytes > 0 { // one process at a time adds up the shares
 		free, ok, err := l.Try(device + ".shares")
 		if err != nil || !ok {
-			return nil, because("another process, which takes a share of it at this moment"), err
+			return nil, because(heldBy + "another process, which takes a share of it at this moment"), err
 		}
 		defer free()
 	}
@@ -57,7 +59,7 @@ func (l Locks) take(at procs.Host, device string, h holder, has room) (held *hol
 		return nil, nil, err
 	}
 	if left, err := l.clean(at, files); left != "" || err != nil {
-		return nil, because(left), err
+		return nil, because("is leased after " + left), err
 	}
 	var others []holder
 	for _, f := range files {
@@ -125,11 +127,11 @@ func admits(at procs.Host, s gpu.State, h holder, others []holder) (why reason, 
 			return nil, nil
 		}
 		return func() string {
-			return fmt.Sprintf("%s: %s of its %s are used", users(at, s, nil), gpu.Bytes(s.UsedBytes), gpu.Bytes(total))
+			return fmt.Sprintf("is held by %s: %s of its %s are used", users(at, s, nil), gpu.Bytes(s.UsedBytes), gpu.Bytes(total))
 		}, nil
 	}
 	if total == 0 {
-		return because("nobody, but a share needs a device whose memory the driver says"), nil
+		return because("is leased only as a whole, because the driver does not say how much memory it has"), nil
 	}
 	given := h.Bytes
 	for _, o := range others {
@@ -151,9 +153,9 @@ func admits(at procs.Host, s gpu.State, h holder, others []holder) (why reason, 
 			names = append(names, fmt.Sprintf("%s with %s", users(at, s, ours), gpu.Bytes(foreign)))
 		}
 		if len(names) == 0 {
-			return fmt.Sprintf("nobody, but a share of %s does not fit into its %s", gpu.Bytes(h.Bytes), gpu.Bytes(total))
+			return fmt.Sprintf("has no room for a share of %s in its %s", gpu.Bytes(h.Bytes), gpu.Bytes(total))
 		}
-		return strings.Join(names, ", ")
+		return heldBy + strings.Join(names, ", ")
 	}, nil
 }
 

@@ -136,7 +136,9 @@ PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 GPU_CHECK_SECONDS ?= 480
 
 .PHONY: gpu-check
-gpu-check: ## Measure training and embedding on this machine's GPU, without network (8 minutes; PYTHON=… selects the environment)
+gpu-check: ## Check leases, and measure training and embedding, on this machine's GPU, without network (9 minutes; PYTHON=… selects the environment)
+	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck/leases --python $(PYTHON); \
+	else echo "for the check of leases, run with Go: go run ./deploy/gpucheck/leases"; fi
 	cd trainer && $(PYTHON) gpu_check.py --seconds $(GPU_CHECK_SECONDS) --out $(CURDIR)/gpu-check.json
 	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck gpu-check.json | tee gpu-check.md; \
 	else echo "for the table with estimates, run with Go: go run ./deploy/gpucheck gpu-check.json"; fi

@@ -117,6 +117,9 @@ func (h *health) endpoints(ctx context.Context) []activities.HealthCheck {
 	if err := h.servers.learned.Err(); err != nil {
 		out = append(out, activities.HealthCheck{Part: "learned limits", Status: statusWarn, Detail: err.Error()})
 	}
+	if err := h.owned.Unbooked(); err != nil {
+		out = append(out, activities.HealthCheck{Part: "model server costs", Status: statusWarn, Detail: err.Error()})
+	}
 	if err := h.servers.memory.Err(); err != nil {
 		out = append(out, activities.HealthCheck{Part: "refused parameters", Status: statusWarn, Detail: err.Error()})
 	}

@@ -17,7 +17,7 @@ func (h *health) optimizing(ctx context.Context, c config.Config, getenv func(st
 	a := h.ingest
 	lms := newLMs(c, getenv, h.parts.have(partLMs), h.servers)
 	if h.parts.have(partLMs) && h.prove != nil {
-		h.prover = &parameters.Prover{Config: c, LM: lms, Omitted: h.servers.params, Pay: h.prove, Job: checkJob}
+		h.prover = &parameters.Prover{Config: c, LM: lms, Omitted: h.servers.params, Pay: h.prove, Job: checkJob, Asleep: h.owned.Asleep}
 	}
 	for _, check := range lms.checks {
 		// An endpoint that also describes frames is checked once.

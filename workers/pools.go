@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
@@ -28,6 +29,7 @@ type implementations struct {
 	adapters *registry.Adapters
 	programs *registry.Programs
 	health   *activities.Health
+	hosts    *activities.Servers // nil = this worker process has no queue of its own
 }
 
 // pool is a set of workers on one task queue.
@@ -143,6 +145,18 @@ func registerLM(r worker.Registry, h implementations) {
 
 func registerTrain(r worker.Registry, h implementations) {
 	register(r, map[string]any{"RunTraining": h.train.RunTraining, "Health": h.health.Health})
+}
+
+// hostPool is the pool of this worker process alone, if its model servers are asked about.
+func hostPool(h implementations) []pool {
+	if h.hosts == nil {
+		return nil
+	}
+	return []pool{{name: workflows.HostQueue(ondemand.Queue()), slots: 8, register: func(r worker.Registry, _ implementations) {
+		register(r, map[string]any{
+			"ModelServers": h.hosts.ModelServers, "WarmModelServer": h.hosts.WarmModelServer, "ReleaseModelServer": h.hosts.ReleaseModelServer,
+		})
+	}}}
 }
 
 // register registers activities by explicit names, so that histories stay valid when code moves.

@@ -68,8 +68,8 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 
-	fatal := make(chan error, len(pools))
-	started, err := startPools(temporal, pools, class, h, fatal)
+	fatal := make(chan error, len(pools)+1)
+	started, err := startPools(temporal, append(hostPool(h), pools...), class, h, fatal)
 	if err != nil {
 		return err
 	}

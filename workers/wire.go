@@ -128,8 +128,13 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		if err != nil {
 			return implementations{}, err
 		}
-		if h.owned, err = ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table}); err != nil {
+		if h.owned, err = ondemand.New(ondemand.Options{
+			Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table, Redactor: h.models.redactor, Ledger: counted,
+		}); err != nil {
 			return implementations{}, err
+		}
+		if err := h.telemetry.ModelServers(h.owned.Reports()); err != nil {
+			return implementations{}, errors.Join(err, h.owned.Close())
 		}
 		h.opened.add(h.owned.Close) // after the broker, whose calls need the servers
 		b := broker.New(broker.Options{Ledger: counted, Endpoint: h.servers.called, Spread: spread, Up: h.owned.Up})
@@ -168,7 +173,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	}
 	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
-		health: &activities.Health{Checks: h.checks},
+		health: &activities.Health{Checks: h.checks}, hosts: h.owned.Activities(),
 	}, nil
 }
 

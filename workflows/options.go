@@ -22,7 +22,9 @@ const (
 	healthWait       = 3 * time.Second // a pool that takes no task within this time is absent
 	// trainTimeout bounds one attempt of training; a longer one goes on in the next.
 	trainTimeout = 30 * 24 * time.Hour
-	copyTimeout  = 12 * time.Hour // copies the weights of a model within the store
+	// releaseTimeout bounds the release of a model server, which drains for a minute at most.
+	releaseTimeout = 5 * time.Minute
+	copyTimeout    = 12 * time.Hour // copies the weights of a model within the store
 
 	// MaxEvents is where a run continues as new, safely below the 4,096 at
 	// which the server asks for it.
@@ -154,4 +156,13 @@ func (c Caller) Child(ctx workflow.Context, id, summary, details string, attribu
 		TypedSearchAttributes: attributes,
 		Priority:              c.Priority,
 	})
+}
+
+// host asks one worker process. Nothing is tried again: the process may have ended, and a person
+// waits for the answer.
+func (c Caller) host(ctx workflow.Context, queue string, timeout time.Duration) workflow.Context {
+	ctx = c.with(ctx, queue, "ask "+queue, timeout)
+	options := workflow.GetActivityOptions(ctx)
+	options.ScheduleToStartTimeout, options.RetryPolicy = healthWait, &temporal.RetryPolicy{MaximumAttempts: 1}
+	return workflow.WithActivityOptions(ctx, options)
 }

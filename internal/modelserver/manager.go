@@ -7,6 +7,7 @@ package modelserver
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ type Spec struct {
 	GPUBytes    int64    // of the memory of each; 0 = all of it
 	Scaledown   time.Duration
 	BootTimeout time.Duration
+	// Check is called when Ready answers, before the server is used. After a transport fault it is
+	// called again until BootTimeout; any other ends the start. nil = no check.
+	Check func(ctx context.Context) error
 }
 
 // GPUs are the GPUs of this host.
@@ -113,9 +117,9 @@ func (m *Manager) look() {
 	var wanted *server
 	stopping := false
 	for _, s := range m.servers {
-		idle, asked := s.look()
-		stopping = stopping || !asked && s.state() == Stopping
-		if asked && (wanted == nil || idle.Before(wanted.idleSince())) {
+		since, asked := s.look()
+		stopping = stopping || !asked && s.status().State == Stopping
+		if asked && (wanted == nil || since.Before(wanted.idleSince())) {
 			wanted = s
 		}
 	}
@@ -181,6 +185,19 @@ func (d *devices) avoid(device string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.now().Before(d.failed[device].until)
+}
+
+// avoided are the GPUs that are set aside now.
+func (d *devices) avoided() (out []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for device, f := range d.failed {
+		if d.now().Before(f.until) {
+			out = append(out, device)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // record counts the end of a start.

@@ -43,7 +43,7 @@ func TestColdStart(t *testing.T) {
 	}
 	require.NoError(t, group.Wait())
 	require.Len(t, f.notes("start"), 1)
-	require.Equal(t, modelserver.Status{Name: "m", State: modelserver.Ready, Users: callers}, f.Status("m"))
+	require.Equal(t, modelserver.Status{Name: "m", State: modelserver.Ready, Users: callers, Since: f.clock()}, f.Status("m"))
 	require.True(t, said["starting model server m, 0 s of at most 600 s"] || said["starting model server m"], "%v", said)
 	require.True(t, said[""], "the wait is over")
 

@@ -1,9 +1,13 @@
 package modelserver
 
 import (
+	"bytes"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/DeRuina/timberjack"
@@ -66,3 +70,39 @@ func (o *output) close() {
 	defer o.mu.Unlock()
 	o.err = errors.Join(o.err, o.file.Close())
 }
+
+// LastLines returns the last lines that a server has written, also those of former starts, and the
+// path of the file.
+func LastLines(dir, name string, n int) (lines []string, path string, err error) {
+	path = filepath.Join(dir, name+".log")
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) { // it was never started
+		return nil, path, nil
+	}
+	if err != nil {
+		return nil, path, fault.Disk(readLogOp, path, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, path, fault.Disk(readLogOp, path, err)
+	}
+	from := max(0, info.Size()-maxLast)
+	text, err := io.ReadAll(io.NewSectionReader(file, from, maxLast))
+	if err != nil {
+		return nil, path, fault.Disk(readLogOp, path, err)
+	}
+	if from > 0 { // the first line is cut
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, path, nil
+	}
+	lines = strings.Split(strings.TrimRight(safetext.CleanLines(string(text)), "\n"), "\n")
+	return lines[max(0, len(lines)-n):], path, nil
+}
+
+const (
+	readLogOp = "read the output of a model server"
+	maxLast   = 64 << 10 // bytes of the last lines
+)

@@ -12,27 +12,6 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 )
 
-// State is what a server does.
-type State string
-
-// The states of servers.
-const (
-	Stopped  State = "stopped"
-	Starting State = "starting" // or waiting for a GPU, or for the end of a backoff
-	Ready    State = "ready"
-	Stopping State = "stopping"
-	Failed   State = "failed" // the last start failed; the next use starts it again
-)
-
-// Status of a server, for people.
-type Status struct {
-	Name   string
-	State  State
-	Detail string // what it waits for
-	Users  int    // requests in progress, in this process
-	Err    error  // why it failed; nil = it did not
-}
-
 // server is one server. Either it runs, or a start or a stop is in progress, or neither.
 type server struct {
 	Spec
@@ -46,7 +25,9 @@ type server struct {
 	idle     time.Time // since when it has no users
 	failures int       // in a row
 	retryAt  time.Time
-	last     error // of the last start
+	last     error     // of the last start
+	changed  time.Time // when the state changed
+	clock    phaseClock
 }
 
 // running is a server that is ready.
@@ -67,9 +48,10 @@ type op struct {
 
 	mu      sync.Mutex
 	text    func() string // what it does
-	booting bool
-	waiting int  // callers
-	granted bool // all of them are users of the server
+	booting time.Time     // since when the server boots; zero = it does not
+	waiting int           // callers
+	granted bool          // all of them are users of the server
+	cut     int           // requests in progress when it stopped the server
 }
 
 func (o *op) says(text func() string) {
@@ -88,12 +70,12 @@ func (o *op) String() string {
 func (s *server) begin(state State, do func(o *op) error) {
 	o := &op{state: state, done: make(chan struct{}), text: func() string { return string(state) + " model server " + s.name }}
 	o.ctx, o.cancel = context.WithCancel(s.m.ended)
-	s.op = o
+	s.op, s.changed = o, s.m.o.Now()
 	panics.Go(func() error { return do(o) }, func(err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.op == o {
-			s.op = nil
+			s.op, s.changed = nil, s.m.o.Now()
 		}
 		o.err = err
 		o.cancel()
@@ -108,13 +90,14 @@ func (s *server) enter() (release func(), wait *op, err error) {
 	if s.m.ended.Err() != nil {
 		return nil, nil, fault.New(fault.Preempted, "start model server", s.name, "the worker is stopping")
 	}
-	if s.run != nil && s.run.process == nil {
+	if s.run != nil && s.run.process == nil && !s.stopping() {
 		if err := s.stillOwned(); err != nil {
 			return nil, nil, err
 		}
 	}
-	if s.run != nil {
+	if s.run != nil && !s.stopping() {
 		s.users++
+		s.count(busy)
 		return sync.OnceFunc(s.exit), nil, nil
 	}
 	if s.op == nil {
@@ -135,8 +118,12 @@ func (s *server) exit() {
 func (s *server) leaves() {
 	if s.users--; s.users == 0 {
 		s.idle = s.m.o.Now()
+		s.count(idle)
 	}
 }
+
+// stopping reports whether an operation stops the server; s.mu is held.
+func (s *server) stopping() bool { return s.op != nil && s.op.state == Stopping }
 
 // errAbandoned ends a start that no caller waits for.
 var errAbandoned = errors.New("no request waits for the model server any more")
@@ -176,7 +163,7 @@ func (s *server) withdraw(o *op) {
 		s.leaves()
 		return
 	}
-	if o.waiting--; o.waiting == 0 && !o.booting && o.state == Starting {
+	if o.waiting--; o.waiting == 0 && o.booting.IsZero() && o.state == Starting {
 		o.cancel()
 	}
 }
@@ -197,6 +184,10 @@ func (s *server) start(o *op) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.users, o.granted = s.users+o.waiting, true // before anything can stop it
+	s.count(busy)
+	if s.users == 0 {
+		s.count(idle)
+	}
 	if run.process != nil {
 		panics.Go(func() error { <-run.process.done; return nil }, func(error) { s.died(run) })
 	}
@@ -206,6 +197,8 @@ func (s *server) start(o *op) error {
 // fail sets when the next start may begin; s.mu is held.
 func (s *server) fail(err error) {
 	s.failures++
+	s.clock.usage.Failed++
+	s.changed = s.m.o.Now()
 	s.last, s.retryAt = err, s.m.o.Now().Add(s.m.o.Backoff(s.failures))
 }
 
@@ -219,6 +212,7 @@ func (s *server) died(run *running) {
 	if s.run != run {
 		return // it was stopped
 	}
+	s.count(off)
 	s.run = nil
 	run.release()
 	if s.m.o.Now().Sub(run.since) > aliveAfter {
@@ -229,10 +223,10 @@ func (s *server) died(run *running) {
 
 // look says since when the server is idle, and whether its GPUs are wanted. It stops one
 // that was idle for long enough.
-func (s *server) look() (idle time.Time, wanted bool) {
+func (s *server) look() (since time.Time, wanted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.run == nil || s.users > 0 {
+	if s.run == nil || s.users > 0 || s.stopping() {
 		return time.Time{}, false
 	}
 	if s.run.process == nil {
@@ -241,8 +235,10 @@ func (s *server) look() (idle time.Time, wanted bool) {
 	}
 	if used, err := s.m.o.Locks.Wanted(s.lock()); used || err != nil {
 		s.idle = s.m.o.Now() // by another process; a fault of the locks is reported by the next start
+		s.count(busy)
 		return time.Time{}, false
 	}
+	s.count(idle)
 	if s.m.o.Now().Sub(s.idle) >= s.Scaledown {
 		s.stop()
 		return time.Time{}, false
@@ -258,7 +254,7 @@ func (s *server) look() (idle time.Time, wanted bool) {
 func (s *server) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.run != nil && s.users == 0 {
+	if s.run != nil && s.users == 0 && !s.stopping() {
 		s.stop()
 	}
 }
@@ -268,10 +264,18 @@ func (s *server) stop() {
 	run := s.run
 	s.run, s.failures = nil, 0
 	s.begin(Stopping, func(*op) error {
-		run.process.stop(s.m.o.Grace)
-		run.release()
+		s.end(run)
 		return nil
 	})
+}
+
+// end stops a process and gives back what the server has leased.
+func (s *server) end(run *running) {
+	run.process.stop(s.m.o.Grace)
+	run.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(off)
 }
 
 // close waits for the end of the server.
@@ -279,9 +283,10 @@ func (s *server) close() {
 	for {
 		s.mu.Lock()
 		switch {
-		case s.run != nil && s.run.process == nil:
+		case s.run == nil || s.stopping():
+		case s.run.process == nil:
 			s.forget()
-		case s.run != nil:
+		default:
 			s.stop()
 		}
 		o := s.op
@@ -293,30 +298,10 @@ func (s *server) close() {
 	}
 }
 
-func (s *server) state() State { return s.status().State }
-
 func (s *server) idleSince() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.idle
-}
-
-func (s *server) status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := Status{Name: s.name, State: Stopped, Users: s.users}
-	switch {
-	case s.run != nil:
-		out.State = Ready
-		if s.run.process == nil {
-			out.Detail = "of another worker process"
-		}
-	case s.op != nil:
-		out.State, out.Detail = s.op.state, s.op.String()
-	case s.last != nil:
-		out.State, out.Err = Failed, s.last
-	}
-	return out
 }
 
 // address is the host and port of the readiness URL, which the configuration has checked.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/cogniverse/cogflow/fault"
 )
 
 // own makes this process the owner of the server. If another process owns it, own waits until
@@ -28,8 +30,11 @@ func (s *server) own(o *op) (other *running, disown func(), err error) {
 				return nil, nil, err
 			}
 		}
-		if s.ready(o.ctx) == nil {
+		switch err := s.ready(o.ctx); {
+		case err == nil:
 			return &running{since: s.m.o.Now(), release: unwant}, nil, nil
+		case fault.ClassOf(err) != "" && fault.ClassOf(err) != fault.Transport && o.ctx.Err() == nil:
+			return nil, nil, err
 		}
 		if err := pause(o.ctx, pollEvery); err != nil {
 			return nil, nil, err
@@ -63,7 +68,7 @@ var client = &http.Client{ //nolint:gochecknoglobals // a constant
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// ready returns nil if the server is ready.
+// ready returns nil if the server is ready and is the right one.
 func (s *server) ready(ctx context.Context) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Ready, nil)
 	if err != nil {
@@ -75,6 +80,8 @@ func (s *server) ready(ctx context.Context) error {
 	}
 	defer answer.Body.Close()
 	switch code := answer.StatusCode; {
+	case code < 300 && s.Check != nil:
+		return s.Check(ctx)
 	case code < 300:
 		return nil
 	case code < 500:

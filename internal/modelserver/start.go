@@ -105,8 +105,17 @@ func (s *server) boot(o *op, program string, env []string) (*process, error) {
 	}
 	began := s.m.o.Now()
 	passed := func() time.Duration { return s.m.o.Now().Sub(began) }
+	s.mu.Lock()
+	s.clock.usage.Starts++
+	s.count(boot)
+	s.mu.Unlock()
+	defer func() { // a server that is ready is counted as idle or busy at once
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count(off)
+	}()
 	o.mu.Lock()
-	o.booting = true
+	o.booting = began
 	o.text = func() string {
 		return fmt.Sprintf("starting model server %s, %d s of at most %d s", s.name, int(passed().Seconds()), int(s.BootTimeout.Seconds()))
 	}
@@ -135,6 +144,9 @@ func (s *server) untilReady(ctx context.Context, p *process, passed func() time.
 			answer := s.ready(ctx)
 			if answer == nil {
 				return nil
+			}
+			if class := fault.ClassOf(answer); class != "" && class != fault.Transport && ctx.Err() == nil {
+				return answer
 			}
 			if passed() < s.BootTimeout {
 				continue

@@ -33,6 +33,11 @@ func Redactor(c config.Config, getenv func(string) string) *safetext.Redactor {
 		add(s.KeyVariable, s.URL)
 	}
 	add(c.Alerts.SecretEnv, c.Alerts.Webhook)
+	for _, s := range c.Servers {
+		for _, name := range s.PassEnv {
+			add(name, "")
+		}
+	}
 	if c.Vespa != nil {
 		services = append(services, c.Vespa.URL, c.Vespa.ConfigURL)
 	}

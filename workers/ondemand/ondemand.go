@@ -4,16 +4,22 @@ package ondemand
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // Options of New.
@@ -22,13 +28,25 @@ type Options struct {
 	Getenv func(string) string
 	Class  string                       // GPU class of the worker
 	GPUs   func() (*lease.Table, error) // of this host; shared with training
+
+	Redactor *safetext.Redactor // of texts that enter histories
+	Ledger   Ledger             // books the time of servers with GPUs
 }
 
 // Servers are the model servers of a worker. nil has none.
 type Servers struct {
+	Options
 	manager    *modelserver.Manager
 	byEndpoint map[string]string // name of the server by the server of an endpoint
+	specs      map[string]modelserver.Spec
+	books      *books
+	stop       chan struct{}
+	loop       panics.Group
 }
+
+// instance tells worker processes with the same number on hosts of the same name apart, such as
+// containers.
+var instance = strings.ToLower(rand.Text()[:6]) //nolint:gochecknoglobals // of the process
 
 // LogDir is the folder with the output of servers.
 const LogDir = "model-servers"
@@ -46,27 +64,32 @@ func New(o Options) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Servers{byEndpoint: map[string]string{}}
+	out := &Servers{Options: o, byEndpoint: map[string]string{}, specs: map[string]modelserver.Spec{}}
 	for _, e := range o.Config.Endpoints {
 		if e.OwnServer != "" {
 			out.byEndpoint[e.Server()] = e.OwnServer
 		}
 	}
-	specs := map[string]modelserver.Spec{}
 	for _, s := range o.Config.Servers {
-		specs[s.Name] = o.spec(s)
+		out.specs[s.Name] = o.spec(s)
 	}
 	out.manager = modelserver.New(modelserver.Options{
-		Servers: specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: filepath.Join(o.Config.Scratch, LogDir),
+		Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(),
 	})
+	out.books, out.stop = newBooks(o, out.manager.Usage, out.models), make(chan struct{})
+	out.loop.Go(out.book)
 	return out, nil
 }
+
+func (s *Servers) logs() string { return filepath.Join(s.Config.Scratch, LogDir) }
 
 // passed are the variables of the worker that every server gets. None holds a key.
 var passed = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"} //nolint:gochecknoglobals // a constant
 
 func (o Options) spec(s ownserver.Server) modelserver.Spec {
-	out := modelserver.Spec{Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: s.GPUBytes, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout}
+	out := modelserver.Spec{
+		Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: s.GPUBytes, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout, Check: o.check(s),
+	}
 	refuse := func(class fault.Class, reason string) {
 		out.Missing = fault.New(class, "start model server", s.Name, reason)
 	}
@@ -109,19 +132,58 @@ func (s *Servers) Asleep(endpoint string) (detail string, asleep bool, err error
 		return "", false, nil
 	}
 	one := s.manager.Status(s.byEndpoint[endpoint])
-	detail = "model server " + one.Name + ", which is started on demand: " + string(one.State)
-	if one.Detail != "" {
-		detail += "; " + one.Detail
+	switch one.State {
+	case modelserver.Ready:
+		return "", false, nil
+	case modelserver.Stopped:
+		detail = "model server " + one.Name + " is asleep; the first request starts it, or `cogflow models warm " + one.Name + "`"
+	default:
+		detail = "model server " + one.Name + ", which is started on demand: " + string(one.State)
+		if one.Detail != "" {
+			detail += "; " + one.Detail
+		}
 	}
-	return detail, one.State != modelserver.Ready, one.Err
+	return detail, true, one.Err
 }
 
-// Close stops all servers.
+// Reports says what all servers do; nil = there are none.
+func (s *Servers) Reports() func() []modelserver.Report {
+	if s == nil {
+		return nil
+	}
+	return s.manager.Reports
+}
+
+// Close stops all servers and books their time.
 func (s *Servers) Close() error {
 	if s == nil {
 		return nil
 	}
-	return s.manager.Close()
+	close(s.stop)
+	err := errors.Join(s.loop.Wait(), s.manager.Close())
+	return errors.Join(err, s.books.book(context.Background()))
+}
+
+// book books the time of servers until Close.
+func (s *Servers) book() error {
+	tick := time.NewTicker(slice)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return nil
+		case <-tick.C:
+			_ = s.books.book(context.Background()) // Unbooked says it, and the next slice has it
+		}
+	}
+}
+
+// Unbooked is why the time of servers could not be booked; nil = it is booked.
+func (s *Servers) Unbooked() error {
+	if s == nil {
+		return nil
+	}
+	return s.books.problem()
 }
 
 // gpus are the GPUs of this host, which are found at the first lease.

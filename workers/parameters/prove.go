@@ -35,6 +35,8 @@ type Prover struct {
 	Omitted map[string]*params.Endpoint // by endpoint; see Of
 	Pay     Pay
 	Job     string // of the ledger's entries
+	// Asleep says that the server of an endpoint runs only on demand, and not now; nil = none does.
+	Asleep func(server string) (detail string, asleep bool, err error)
 
 	proofs sync.Map // by model: *proof
 }
@@ -88,6 +90,11 @@ func (p *Prover) All(ctx context.Context) ([]Proof, error) {
 func (p *Prover) one(ctx context.Context, e config.Endpoint, name string) (string, error) {
 	if err := p.LM.Usable(name); err != nil {
 		return "", err
+	}
+	if p.Asleep != nil {
+		if detail, asleep, err := p.Asleep(e.Server()); asleep {
+			return "not asked: " + detail, err
+		}
 	}
 	question, err := p.question(e, name)
 	if err != nil {

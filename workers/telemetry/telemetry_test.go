@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/modelserver"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/telemetry"
@@ -149,4 +151,22 @@ func TestOff(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ledger{}, l)
 	require.NoError(t, s.Close())
+}
+
+func TestModelServers(t *testing.T) {
+	t.Parallel()
+	s := start(t, telemetry.Options{})
+	require.NoError(t, s.ModelServers(func() []modelserver.Report {
+		return []modelserver.Report{{
+			Status: modelserver.Status{Name: "qwen", State: modelserver.Ready, Users: 3},
+			Usage:  modelserver.Usage{Starts: 2, Failed: 1, Boot: 90 * time.Second, Idle: time.Minute},
+		}}
+	}))
+	all := scrape(t, s)
+	for name, want := range map[string]float64{"starts_total": 2, "failures_total": 1, "cold_start_seconds_total": 90, "idle_seconds_total": 60} {
+		require.InDelta(t, want, all["cogflow_model_server_"+name].Metric[0].GetCounter().GetValue(), 0, name)
+	}
+	require.InDelta(t, 3, all["cogflow_model_server_requests"].Metric[0].GetGauge().GetValue(), 0)
+	require.InDelta(t, 1, all["cogflow_model_server_up"].Metric[0].GetGauge().GetValue(), 0)
+	require.Equal(t, "qwen", all["cogflow_model_server_up"].Metric[0].Label[0].GetValue())
 }

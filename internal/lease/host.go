@@ -63,7 +63,8 @@ func (t *Table) Look(ctx context.Context) ([]gpu.State, error) {
 	return out, t.facts.err
 }
 
-// Held says by device who holds it, on the whole host; devices that nobody holds are left out.
+// Held says by device who holds it, on the whole host, also without a lease: "is leased by …".
+// Devices that are free are left out.
 func (t *Table) Held() map[string]string {
 	out := map[string]string{}
 	for _, device := range t.devices {
@@ -82,10 +83,27 @@ func (t *Table) Held() map[string]string {
 			}
 		}
 		if len(names) > 0 {
-			out[device] = strings.Join(names, ", ")
+			out[device] = "is leased by " + strings.Join(names, ", ")
+		} else if why := t.strangers(device); why != nil {
+			out[device] = why()
 		}
 	}
 	return out
+}
+
+// strangers says who uses a device that has no lease; nil = it is free.
+func (t *Table) strangers(device string) reason {
+	t.mu.Lock()
+	s, known := t.facts.state(device)
+	t.mu.Unlock()
+	if !known {
+		return nil
+	}
+	why, err := admits(t.procs, s, holder{}, nil)
+	if err != nil {
+		return because(err.Error())
+	}
+	return why
 }
 
 // OfHost makes the lease table of this host for a queue of a GPU class. It has the configured

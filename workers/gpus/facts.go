@@ -38,9 +38,9 @@ func (g *GPUs) Checks(ctx context.Context) (out []activities.HealthCheck) {
 				row.Status = "fail"
 			}
 		case held[s.UUID] != "":
-			row.Detail += ", leased by " + held[s.UUID]
+			row.Detail += " " + held[s.UUID]
 		default:
-			row.Detail += ", free"
+			row.Detail += " is free"
 		}
 		out = append(out, row)
 	}

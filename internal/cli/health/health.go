@@ -193,6 +193,8 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 		status, detail := "ok", format.Count(p.Workers, "worker", "workers")
 		stem, class, classed := strings.Cut(p.Queue, "-")
 		switch {
+		case p.Workers > 0 && busy(p): // its worker has no slot for a check, too
+			detail += fmt.Sprintf(", all %d slots are in use", p.Slots.Used)
 		case p.Workers > 0:
 			queues = append(queues, p.Queue)
 		case classed && served[stem] && !slices.Contains(gpu, class):
@@ -209,6 +211,11 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 		return nil, nil // no worker would run the workflow
 	}
 	return queues, nil
+}
+
+// busy reports that no slot of a pool is free. Those of the main queue are for workflows.
+func busy(q fleet.Queue) bool {
+	return q.Queue != workflows.QueueMain && q.Slots != nil && q.Slots.Used > 0 && q.Slots.Free == 0
 }
 
 // These bound the time of the checks by a worker, without and with questions to models.
@@ -252,11 +259,15 @@ func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues
 	return nil
 }
 
-// merge adds a check by a worker. A check of a pool is added to the row of its queue.
+// merge adds a check by a worker. A check of a pool is added to the row of its queue. That no worker
+// of a queue takes the check is only a warning, because a worker polls it: work may use all its slots.
 func (c *checks) merge(row check) {
 	queue, isPool := strings.CutPrefix(row.Part, "pool ")
 	for i := range c.Checks {
 		if known := &c.Checks[i]; isPool && known.Part == "queue "+queue {
+			if row.Status == "fail" && known.Status == "ok" {
+				row.Status, row.Detail = "warn", "none took a check in time: work may use all slots, or the worker hangs"
+			}
 			known.Detail += ", " + row.Detail
 			if known.Status == "ok" {
 				known.Status = row.Status

@@ -41,6 +41,7 @@ const (
 	IndexFull      = "index_full"
 	NoWorker       = "no_worker"       // no worker of the pool or the GPU class
 	SlotsFull      = "slots_full"      // all slots of the queue are in use by other jobs
+	GPUAside       = "gpu_aside"       // all GPUs of the workers are ill
 	GPULease       = "gpu_lease"       // other work holds the GPU
 	ActivityPaused = "activity_paused" // an operator has paused a step on the server
 	Claimed        = "claimed"         // another workflow does the same work
@@ -88,7 +89,7 @@ func order() []string {
 		UnknownID, Completed, Failed, Cancelled, Terminated, TimedOut,
 		ServerPaused, StartsLater, NoWorkflowWorker, WrongQueue, UnknownType, WorkflowTaskFailing, Cancelling,
 		SchedulePaused, ScheduleEnded,
-		Paused, Approval, UnknownPrice, Budget, IndexFull, NoWorker, ActivityPaused, SlotsFull, GPULease, Claimed, OtherBuild,
+		Paused, Approval, UnknownPrice, Budget, IndexFull, NoWorker, ActivityPaused, SlotsFull, GPUAside, GPULease, Claimed, OtherBuild,
 		EndpointDown, ModelServer, WorkerLost, Draining, Capacity, Failing, RateLimit, CallFailed, Reserved, StoreFailing, LedgerFailing, SameCall, Queued, Waiting,
 		OwnSlots, SlowEndpoint, LowConcurrency, Running,
 		ScheduleOverlap, ScheduleMissed, ScheduleIdle,

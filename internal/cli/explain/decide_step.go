@@ -132,6 +132,10 @@ func (f facts) ofQueue(s step, c Cause) (Cause, bool) {
 		c.Ends, c.Do = "one of their steps ends"+next, append([]string{start, "cogflow pools"}, explainFirst(s.holders)...)
 	case waited < freshFor:
 		return c, false
+	case s.served.Slots != nil && s.served.Slots.Free == 0 && len(s.served.Hosts) > 0 && s.pool() == workflows.StemTrain:
+		c.Code = GPUAside
+		c.Text = "All GPUs of the workers of " + what + " are ill and set aside, so no worker takes " + s.activity + "."
+		c.Ends, c.Do = "one of them is well again, or another worker of the queue starts"+next, []string{"cogflow health", start, "cogflow pools"}
 	default:
 		c.Code = Queued
 		c.Text = fmt.Sprintf("%s has waited for %s in %s, with %s before or beside it.", s.activity, format.Span(waited.Truncate(time.Second)), what, format.Count(int(s.served.Backlog), "task", "tasks"))

@@ -12,17 +12,19 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/door"
 	"github.com/cogniverse/cogflow/internal/gateway/keys"
 	"github.com/cogniverse/cogflow/internal/gateway/openai"
 	"github.com/cogniverse/cogflow/internal/gateway/upstream"
+	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )
 
 // serve serves until ctx ends, then drains.
-func serve(ctx context.Context, c config.Config, _ func(string) string, log *slog.Logger) (err error) {
+func serve(ctx context.Context, c config.Config, getenv func(string) string, log *slog.Logger) (err error) {
 	t, err := telemetry.Start(telemetry.Options{Address: telemetryAddress(c), Version: version, Profiling: c.PProf})
 	if err != nil {
 		return err
@@ -43,7 +45,19 @@ func serve(ctx context.Context, c config.Config, _ func(string) string, log *slo
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 
-	routes, err := table(c, t.Handler())
+	calls, err := ledger.Open(c.Ledger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, calls.Close()) }()
+	counted, err := t.Counted(calls)
+	if err != nil {
+		return err
+	}
+	b := broker.New(broker.Options{Ledger: counted, Log: log})
+	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
+
+	routes, err := table(&openai.API{Server: upstream.New(c, getenv, b)}, t.Handler())
 	if err != nil {
 		return err
 	}
@@ -77,8 +91,7 @@ func telemetryAddress(c config.Config) string {
 }
 
 // table is the table of all routes. A package of routes is added here and nowhere else.
-func table(c config.Config, state http.Handler) ([]api.Route, error) {
-	models := &openai.API{Catalog: upstream.NewCatalog(c)}
+func table(models *openai.API, state http.Handler) ([]api.Route, error) {
 	routes := slices.Concat(probes(state), models.Routes())
 	var document []byte
 	routes = append(routes, api.Route{

@@ -14,6 +14,12 @@ type PaidCall struct {
 	LimitMicroUSD int64 // of the job; 0 = none
 	Of            Of    // of an embedding: what is embedded
 	Ticket        int64 // calls of one job are made in the order of their tickets
+	// Endpoint is the server that the call goes to, if its caller has chosen it; "" = the broker
+	// chooses.
+	Endpoint string
+	// Once is for a caller who has another endpoint to go to, or has begun to pass the answer on: a
+	// failed attempt is not repeated, and an endpoint that is down or asks to wait fails the call.
+	Once bool
 	// Limit is the concurrency that the endpoint takes, as far as is known.
 	Limit func() int
 	// Stored reports whether the answer is stored; nil = it is not.

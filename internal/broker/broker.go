@@ -93,7 +93,10 @@ func (b *Brokers) Ticket() int64 { return b.tickets.Add(1) }
 
 // Do makes sure that the answer of a call is stored.
 func (b *Brokers) Do(ctx context.Context, c video.PaidCall) (video.Paid, error) {
-	name := b.options.Endpoint(c)
+	name := c.Endpoint
+	if name == "" {
+		name = b.options.Endpoint(c)
+	}
 	b.mu.Lock()
 	one := b.by[name]
 	if one == nil {

@@ -77,6 +77,8 @@ func (f *flight) judge(err error, tries *int) (again bool, wait time.Duration) {
 		return false, 0
 	case errors.Is(err, errWaited):
 		return true, 0
+	case f.call.Once:
+		return false, 0
 	case money.IsCharged(err) && retried(err):
 		// Billed failures have a limit of their own, in the ledger.
 		return true, f.spread(f.charged)

@@ -56,6 +56,9 @@ func (f *flight) up() (circuit.Pass, error) {
 			reason = waits.For(waits.Endpoint, "the endpoint does not answer"+f.whyDown(), wait)
 			reason.Since = time.Now().Add(-f.circuit.Down())
 		}
+		if f.call.Once {
+			return pass, money.NeverSent(&fault.Error{Class: fault.Overload, Op: "call model", Subject: f.call.Model, Reason: reason.Text, RetryAfter: wait})
+		}
 		f.waits(reason)
 		if err := sleep(f.wanted, wait); err != nil {
 			return pass, err

@@ -21,6 +21,7 @@ type Section struct {
 	MaxInFlight int                 `json:"max_in_flight" jsonschema:"concurrent requests of one tenant; more are refused with status 429 (default 2048)"`
 	PerMinute   int                 `json:"requests_per_minute" jsonschema:"requests of one tenant in a minute, for each gateway process; more are refused with status 429; 0 = unlimited (default 0)"`
 	Queue       float64             `json:"queue_seconds" jsonschema:"seconds that a request waits for its model server, a cold start included, before it is refused with status 503 and Retry-After (default 120)"`
+	Fallbacks   map[string][]string `json:"fallbacks" jsonschema:"for a model, the models that are asked in this order when none of its servers answers, such as a local one"`
 	Drain       float64             `json:"drain_seconds" jsonschema:"seconds that requests in flight have after SIGTERM (default 60)"`
 }
 
@@ -36,12 +37,13 @@ type Listener struct {
 
 // Gateway is the configuration with all defaults.
 type Gateway struct {
-	Listeners   []Named       `json:"listeners"`
-	MaxBody     int64         `json:"max_body_bytes"`
-	MaxInFlight int           `json:"max_in_flight"`
-	PerMinute   int           `json:"requests_per_minute"`
-	Queue       time.Duration `json:"queue"`
-	Drain       time.Duration `json:"drain"`
+	Listeners   []Named             `json:"listeners"`
+	MaxBody     int64               `json:"max_body_bytes"`
+	MaxInFlight int                 `json:"max_in_flight"`
+	PerMinute   int                 `json:"requests_per_minute"`
+	Queue       time.Duration       `json:"queue"`
+	Fallbacks   map[string][]string `json:"fallbacks,omitempty"`
+	Drain       time.Duration       `json:"drain"`
 }
 
 // Named is a listener with its name.
@@ -65,7 +67,7 @@ const (
 func (s Section) Complete() Gateway {
 	seconds := func(v, or float64) time.Duration { return time.Duration(cmp.Or(v, or) * float64(time.Second)) }
 	g := Gateway{
-		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute,
+		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute, Fallbacks: s.Fallbacks,
 		Queue: seconds(s.Queue, defaultQueue), Drain: seconds(s.Drain, defaultDrain),
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Listeners)) {

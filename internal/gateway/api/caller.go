@@ -4,7 +4,6 @@
 package api
 
 import (
-	"context"
 	"log/slog"
 
 	"github.com/cogniverse/cogflow/tenant"
@@ -18,19 +17,6 @@ type Caller struct {
 	Model    string // the only model of the listener; "" = any
 	Request  string // id of the request
 	Local    bool   // only this host can reach the listener
-}
-
-type callerKey struct{}
-
-// WithCaller returns a context of a request of c.
-func WithCaller(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
-// CallerOf returns the caller of a request; the zero value for a public route.
-func CallerOf(ctx context.Context) Caller {
-	c, _ := ctx.Value(callerKey{}).(Caller)
-	return c
 }
 
 // Attrs are the attributes of a caller in logs.

@@ -94,6 +94,14 @@ const (
 // retrySoon is what a caller waits if nobody knows better.
 const retrySoon = 5 * time.Second
 
+// Told wraps the failure of an answer that had begun, and that ended with an event which says so.
+type Told struct{ Err error } //nolint:errname // it says that nothing is left to do; the failure is Err
+
+func (t *Told) Error() string { return t.Err.Error() }
+
+// Unwrap returns the failure.
+func (t *Told) Unwrap() error { return t.Err }
+
 // Of is what a caller is told about an error. A fault's class decides the status: it says whether
 // the caller, a person here, or time can fix it.
 func Of(err error) *Error {

@@ -58,9 +58,6 @@ func NewMux(routes []Route) *Mux {
 	return m
 }
 
-// Routes returns the table.
-func (m *Mux) Routes() []Route { return m.routes }
-
 // hit makes a route findable in a ServeMux. It never serves.
 type hit struct{ *Route }
 

@@ -101,7 +101,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 	q.route = route.Name
 	if route.Public {
 		q.r.Body = http.NoBody
-		return route.Handle(q.w, q.r.WithContext(api.WithCaller(q.r.Context(), q.caller)), q.caller)
+		return route.Handle(q.w, q.r, q.caller)
 	}
 	if err := q.admit(listener); err != nil {
 		q.refused = "key"
@@ -119,7 +119,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeDraining, Message: "the gateway is stopping; ask another one", RetryAfter: time.Second}
 	}
 	q.body(max(route.MaxBody, 0))
-	return route.Handle(q.w, q.r.WithContext(api.WithCaller(q.r.Context(), q.caller)), q.caller)
+	return route.Handle(q.w, q.r, q.caller)
 }
 
 // admit finds the tenant of a request: that of its key or of its listener.
@@ -167,7 +167,7 @@ func (q *request) finish(err error, took time.Duration) {
 		} else {
 			q.w.status = statusGone
 		}
-	} else if err != nil {
+	} else if _, told := errors.AsType[*api.Told](err); err != nil && !told {
 		q.w.broken = true
 	}
 	attrs := append(q.caller.Attrs(),

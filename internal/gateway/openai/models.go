@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/gateway/upstream"
 )
 
 // Catalog lists the models that can be called.
@@ -15,7 +16,7 @@ type Catalog interface {
 
 // API has the routes.
 type API struct {
-	Catalog Catalog
+	Server Server
 }
 
 // Models is the list of models.
@@ -36,14 +37,28 @@ const tag = "models"
 
 // Routes is the table of the package.
 func (a *API) Routes() []api.Route {
+	call := func(name, summary string, u upstream.Use, streams bool) api.Route {
+		return api.Route{
+			Method: http.MethodPost, Path: u.Path, Name: name, Tag: tag, Summary: summary, Request: Body{}, Response: Answer{}, Stream: streams,
+			Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusBadGateway}, Handle: a.json(u),
+		}
+	}
+	transcribe := call("transcribe", "Transcribe a sound file", upstream.Transcribe, false)
+	transcribe.Request, transcribe.RequestMedia, transcribe.Media, transcribe.Handle = Form{}, "multipart/form-data", "text/plain", a.form(upstream.Transcribe)
 	return []api.Route{
+		call("chat", "Continue a conversation", upstream.Chat, true),
+		call("complete", "Continue a text", upstream.Completions, true),
+		call("embed", "Vectors of texts", upstream.Embeddings, false),
+		call("pool", "Vectors of the tokens of texts or images", upstream.Pooling, false),
+		call("tokenize", "Count tokens", upstream.Tokenize, false),
+		transcribe,
 		{Method: http.MethodGet, Path: "/v1/models", Name: "listModels", Tag: tag, Summary: "List the models", Response: Models{}, Handle: a.models},
 	}
 }
 
 func (a *API) models(w http.ResponseWriter, _ *http.Request, c api.Caller) error {
 	out := Models{Object: "list", Data: []Model{}}
-	for _, name := range a.Catalog.Models() {
+	for _, name := range a.Server.Models() {
 		if c.Model == "" || c.Model == name {
 			out.Data = append(out.Data, Model{ID: name, Object: "model", OwnedBy: "cogflow"})
 		}

@@ -1,0 +1,473 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+)
+
+const usage = `{"prompt_tokens":10,"completion_tokens":4}`
+
+const answered = `{"id":"1","choices":[{"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":` + usage + `}`
+
+func events(all ...string) string {
+	var out strings.Builder
+	for _, e := range all {
+		out.WriteString("data: " + e + "\n\n")
+	}
+	return out.String()
+}
+
+func delta(text string) string {
+	return `{"choices":[{"delta":{"content":"` + text + `"},"finish_reason":null}]}`
+}
+
+const (
+	last     = `{"choices":[{"delta":{},"finish_reason":"stop"}]}`
+	tokens   = `{"choices":[],"usage":` + usage + `}`
+	streamed = "text/event-stream"
+)
+
+// backend is a model server whose answers a test sets.
+type backend struct {
+	*httptest.Server
+	calls atomic.Int64
+	mu    sync.Mutex
+	body  []byte // of the last request
+	head  http.Header
+}
+
+func serves(t *testing.T, answer http.HandlerFunc) *backend {
+	t.Helper()
+	b := &backend{}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.calls.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		b.mu.Lock()
+		b.body, b.head = body, r.Header.Clone()
+		b.mu.Unlock()
+		answer(w, r)
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+func (b *backend) said() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.body)
+}
+
+func text(status int, media, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", media)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// endpoint is an entry of cogflow.endpoints.
+func endpoint(b *backend, name, more string) string {
+	return `"` + name + `":{"kind":"openai","url":"` + b.URL + `/v1","models":["m"],"input_usd_per_mtok":1,"output_usd_per_mtok":2` + more + `}`
+}
+
+const here = `"gateway":{"address":"127.0.0.1:0","queue_seconds":5}`
+
+func of(endpoints ...string) string {
+	return here + `,"endpoints":{` + strings.Join(endpoints, ",") + `}`
+}
+
+// post sends a request and returns the whole answer; err is of a body that breaks off.
+func (g *gateway) post(t *testing.T, path, body string) (status int, header http.Header, answer string, err error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url(t, "main")+path, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	got, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer got.Body.Close()
+	data, err := io.ReadAll(got.Body)
+	return got.StatusCode, got.Header, string(data), err
+}
+
+func (g *gateway) books(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(filepath.Join(g.dir, "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func (g *gateway) spent(t *testing.T) video.Spend {
+	t.Helper()
+	s, err := g.books(t).Job(t.Context(), tenant.Default, "gateway")
+	require.NoError(t, err)
+	return s
+}
+
+func code(t *testing.T, answer string) string {
+	t.Helper()
+	var b api.Body
+	require.NoError(t, json.Unmarshal([]byte(answer), &b), answer)
+	return b.Error.Code
+}
+
+const (
+	ask       = `{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":100}`
+	askStream = `{"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":100,"stream":true}`
+)
+
+// TestPassedOn: requests and answers are passed on as they are, and booked.
+func TestPassedOn(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, "application/json", answered))
+	g := startGateway(t, of(endpoint(b, "a", `,"api_key_env":"BACKEND_KEY"`)))
+	status, header, answer, err := g.post(t, "/v1/chat/completions", ask)
+	require.NoError(t, err)
+	require.Equal(t, 200, status, answer)
+	require.Equal(t, answered, answer)
+	require.Equal(t, ask, b.said(), "not a byte is changed")
+	require.Equal(t, "Bearer backend-secret-1", b.head.Get("Authorization"))
+	require.Equal(t, header.Get("X-Request-Id"), b.head.Get("X-Request-Id"))
+	spent := g.spent(t)
+	require.EqualValues(t, 10*1+4*2, spent.CostMicroUSD)
+	require.Equal(t, 1, spent.Answered)
+	require.NotContains(t, g.out.String(), "backend-secret-1")
+}
+
+// TestRefused: what decides about money is read by exact names only.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, "application/json", answered))
+	g := startGateway(t, of(endpoint(b, "a", "")))
+	for body, want := range map[string]string{
+		`{"model":"m","model":"x"}`:       "invalid_json",
+		`{"model":"m","Model":"x"}`:       "invalid_value",
+		`{"model":"m","ſtream":true}`:     "invalid_value",
+		`{"model":"m","max_tokens":-1}`:   "invalid_value",
+		`{"model":"m","n":1000}`:          "invalid_value",
+		`{"model":7}`:                     "invalid_value",
+		`{"messages":[]}`:                 "invalid_value",
+		`{"model":"m","a":{"b":1,"b":2}}`: "invalid_json",
+		`[]`:                              "invalid_json",
+		`null`:                            "invalid_json",
+		`{"model":"m"} {}`:                "invalid_json",
+		`{"model":"m","messages":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`: "invalid_json",
+	} {
+		status, _, answer, _ := g.post(t, "/v1/chat/completions", body)
+		require.Equal(t, http.StatusBadRequest, status, body)
+		require.Equal(t, want, code(t, answer), body)
+	}
+	status, _, answer, _ := g.post(t, "/v1/chat/completions", `{"model":"other"}`)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Equal(t, "model_not_found", code(t, answer))
+	status, _, _, _ = g.post(t, "/v1/audio/transcriptions", `{"model":"m"}`)
+	require.Equal(t, http.StatusUnsupportedMediaType, status)
+	require.Zero(t, b.calls.Load())
+}
+
+// TestComplaint30: a failure of the server never becomes an empty, well-formed answer.
+func TestComplaint30(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		status int
+	}{
+		"an error with 200": {text(200, "application/json", `{"error":{"message":"out of memory"}}`), 502},
+		"no choices":        {text(200, "application/json", `{"choices":[],"usage":{}}`), 502},
+		"not JSON":          {text(200, "text/html", `<html>down</html>`), 502},
+		"empty":             {text(200, "application/json", ""), 502},
+		"500":               {text(500, "application/json", `{"error":"boom"}`), 502},
+		"busy":              {text(503, "application/json", `{"detail":"busy"}`), 503},
+		"bad request":       {text(422, "application/json", `{"detail":"too long"}`), 422},
+		"not deployed":      {text(404, "application/json", `{"detail":"nothing here"}`), 502},
+		"its key":           {text(401, "application/json", `{"detail":"key"}`), 502},
+		"cut": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"choices":[`)
+		}, 502},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := serves(t, c.answer)
+			g := startGateway(t, strings.Replace(of(endpoint(b, "a", "")), `"queue_seconds":5`, `"queue_seconds":1`, 1))
+			status, header, answer, err := g.post(t, "/v1/chat/completions", ask)
+			require.NoError(t, err)
+			require.Equal(t, c.status, status, answer)
+			require.NotEmpty(t, code(t, answer))
+			require.Equal(t, status == 503, header.Get("Retry-After") != "")
+		})
+	}
+}
+
+// TestComplaint31: a stream that is cut ends with an error, and never with [DONE].
+func TestComplaint31(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, streamed, events(delta("he"), delta("llo"))))
+	g := startGateway(t, of(endpoint(b, "a", "")))
+	status, _, answer, _ := g.post(t, "/v1/chat/completions", askStream)
+	require.Equal(t, 200, status)
+	require.True(t, strings.HasPrefix(answer, events(delta("he"), delta("llo"))), answer)
+	require.NotContains(t, answer, "[DONE]")
+	parts := strings.Split(strings.TrimSpace(answer), "\n\n")
+	require.Equal(t, "stream_cut", code(t, strings.TrimPrefix(parts[len(parts)-1], "data: ")))
+	require.EqualValues(t, 1, b.calls.Load(), "it is not asked again after the first byte")
+	spent := g.spent(t)
+	require.Equal(t, 1, spent.Charged)
+	require.Positive(t, spent.CostMicroUSD)
+}
+
+// TestComplaint32: the usage of a stream is booked, and passed on only to a caller who asked.
+func TestComplaint32(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, streamed, events(delta("hello"), last, tokens, "[DONE]")))
+	g := startGateway(t, of(endpoint(b, "a", "")))
+	_, header, answer, err := g.post(t, "/v1/chat/completions", askStream)
+	require.NoError(t, err)
+	require.Equal(t, events(delta("hello"), last, "[DONE]"), answer)
+	require.Contains(t, header.Get("Content-Type"), streamed)
+	require.Contains(t, b.said(), `"stream_options":{"include_usage":true}`)
+	require.True(t, json.Valid([]byte(b.said())), b.said())
+	require.EqualValues(t, 18, g.spent(t).CostMicroUSD)
+	_, _, answer, _ = g.post(t, "/v1/chat/completions", strings.Replace(askStream, `"stream":true`, `"stream":true,"stream_options":{"include_usage":true}`, 1))
+	require.Equal(t, events(delta("hello"), last, tokens, "[DONE]"), answer)
+	require.EqualValues(t, 36, g.spent(t).CostMicroUSD)
+	_, _, answer, _ = g.post(t, "/v1/chat/completions", strings.Replace(askStream, `"stream":true`, `"stream":true,"stream_options":{"x":1}`, 1))
+	require.Equal(t, events(delta("hello"), last, "[DONE]"), answer)
+	require.Contains(t, b.said(), `"stream_options":{"include_usage":true,"x":1}`)
+}
+
+// TestComplaint35: a server that fails is left out although another one of the model is well, and
+// callers notice nothing.
+func TestComplaint35(t *testing.T) {
+	t.Parallel()
+	ghost := serves(t, text(500, "application/json", `{"error":"dead"}`))
+	well := serves(t, text(200, "application/json", answered))
+	g := startGateway(t, of(endpoint(ghost, "a", ""), endpoint(well, "b", "")))
+	for range 20 {
+		status, _, answer, err := g.post(t, "/v1/chat/completions", ask)
+		require.NoError(t, err)
+		require.Equal(t, 200, status, answer)
+	}
+	require.EqualValues(t, 20, well.calls.Load())
+	require.LessOrEqual(t, ghost.calls.Load(), int64(3))
+}
+
+// TestComplaint36: a server that hangs holds its own requests only.
+func TestComplaint36(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	hung := serves(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	well := serves(t, text(200, "application/json", answered))
+	other := strings.Replace(endpoint(well, "b", ""), `["m"]`, `["other"]`, 1)
+	g := startGateway(t, of(endpoint(hung, "a", `,"max_in_flight":1`), other))
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 20 {
+		wg.Go(func() {
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url(t, "main")+"/v1/chat/completions", strings.NewReader(ask))
+			if err == nil {
+				r.Header.Set("Content-Type", "application/json")
+				if got, err := http.DefaultClient.Do(r); err == nil {
+					_ = got.Body.Close()
+				}
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return hung.calls.Load() == 1 }, time.Minute, time.Millisecond)
+	for range 10 {
+		status, _, answer, _ := g.post(t, "/v1/chat/completions", strings.Replace(ask, `"m"`, `"other"`, 1))
+		require.Equal(t, 200, status, answer)
+	}
+	cancel()
+	close(release)
+	wg.Wait()
+}
+
+// TestComplaint38: a fallback is asked when no server of the model answers, and before the first
+// byte only.
+func TestComplaint38(t *testing.T) {
+	t.Parallel()
+	down := serves(t, text(500, "application/json", `{}`))
+	local := serves(t, text(200, "application/json", answered))
+	with := strings.Replace(here, `"queue_seconds":5`, `"queue_seconds":5,"fallbacks":{"m":["local"]}`, 1)
+	g := startGateway(t, with+`,"endpoints":{`+endpoint(down, "a", "")+`,`+strings.Replace(endpoint(local, "b", ""), `["m"]`, `["local"]`, 1)+`}`)
+	status, _, answer, _ := g.post(t, "/v1/chat/completions", ask)
+	require.Equal(t, 200, status, answer)
+	require.Contains(t, local.said(), `"model":"local"`)
+	require.NotContains(t, local.said(), `"m"`)
+	require.EqualValues(t, 1, down.calls.Load())
+}
+
+// TestComplaints2And11And12: parallel requests never spend more than a budget, a budget of 0
+// blocks, and a model that costs nothing is never blocked.
+func TestComplaints2And11And12(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, "application/json", answered))
+	free := serves(t, text(200, "application/json", answered))
+	g := startGateway(t, of(endpoint(b, "a", ""), `"free":{"kind":"openai","url":"`+free.URL+`/v1","models":["free"],"input_usd_per_mtok":0,"output_usd_per_mtok":0}`))
+	set := func(micro int64) {
+		require.NoError(t, g.books(t).SetBudget(t.Context(), money.Budget{Scope: money.Scope{Tenant: "default"}, Period: money.Total, MicroUSD: micro}))
+	}
+	const budget = 5000 // a call reserves half of it
+	set(budget)
+	var wg sync.WaitGroup
+	var ok, refused atomic.Int64
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				switch status, _, _, _ := g.post(t, "/v1/chat/completions", ask); status {
+				case 200:
+					ok.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("status %d", status)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	spent := g.spent(t)
+	require.LessOrEqual(t, spent.CostMicroUSD, int64(budget))
+	require.Positive(t, ok.Load())
+	require.Positive(t, refused.Load())
+	require.EqualValues(t, ok.Load(), b.calls.Load(), "a refused request asks nothing")
+	set(0)
+	status, header, answer, _ := g.post(t, "/v1/chat/completions", ask)
+	require.Equal(t, 429, status)
+	require.Equal(t, api.CodeBudget, code(t, answer))
+	require.Equal(t, "false", header.Get("X-Should-Retry"))
+	status, _, answer, _ = g.post(t, "/v1/chat/completions", strings.Replace(ask, `"m"`, `"free"`, 1))
+	require.Equal(t, 200, status, answer)
+}
+
+// TestClientGone: a client that goes away stops the call of the server, and what was used is booked.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	stopped := make(chan struct{})
+	b := serves(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", streamed)
+		_, _ = io.WriteString(w, events(delta("hello")))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(stopped)
+	})
+	g := startGateway(t, of(endpoint(b, "a", "")))
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url(t, "main")+"/v1/chat/completions", strings.NewReader(askStream))
+	require.NoError(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	got, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer got.Body.Close()
+	line, err := bufio.NewReader(got.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "hello")
+	cancel()
+	select {
+	case <-stopped:
+	case <-time.After(time.Minute):
+		t.Fatal("the call of the server goes on")
+	}
+	l := g.books(t)
+	require.Eventually(t, func() bool {
+		s, err := l.Job(t.Context(), tenant.Default, "gateway")
+		return err == nil && s.Open == 0 && s.Lost == 1 && s.CostMicroUSD > 0 && s.CostMicroUSD < 1000
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// TestTranscription passes a form on, and sets the model of the listener.
+func TestTranscription(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, "application/json", `{"text":"hello"}`))
+	g := startGateway(t, `"gateway":{"listeners":{"main":{"address":"127.0.0.1:0","tenant":"default","model":"w"}}},
+		"endpoints":{"a":{"kind":"transcriptions","url":"`+b.URL+`/v1","models":["w"]}}`)
+	form := func(fields ...string) (media string, body *bytes.Buffer) {
+		body = &bytes.Buffer{}
+		w := multipart.NewWriter(body)
+		for i := 0; i < len(fields); i += 2 {
+			require.NoError(t, w.WriteField(fields[i], fields[i+1]))
+		}
+		f, err := w.CreateFormFile("file", "a.wav")
+		require.NoError(t, err)
+		_, err = f.Write([]byte("RIFF"))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return w.FormDataContentType(), body
+	}
+	send := func(fields ...string) (int, string) {
+		media, body := form(fields...)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url(t, "main")+"/v1/audio/transcriptions", body)
+		require.NoError(t, err)
+		r.Header.Set("Content-Type", media)
+		got, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		defer got.Body.Close()
+		data, err := io.ReadAll(got.Body)
+		require.NoError(t, err)
+		return got.StatusCode, string(data)
+	}
+	for _, fields := range [][]string{nil, {"model", "w"}} {
+		status, answer := send(fields...)
+		require.Equal(t, 200, status, answer)
+		require.JSONEq(t, `{"text":"hello"}`, answer)
+		require.Contains(t, b.said(), "RIFF")
+		require.Contains(t, b.said(), `name="model"`)
+	}
+	for _, fields := range [][]string{{"model", "w", "model", "x"}, {"Model", "w"}, {"stream", "true"}} {
+		status, answer := send(fields...)
+		require.Equal(t, 400, status, answer)
+	}
+	status, answer := send("model", "x")
+	require.Equal(t, 404, status, answer)
+}
+
+// TestDrain: a stream in flight ends by itself after SIGTERM, and new requests are refused.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	b := serves(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", streamed)
+		_, _ = io.WriteString(w, events(delta("hello")))
+		_ = http.NewResponseController(w).Flush()
+		<-release
+		_, _ = io.WriteString(w, events(last, "[DONE]"))
+	})
+	g := startGateway(t, of(endpoint(b, "a", "")))
+	done := make(chan string, 1)
+	go func() {
+		_, _, answer, err := g.post(t, "/v1/chat/completions", askStream)
+		done <- fmt.Sprint(answer, err)
+	}()
+	require.Eventually(t, func() bool { return b.calls.Load() == 1 }, time.Minute, time.Millisecond)
+	g.stop()
+	require.Eventually(t, func() bool { return strings.Contains(g.out.String(), "draining") }, time.Minute, time.Millisecond)
+	close(release)
+	require.Equal(t, events(delta("hello"), last, "[DONE]")+"<nil>", <-done)
+}

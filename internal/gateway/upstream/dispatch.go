@@ -1,0 +1,201 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
+)
+
+// Broker makes paid calls; see package broker.
+type Broker interface {
+	Do(ctx context.Context, c video.PaidCall) (video.Paid, error)
+	Ticket() int64
+}
+
+// Dispatcher sends requests to model servers. Make one with New.
+type Dispatcher struct {
+	broker    Broker
+	queue     time.Duration
+	fallbacks map[string][]string
+	byModel   map[string][]*server // in the order of the configuration
+	prices    func(e config.Endpoint, model string) *money.Price
+}
+
+// New makes a dispatcher of the endpoints of a configuration.
+func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
+	d := &Dispatcher{broker: b, queue: c.Gateway.Queue, fallbacks: c.Gateway.Fallbacks, byModel: map[string][]*server{}}
+	d.prices = func(e config.Endpoint, model string) *money.Price {
+		if e.InputUSDPerMTok != nil && e.OutputUSDPerMTok != nil {
+			return &money.Price{Input: *e.InputUSDPerMTok, Output: *e.OutputUSDPerMTok}
+		}
+		return c.Price(model)
+	}
+	limits := map[string]*limit.Limit{}
+	all := slices.Concat(c.Endpoints, c.Optimize.Endpoints)
+	for _, e := range all {
+		o := limit.Options{}
+		for _, other := range all { // the lowest limit of a server's endpoints counts
+			if other.Server() == e.Server() && other.MaxInFlight > 0 && (!o.Fixed || other.MaxInFlight < o.Max) {
+				o.Max, o.Fixed = other.MaxInFlight, true
+			}
+		}
+		if limits[e.Server()] == nil {
+			limits[e.Server()] = limit.New(o)
+		}
+		s := newServer(e, getenv, limits[e.Server()])
+		for _, model := range e.Models {
+			if !slices.ContainsFunc(d.byModel[model], func(o *server) bool { return o.Server() == s.Server() && o.Kind == s.Kind }) {
+				d.byModel[model] = append(d.byModel[model], s)
+			}
+		}
+	}
+	return d
+}
+
+// order is the servers of a model, the best first.
+func (d *Dispatcher) order(model string, u Use) []*server {
+	all := d.find(model, u)
+	type place struct {
+		out  bool
+		load float64
+	}
+	now, at := time.Now(), map[*server]place{}
+	for _, s := range all {
+		out, load := s.standing(now)
+		at[s] = place{out, load}
+	}
+	slices.SortStableFunc(all, func(a, b *server) int {
+		x, y := at[a], at[b]
+		switch {
+		case x.out != y.out && y.out, x.out == y.out && x.load < y.load:
+			return -1
+		case x.out != y.out, x.load > y.load:
+			return 1
+		}
+		return 0
+	})
+	return all
+}
+
+const (
+	maxRounds  = 3 // over all servers, if they fail; if they are busy or down, until the queue time is over
+	firstPause = 100 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// Serve answers a request by one of the servers of its model, or of its fallbacks. Another server
+// is asked only while no byte of an answer was sent.
+func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *Request) error {
+	if err := d.served(q.Model, q.Use); err != nil {
+		return err
+	}
+	models := append([]string{q.Model}, d.fallbacks[q.Model]...)
+	p := newPatience(ctx, d.queue)
+	defer p.end()
+	for round := 1; ; round++ {
+		var worst error
+		for _, model := range models {
+			for _, s := range d.order(model, q.Use) {
+				x := &exchange{d: d, s: s, q: q, caller: c, model: model, w: w, patience: p}
+				err := x.do()
+				if err == nil || x.sent {
+					return err
+				}
+				if ctx.Err() != nil || !elsewhere(err) {
+					return err
+				}
+				if worst == nil || rank(err) < rank(worst) {
+					worst = err
+				}
+			}
+		}
+		if waitable(worst) || round < maxRounds && fault.ClassOf(worst) == fault.Transport {
+			pause := min(firstPause<<min(round-1, 8), lastPause)
+			if p.sleep(max(pause, min(fault.RetryAfter(worst), lastPause))) {
+				continue
+			}
+		}
+		return worst
+	}
+}
+
+// elsewhere reports whether another server may answer what one did not.
+func elsewhere(err error) bool {
+	switch fault.ClassOf(err) {
+	case fault.Overload, fault.Transport, fault.Capacity, fault.Auth, fault.Budget:
+		return true
+	case fault.Input:
+		return errors.Is(err, fault.ErrNotServed)
+	case fault.Preempted:
+	}
+	return false
+}
+
+// waitable reports whether a failure passes by itself: the server is busy, down or starting.
+func waitable(err error) bool {
+	return fault.ClassOf(err) == fault.Overload || fault.ClassOf(err) == fault.Transport && money.Unsent(err)
+}
+
+// rank orders failures: the caller is told the one that is most likely to pass.
+func rank(err error) int {
+	return slices.Index([]fault.Class{fault.Overload, fault.Transport, fault.Capacity, fault.Budget, fault.Auth, fault.Input, ""}, fault.ClassOf(err))
+}
+
+// patience is how long a request waits for a server. The time of the model's own work does not
+// count.
+type patience struct {
+	ctx      context.Context //nolint:containedctx // of the request
+	cancel   context.CancelCauseFunc
+	deadline time.Time
+	timer    *time.Timer
+	queue    time.Duration
+}
+
+func newPatience(ctx context.Context, d time.Duration) *patience {
+	p := &patience{deadline: time.Now().Add(d), queue: d}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	p.timer = time.AfterFunc(d, p.over)
+	return p
+}
+
+func (p *patience) over() {
+	p.cancel(&fault.Error{
+		Class: fault.Overload, Op: "wait for a model server", RetryAfter: 10 * time.Second,
+		Reason: "none took the request within " + p.queue.String(),
+	})
+}
+
+// working stops the clock: a server has the request.
+func (p *patience) working() { p.timer.Stop() }
+
+// waiting starts it again.
+func (p *patience) waiting() { p.timer.Reset(max(0, time.Until(p.deadline))) }
+
+// sleep reports whether there is time for another attempt after d.
+func (p *patience) sleep(d time.Duration) bool {
+	if time.Until(p.deadline) < d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.ctx.Done():
+		return false
+	}
+}
+
+func (p *patience) end() {
+	p.timer.Stop()
+	p.cancel(nil)
+}

@@ -1,0 +1,190 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/strictjson"
+)
+
+// Request is what a caller asks of a model.
+type Request struct {
+	Use    Use
+	Model  string
+	Stream bool
+	usage  bool // the caller asked for the usage in a stream
+	tokens money.Request
+	body   func(model string) (body []byte, media string, err error) // with the server's name of the model
+}
+
+// deciding are the fields that decide about money. A server may match names in any case, and take
+// the last of several: then it would read another request than the one that was checked.
+var deciding = []string{"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "best_of"} //nolint:gochecknoglobals // a constant
+
+// decisions are their values.
+type decisions struct {
+	Model         *string `json:"model"`
+	Stream        *bool   `json:"stream"`
+	StreamOptions *struct {
+		IncludeUsage *bool `json:"include_usage"`
+	} `json:"stream_options"`
+	MaxTokens           *int `json:"max_tokens"`
+	MaxCompletionTokens *int `json:"max_completion_tokens"`
+	N                   *int `json:"n"`
+	BestOf              *int `json:"best_of"`
+}
+
+const (
+	maxOutputs  = 128
+	maxTokens   = 1 << 20
+	imageTokens = 16 << 10 // upper estimate of one image or sound in a request
+)
+
+// ReadJSON reads a request whose body is JSON. bound is the model of the listener; "" = any.
+func ReadJSON(u Use, body []byte, bound string) (*Request, error) {
+	var fields map[string]json.RawMessage
+	if err := strictjson.Unmarshal(body, &fields); err != nil {
+		return nil, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object: "+err.Error())
+	}
+	if fields == nil {
+		return nil, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object, not null")
+	}
+	for name := range fields {
+		for _, known := range deciding {
+			if name != known && strings.EqualFold(name, known) {
+				return nil, api.BadField(safetext.Line(name, safetext.MaxReason), "write the name as "+known)
+			}
+		}
+	}
+	var d decisions
+	if err := strictjson.Unmarshal(body, &d, strictjson.AllowUnknown); err != nil {
+		return nil, api.Fail(http.StatusBadRequest, "invalid_value", err.Error())
+	}
+	outputs := 1
+	for _, p := range []*int{d.N, d.BestOf} {
+		if p != nil {
+			outputs = max(outputs, *p)
+			if *p < 1 || *p > maxOutputs {
+				return nil, api.BadField("n", "n and best_of must be from 1 to "+strconv.Itoa(maxOutputs))
+			}
+		}
+	}
+	most := 0
+	for _, p := range []*int{d.MaxTokens, d.MaxCompletionTokens} {
+		if p != nil {
+			most = max(most, *p)
+			if *p < 0 || *p > maxTokens {
+				return nil, api.BadField("max_tokens", "the number of tokens must be from 0 to "+strconv.Itoa(maxTokens))
+			}
+		}
+	}
+	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}
+	var err error
+	if q.Model, err = chosen(d.Model, bound); err != nil {
+		return nil, err
+	}
+	q.usage = d.StreamOptions != nil && d.StreamOptions.IncludeUsage != nil && *d.StreamOptions.IncludeUsage
+	input := estimate(body)
+	q.tokens = money.Request{Input: input, MaxInput: input, MaxOutput: most * outputs}
+	if u.Kind != kindComplete {
+		q.tokens.MaxOutput = 1 // vectors have no tokens
+	}
+	q.body = func(model string) ([]byte, string, error) {
+		out, err := q.rewrite(body, fields, d, model)
+		return out, "application/json", err
+	}
+	return q, nil
+}
+
+// chosen is the model of a request: the one that it names, or that of the listener.
+func chosen(named *string, bound string) (string, error) {
+	switch {
+	case bound != "" && named != nil && *named != "" && *named != bound:
+		return "", &api.Error{Status: http.StatusNotFound, Code: "model_not_found", Param: "model", Message: "this listener serves only the model " + quote(bound)}
+	case bound != "":
+		return bound, nil
+	case named == nil || *named == "":
+		return "", api.BadField("model", "the model is required; GET /v1/models lists all")
+	}
+	return *named, nil
+}
+
+// rewrite is the body for a server: with its name of the model, and with the usage in streams.
+// Otherwise the bytes stay as they are.
+func (q *Request) rewrite(body []byte, fields map[string]json.RawMessage, d decisions, model string) ([]byte, error) {
+	set := map[string]json.RawMessage{}
+	if d.Model == nil || *d.Model != model {
+		name, err := json.Marshal(model)
+		if err != nil {
+			return nil, err
+		}
+		set["model"] = name
+	}
+	if q.Stream && !q.usage {
+		options := map[string]json.RawMessage{}
+		if raw := fields["stream_options"]; raw != nil && string(raw) != "null" {
+			if err := strictjson.Unmarshal(raw, &options); err != nil {
+				return nil, err
+			}
+		}
+		options["include_usage"] = json.RawMessage("true")
+		raw, err := json.Marshal(options)
+		if err != nil {
+			return nil, err
+		}
+		set["stream_options"] = raw
+	}
+	if len(set) == 0 {
+		return body, nil
+	}
+	var out bytes.Buffer
+	at := bytes.IndexByte(body, '{')
+	replaced := slices.ContainsFunc(deciding, func(name string) bool { return set[name] != nil && fields[name] != nil })
+	if !replaced { // only new fields: they go in front of the others
+		out.WriteByte('{')
+		for _, name := range deciding {
+			if set[name] != nil {
+				out.WriteString(strconv.Quote(name) + ":")
+				out.Write(set[name])
+				if len(fields) > 0 || name != "stream_options" && set["stream_options"] != nil {
+					out.WriteByte(',')
+				}
+			}
+		}
+		out.Write(body[at+1:])
+		return out.Bytes(), nil
+	}
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, fields)
+	maps.Copy(all, set)
+	return json.Marshal(all)
+}
+
+// estimate is an upper estimate of the tokens of a body: a token has at least one byte, and an
+// image within a data URL counts as one.
+func estimate(body []byte) int {
+	n := len(body)
+	for rest := body; ; {
+		at := bytes.Index(rest, []byte(`"data:`))
+		if at < 0 {
+			return n
+		}
+		rest = rest[at+1:]
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 {
+			return n
+		}
+		n += min(imageTokens, end) - end
+		rest = rest[end:]
+	}
+}
+
+func quote(text string) string { return strconv.Quote(safetext.Line(text, safetext.MaxReason)) }

@@ -1,0 +1,86 @@
+package upstream
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/limit"
+	"github.com/cogniverse/cogflow/money"
+)
+
+const (
+	defaultTimeout = 10 * time.Minute
+	// ejectAfter failures in a row take a server out for ejectFor, twice as long each time, up to
+	// ejectAtMost. Its health may look good all the while.
+	ejectAfter  = 3
+	ejectFor    = 5 * time.Second
+	ejectAtMost = time.Minute
+)
+
+// server is one endpoint.
+type server struct {
+	config.Endpoint
+	key     string
+	missing error // why it cannot be called
+	http    *http.Client
+	limit   *limit.Limit // shared by the endpoints of a server
+
+	mu       sync.Mutex
+	inFlight int
+	failed   int // in a row
+	until    time.Time
+}
+
+func newServer(e config.Endpoint, getenv func(string) string, l *limit.Limit) *server {
+	s := &server{Endpoint: e, limit: l}
+	if e.KeyVariable != "" {
+		if s.key = getenv(e.KeyVariable); s.key == "" {
+			s.missing = money.NeverSent(fault.New(fault.Auth, "read the key of endpoint", e.Name, "the variable "+e.KeyVariable+" is not set in the environment of the gateway"))
+		}
+	}
+	if s.Timeout <= 0 {
+		s.Timeout = defaultTimeout
+	}
+	s.http = &http.Client{
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
+			ForceAttemptHTTP2: true, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key goes nowhere else
+	}
+	return s
+}
+
+// enter counts a request; leave gets whether the server itself failed.
+func (s *server) enter() (leave func(failed, counts bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight++
+	return func(failed, counts bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.inFlight--
+		switch {
+		case !counts:
+		case !failed:
+			s.failed, s.until = 0, time.Time{}
+		default:
+			if s.failed++; s.failed >= ejectAfter {
+				s.until = time.Now().Add(min(ejectFor<<min(s.failed-ejectAfter, 8), ejectAtMost))
+			}
+		}
+	}
+}
+
+// standing orders servers: those that are out last, then by the share of their slots that is taken.
+func (s *server) standing(now time.Time) (out bool, load float64) {
+	slots := s.limit.Limit()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing != nil || now.Before(s.until), float64(s.inFlight) / float64(slots)
+}

@@ -7,8 +7,8 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG VERSION=dev
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./starter ./workers && \
-    mv /out/starter /out/cogflow && mv /out/workers /out/cogflow-worker
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./starter ./workers ./gateway && \
+    mv /out/starter /out/cogflow && mv /out/workers /out/cogflow-worker && mv /out/gateway /out/cogflow-gateway
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update && \

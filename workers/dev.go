@@ -104,7 +104,7 @@ func restarting(ctx context.Context, logger *zap.Logger, pause time.Duration, ru
 	}
 }
 
-func startServer(ctx context.Context, getenv func(string) string) (*devserver.Server, error) {
+func startServer(ctx context.Context, getenv func(string) string) (*devserver.Kept, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func startServer(ctx context.Context, getenv func(string) string) (*devserver.Se
 	if o.Port == o.UIPort {
 		return nil, fault.New(fault.Input, "read", "COGFLOW_UI_PORT", "must differ from COGFLOW_PORT, the port of the server")
 	}
-	return devserver.Start(ctx, o)
+	return devserver.Keep(ctx, o)
 }
 
 // runWorker runs this program without --dev until it exits. When ctx ends, the worker gets

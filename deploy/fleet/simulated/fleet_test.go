@@ -103,12 +103,22 @@ func (f *fleet) which(matches func(task) bool) (out []task) {
 	return out
 }
 
-// start starts a job as the command line does.
-func (f *fleet) start(id, kind string, common workflows.Common, in any) (client.WorkflowRun, error) {
-	return f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueMain,
-		Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
-	}, kind, in)
+// start starts a job as the command line does. It tries again while the server is restarted: a second start under the id of
+// a running job starts nothing.
+func (f *fleet) start(id, kind string, common workflows.Common, in any) (run client.WorkflowRun, err error) {
+	pause := time.NewTicker(time.Second)
+	defer pause.Stop()
+	for range 60 {
+		run, err = f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
+			ID: id, TaskQueue: workflows.QueueMain,
+			Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
+		}, kind, in)
+		if err == nil {
+			break
+		}
+		<-pause.C
+	}
+	return run, err
 }
 
 // backlog is the number of tasks of a queue that wait for a worker; -1 = the server does not say.

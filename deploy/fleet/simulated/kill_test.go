@@ -124,10 +124,8 @@ func (k *killing) submit(i int, classes ...string) string {
 	for row := range 120 {
 		in.Dataset.Rows = append(in.Dataset.Rows, fmt.Appendf(nil, `{"prompt":"question %d","completion":"answer %d"}`, row, row))
 	}
-	patiently(k.t, "start "+id, func() error {
-		_, err := k.start(id, "TrainSFT", common, in) // a second start under the same id starts nothing
-		return err
-	})
+	_, err := k.start(id, "TrainSFT", common, in)
+	require.NoError(k.t, err)
 	return id
 }
 

@@ -44,7 +44,7 @@ var stopServer = func() error { return nil }
 
 // server is the Temporal server of all tests, with the settings of `cogflow-worker --dev`. Each test
 // has a namespace of its own, so the fleets do not see each other.
-var server = sync.OnceValues(func() (*devserver.Server, error) {
+var server = sync.OnceValues(func() (*devserver.Kept, error) {
 	binary, err := devserver.Find(filepath.Join("..", "..", "..", "bin"))
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ var server = sync.OnceValues(func() (*devserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := devserver.Start(context.Background(), devserver.Options{Binary: binary, Dir: dir, Headless: true})
+	s, err := devserver.Keep(context.Background(), devserver.Options{Binary: binary, Dir: dir, Headless: true})
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,8 @@ func await(t testing.TB, what string, reached func() bool) {
 	require.Eventually(t, reached, limit, 100*time.Millisecond, what)
 }
 
-// patiently repeats a request of the test until the server answers it. While workers are killed, a server on SQLite
-// interrupts requests of others, too, and may not find a namespace for a moment. A job that failed is an answer.
+// patiently repeats a question until the server answers it, which it does not while it is restarted. A job that failed is
+// an answer.
 func patiently(t testing.TB, what string, request func() error) {
 	t.Helper()
 	var last error

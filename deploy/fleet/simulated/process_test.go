@@ -127,7 +127,9 @@ func (r runs) Signal(ctx context.Context, id, run, name string, in any) error {
 // freeGPUs are those of a host with one worker, which has a slot for each.
 type freeGPUs struct{}
 
-func (freeGPUs) Lease(context.Context, int, func(string)) (string, func(), error) { return "", func() {}, nil }
+func (freeGPUs) Lease(context.Context, int, func(string)) (string, func(), error) {
+	return "", func() {}, nil
+}
 
 // oneModel is a folder of models with one base model.
 type oneModel struct{}

@@ -40,11 +40,11 @@ func (w wanted) tried() []string {
 func (w wanted) start(t *testing.T, f *fleet) {
 	t.Helper()
 	common := workflows.Common{Tenant: "acme", Priority: 2}
-	_, err := f.start(w.id("train"), "TrainSFT", common, train.Input{
+	err := f.start(w.id("train"), "TrainSFT", common, train.Input{
 		Common: common, BaseModel: "tiny/llama", Dataset: oneRow(), GPU: w.classes, GPUWait: w.wait,
 	})
 	require.NoError(t, err)
-	_, err = f.start(w.id("embed"), "SearchVideos", common, ingest.SearchInput{
+	err = f.start(w.id("embed"), "SearchVideos", common, ingest.SearchInput{
 		Common: common, Query: "harbour", Profile: profile(w.wait, video.GPUNames(w.classes)...),
 	})
 	require.NoError(t, err)

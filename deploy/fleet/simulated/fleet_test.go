@@ -105,11 +105,11 @@ func (f *fleet) which(matches func(task) bool) (out []task) {
 
 // start starts a job as the command line does. It tries again while the server is restarted: a second start under the id of
 // a running job starts nothing.
-func (f *fleet) start(id, kind string, common workflows.Common, in any) (run client.WorkflowRun, err error) {
+func (f *fleet) start(id, kind string, common workflows.Common, in any) (err error) {
 	pause := time.NewTicker(time.Second)
 	defer pause.Stop()
 	for range 60 {
-		run, err = f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
+		_, err = f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
 			ID: id, TaskQueue: workflows.QueueMain,
 			Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
 		}, kind, in)
@@ -118,7 +118,7 @@ func (f *fleet) start(id, kind string, common workflows.Common, in any) (run cli
 		}
 		<-pause.C
 	}
-	return run, err
+	return err
 }
 
 // backlog is the number of tasks of a queue that wait for a worker; -1 = the server does not say.

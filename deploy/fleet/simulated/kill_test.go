@@ -124,7 +124,7 @@ func (k *killing) submit(i int, classes ...string) string {
 	for row := range 120 {
 		in.Dataset.Rows = append(in.Dataset.Rows, fmt.Appendf(nil, `{"prompt":"question %d","completion":"answer %d"}`, row, row))
 	}
-	_, err := k.start(id, "TrainSFT", common, in)
+	err := k.start(id, "TrainSFT", common, in)
 	require.NoError(k.t, err)
 	return id
 }

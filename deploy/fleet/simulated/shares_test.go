@@ -28,10 +28,9 @@ func (f *fleet) searches(class, owner string, priority, n int) {
 	starts.SetLimit(8)
 	for i := range n {
 		starts.Go(func() error {
-			_, err := f.start(fmt.Sprintf("%s-%s-%d-%05d", class, owner, priority, i), "SearchVideos", common, ingest.SearchInput{
+			return f.start(fmt.Sprintf("%s-%s-%d-%05d", class, owner, priority, i), "SearchVideos", common, ingest.SearchInput{
 				Common: common, Query: "harbour", Profile: profile(never, class),
 			})
-			return err
 		})
 		if (i+1)%atOnce == 0 || i+1 == n {
 			require.NoError(f.t, starts.Wait())

@@ -12,6 +12,7 @@ type Class struct {
 	Class   string   `json:"class"`
 	Queues  []string `json:"queues"`
 	Hosts   []string `json:"hosts,omitempty"`
+	GPUs    []string `json:"gpus,omitempty"`
 	Workers int      `json:"workers"` // of all these queues: a process counts once for each queue that it serves
 	Slots   *Slots   `json:"slots,omitempty"`
 	Backlog int64    `json:"backlog"`
@@ -32,6 +33,11 @@ func Classes(queues []Queue) []Class {
 		for _, host := range q.Hosts {
 			if !slices.Contains(one.Hosts, host) {
 				one.Hosts = append(one.Hosts, host)
+			}
+		}
+		for _, gpus := range q.GPUs {
+			if !slices.Contains(one.GPUs, gpus) {
+				one.GPUs = append(one.GPUs, gpus)
 			}
 		}
 		if q.Slots != nil {

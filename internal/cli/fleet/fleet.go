@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -26,6 +27,8 @@ type Queue struct {
 	Class    string   `json:"class"`              // of GPUs; cpu = none
 	Draining int      `json:"draining,omitempty"` // workers that take no new tasks and will end
 	Hosts    []string `json:"hosts,omitempty"`    // of the workers that report to the server
+	// GPUs of the hosts, "8 × NVIDIA H100 80GB HBM3, 79.6 GiB"; each text once.
+	GPUs []string `json:"gpus,omitempty"`
 	// Slots of these workers for activities; nil: the server keeps no list of workers.
 	Slots *Slots `json:"slots,omitempty"`
 }
@@ -41,6 +44,7 @@ type Worker struct {
 	Identity string
 	Queue    string
 	Host     string
+	GPUs     string // as the worker tells them; empty = none
 	Draining bool
 	Beat     time.Time // of its last report
 	Slots    Slots     // for activities
@@ -137,6 +141,9 @@ func (f Fleet) With(p cli.Pool, kind enumspb.TaskQueueType) Queue {
 		if !slices.Contains(out.Hosts, w.Host) {
 			out.Hosts = append(out.Hosts, w.Host)
 		}
+		if w.GPUs != "" && !slices.Contains(out.GPUs, w.GPUs) {
+			out.GPUs = append(out.GPUs, w.GPUs)
+		}
 		slots := w.Slots
 		if kind == enumspb.TASK_QUEUE_TYPE_WORKFLOW {
 			slots = w.Tasks
@@ -177,12 +184,21 @@ func List(ctx context.Context, a *cli.App, c client.Client) (all []Worker, liste
 	}
 }
 
+// gpuPlugin is where workers tell their GPUs; see workers/gpus.
+const gpuPlugin = "cogflow.gpus"
+
 func worker(w *workerpb.WorkerHeartbeat) Worker {
 	slots := func(of *workerpb.WorkerSlotsInfo) Slots {
 		return Slots{Used: int(of.GetCurrentUsedSlots()), Free: max(0, int(of.GetCurrentAvailableSlots()))}
 	}
+	gpus := ""
+	for _, plugin := range w.GetPlugins() {
+		if plugin.GetName() == gpuPlugin {
+			gpus = safetext.Line(plugin.GetVersion(), safetext.MaxReason)
+		}
+	}
 	return Worker{
-		Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
+		GPUs: gpus, Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
 		Draining: w.GetStatus() == enumspb.WORKER_STATUS_SHUTTING_DOWN, Beat: w.GetHeartbeatTime().AsTime(),
 		Slots: slots(w.GetActivityTaskSlotsInfo()), Tasks: slots(w.GetWorkflowTaskSlotsInfo()),
 	}

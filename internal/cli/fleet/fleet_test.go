@@ -13,7 +13,7 @@ import (
 func TestWith(t *testing.T) {
 	t.Parallel()
 	f := Fleet{Listed: true, Workers: []Worker{
-		{Queue: "train-h100", Host: "b", Slots: Slots{Used: 2}},
+		{Queue: "train-h100", Host: "b", GPUs: "2 × H100", Slots: Slots{Used: 2}},
 		{Queue: "train-h100", Host: "a", Slots: Slots{Used: 1, Free: 1}, Draining: true},
 		{Queue: "cogflow", Host: "a", Slots: Slots{Used: 5}, Tasks: Slots{Used: 1, Free: 9}},
 	}}
@@ -23,6 +23,8 @@ func TestWith(t *testing.T) {
 	require.Equal(t, Slots{Used: 3}, *q.Slots, "the free slot of a worker that drains is of no use")
 	require.Equal(t, []string{"a", "b"}, q.Hosts)
 	require.Equal(t, "h100", q.Class)
+	require.Equal(t, []string{"2 × H100"}, q.GPUs)
+	require.Equal(t, []string{"2 × H100"}, Classes([]Queue{q, q})[0].GPUs)
 	require.Equal(t, 1, f.With(cli.Pool{Queue: "train-h100", Workers: 2}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Workers)
 	require.Equal(t, 9, f.With(cli.Pool{Queue: "cogflow"}, enumspb.TASK_QUEUE_TYPE_WORKFLOW).Slots.Free)
 	require.Zero(t, f.With(cli.Pool{Queue: "cogflow"}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Slots.Free)

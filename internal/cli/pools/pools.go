@@ -41,7 +41,7 @@ func (a app) command() *cobra.Command {
 the tasks that wait, the age of the oldest one, how many tasks a minute were taken, and the builds of
 the workers. With several GPU classes, a second table has the totals of each class. It lists the queues
 that the configuration names, those of the GPU classes in --gpu, and every other queue with workers or
-tasks. Hosts and slots need a server that lists workers (version 1.29 with
+tasks. Below it names the GPUs of each class. Hosts, slots and GPUs need a server that lists workers (version 1.29 with
 frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets them).`,
 		Example: "  cogflow pools\n  cogflow pools --gpu l40s,h100 --json",
 		Args:    cobra.NoArgs,
@@ -99,6 +99,7 @@ func (a app) print(out answer) error {
 		{Name: "build"},
 		{Name: "hosts", Wrap: true},
 	}, rows)
+	defer a.gpus(out.Classes)
 	if len(out.Classes) < 2 {
 		return nil
 	}
@@ -111,6 +112,18 @@ func (a app) print(out answer) error {
 		{Name: "class"}, {Name: "queues", Right: true}, {Name: "workers", Right: true}, {Name: "slots used", Right: true}, {Name: "waiting", Right: true}, {Name: "hosts", Wrap: true},
 	}, rows)
 	return nil
+}
+
+// gpus prints what the workers of each class have.
+func (a app) gpus(classes []fleet.Class) {
+	for _, c := range classes {
+		for i, gpus := range c.GPUs {
+			if i == 0 {
+				a.Say("")
+			}
+			a.Say("GPUs of %s: %s", c.Class, gpus)
+		}
+	}
 }
 
 // used formats slots; "–" = unknown, or there are none.

@@ -70,7 +70,7 @@ demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 	@VIDEOS='$(VIDEOS)' bin/cogflow-demo
 
 .PHONY: up
-up: build ## Start Temporal, its Web UI and one worker (it can train after `make trainer`); Ctrl-C drains and stops all
+up: build ## Start Temporal, its Web UI, the gateway and one worker (it can train after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
 # Python's tests need one core for a few minutes. Go's tests wait for servers and processes a

@@ -74,6 +74,13 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	ctx, stop := context.WithCancel(ctx)
+	wait, err := startGateway(ctx, c, env, stderr)
+	if err != nil {
+		stop()
+		return err
+	}
+	defer func() { stop(); wait() }()
 	stopTime := supervisedTime(c)
 	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, stopTime, stderr) })
 }

@@ -24,6 +24,7 @@ func TestChildrenEndWithWorker(t *testing.T) {
 		"internal/modelserver/process.go",     // a keeper, which ends the server; see spawn
 		"internal/modelserver/keep.go",        // the server itself; see child.Within
 		"workers/dev.go",                      // the worker itself; see child.Attributes
+		"workers/dev_gateway.go",              // the gateway, a program of cogflow
 		"internal/cli/open.go",                // the command line: the browser outlives it
 	}
 	starts := regexp.MustCompile(`\bexec\.(Command|CommandContext)\(|&exec\.Cmd\{|\bos\.StartProcess\(|\bsyscall\.ForkExec\(`)

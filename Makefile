@@ -147,6 +147,10 @@ gpu-check: ## Check leases, and measure training and embedding, on this machine'
 test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behaviours of real servers behind LiteLLM's proxy
 	COGFLOW_LITELLM=1 $(GO) test -count=1 ./internal/answer/zootest/litellm
 
+.PHONY: test-telemetry
+test-telemetry: tools trainer internal/traces/phoenixtest/.venv/.compiled bin/.prometheus ## Send traces to a real Phoenix, and let a real Prometheus scrape a worker
+	COGFLOW_TELEMETRY_SERVERS=1 $(GO) test -count=1 -timeout 30m -v -run 'TestPhoenix|TestPrometheus' ./workers
+
 .PHONY: test-servers
 test-servers: internal/answer/zootest/servers/.venv/.compiled ## Ask real model servers: vLLM, transformers and llama.cpp, on the CPU
 	COGFLOW_SERVERS=1 $(GO) test -count=1 ./internal/answer/zootest/servers
@@ -211,6 +215,11 @@ define install
 	@touch $@
 endef
 
+# Any version scrapes the same text format.
+bin/.prometheus: deploy/tools/prometheus.sh
+	@deploy/tools/prometheus.sh $(BIN)
+	@touch $@
+
 bin/.golangci-lint-$(GOLANGCI_LINT_VERSION):
 	$(call install,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION))
 
@@ -252,6 +261,12 @@ internal/answer/zootest/litellm/.venv/.compiled: internal/answer/zootest/litellm
 	@echo "installing LiteLLM's proxy"
 	$(BIN)/uv venv -q --allow-existing $(@D)
 	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
+	@touch $@
+
+internal/traces/phoenixtest/.venv/.compiled: internal/traces/phoenixtest/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing Phoenix (600 MB)"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $(@D) $<
 	@touch $@
 
 # The packages of the trainer, with torch, are added to those of the servers.

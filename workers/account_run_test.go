@@ -153,13 +153,15 @@ func (a *accountant) openEntries() int {
 type booked struct {
 	Key, Outcome, Tenant, Kind, Model string
 	Cost, Input, Output, Cached       int64
+	Reasoning, GPU                    int64
 }
 
 func (a *accountant) ledger() map[string]booked {
 	a.t.Helper()
 	out := map[string]booked{}
 	for _, row := range a.entries(`SELECT json_object('Key', key, 'Outcome', outcome, 'Tenant', tenant, 'Kind', kind, 'Model', model, 'Cost', cost,
-		'Input', coalesce(input_tokens, 0), 'Output', coalesce(output_tokens, 0), 'Cached', coalesce(cached_tokens, 0)) FROM call`) {
+		'Input', coalesce(input_tokens, 0), 'Output', coalesce(output_tokens, 0), 'Cached', coalesce(cached_tokens, 0),
+		'Reasoning', coalesce(reasoning_tokens, 0), 'GPU', coalesce(gpu_ms, 0)) FROM call`) {
 		var b booked
 		require.NoError(a.t, json.Unmarshal([]byte(row), &b), row)
 		require.NotEmpty(a.t, b.Key, row)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +44,7 @@ func quiz(tenant string) optimize.Input {
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	a, c := newAccountant(t, rand.Uint64()), tracestest.Start(t)
+	a.endpoint.LM.Dress = saysParts
 	plain := a.env
 	a.env = append(a.env, traced(c)...)
 	w := a.worker(nil)
@@ -88,7 +91,14 @@ func TestTraces(t *testing.T) {
 	require.NotContains(t, a.log(), collectorKey)
 }
 
-// equalTheLedger checks that each entry that was asked has one span, with its cost.
+// saysParts adds to an answer how many of its tokens were cached, and how many were reasoning.
+func saysParts(v map[string]any) {
+	if usage, ok := v["usage"].(map[string]any); ok {
+		usage["prompt_tokens_details"], usage["completion_tokens_details"] = map[string]int{"cached_tokens": 3}, map[string]int{"reasoning_tokens": 2}
+	}
+}
+
+// equalTheLedger checks that each entry that was asked has one span, with its cost, tokens and GPU time.
 func (a *accountant) equalTheLedger(spans []tracestest.Span) {
 	a.t.Helper()
 	entries := a.ledger()
@@ -107,8 +117,15 @@ func (a *accountant) equalTheLedger(spans []tracestest.Span) {
 		require.InDelta(a.t, float64(e.Cost)/1e6, s.Attributes["llm.cost.total"], 1e-9)
 		require.Equal(a.t, e.Outcome, s.Text("cogflow.outcome"))
 		require.Equal(a.t, "cogflow-"+e.Tenant, s.Project)
-		require.Equal(a.t, e.Model, s.Text("gen_ai.request.model"))
+		require.Equal(a.t, e.Model, cmp.Or(s.Text("gen_ai.request.model"), s.Text("llm.model_name")))
 		require.Equal(a.t, e.Kind, s.Text("cogflow.call.kind"))
+		for name, booked := range map[string]int64{
+			"llm.token_count.prompt": e.Input, "gen_ai.usage.input_tokens": e.Input, "llm.token_count.completion": e.Output, "gen_ai.usage.output_tokens": e.Output,
+			"llm.token_count.total": e.Input + e.Output, "llm.token_count.prompt_details.cache_read": e.Cached,
+			"gen_ai.usage.cache_read.input_tokens": e.Cached, "llm.token_count.completion_details.reasoning": e.Reasoning, "cogflow.gpu_ms": e.GPU,
+		} {
+			require.Equal(a.t, booked, s.Int(name), "%s of %+v", name, s)
+		}
 	}
 	for key, e := range entries {
 		if e.Outcome != "released" {
@@ -171,13 +188,16 @@ func (a *accountant) requireNames(spans []tracestest.Span) {
 	a.t.Logf("%d spans: %v", len(spans), kinds)
 }
 
-// TestTracesWithoutCollector: a collector that does not answer changes nothing.
+// TestTracesWithoutCollector: a collector that takes connections and never answers changes nothing.
 func TestTracesWithoutCollector(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	dir := t.TempDir()
 	tiny(t, filepath.Join(dir, "a.mp4"), 3)
-	s.env = append(s.env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1")
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel accepts
+	require.NoError(t, err)
+	defer silent.Close()
+	s.env = append(s.env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+silent.Addr().String())
 	w := s.worker(nil)
 	p := s.commandLine()("ingest", dir, "--json")
 	require.Zero(t, p.code, p.stderr)

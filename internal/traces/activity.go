@@ -127,9 +127,12 @@ func (p *ending) finish(err error) (already bool) {
 func setOutcome(s trace.Span, err error) {
 	outcome, class := outcomeOf(err)
 	s.SetAttributes(keyOutcome.String(outcome))
-	if class != "" {
+	switch {
+	case class != "":
 		s.SetAttributes(keyErrorType.String(class))
 		s.SetStatus(codes.Error, class)
+	case err == nil:
+		s.SetStatus(codes.Ok, "")
 	}
 }
 

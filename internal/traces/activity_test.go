@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,16 +49,26 @@ func TestComplaint49LongActivity(t *testing.T) {
 	c := tracestest.Start(t)
 	tr, err := Start(env(map[string]string{varEndpoint: c.URL}), Options{Log: slog.New(slog.DiscardHandler), Long: time.Millisecond})
 	require.NoError(t, err)
+	calls := tr.Calls()
 	err = runActivity(t, tr, func(ctx context.Context) error {
 		early := c.Await(t, "the activity", func(s tracestest.Span) bool { return s.Name == "RunActivity:Work" })
 		require.Equal(t, true, early.Attributes["cogflow.unfinished"])
 		require.Equal(t, early.ID, trace.SpanContextFromContext(ctx).SpanID().String())
+		// A training of a day: each slice of GPU time is exported while it runs.
+		for i := range 3 {
+			key := strconv.Itoa(i)
+			calls.Begin(ctx, video.Call{Tenant: "acme", Kind: "train", Model: "m on h100"}, money.Reservation{Key: key, Attempt: 1})
+			calls.End(key, money.Booking{Outcome: money.Answered, MicroUSD: 7, Used: money.Used{GPUMS: 10_000}})
+			slice := c.Await(t, "the slice", func(s tracestest.Span) bool { return s.Text("cogflow.ledger.key") == key })
+			require.Equal(t, early.ID, slice.Parent)
+			require.EqualValues(t, 10_000, slice.Int("cogflow.gpu_ms"))
+		}
 		return temporal.NewNonRetryableApplicationError("the key s3cret is wrong", "auth", errors.New("s3cret"))
 	})
 	require.Error(t, err)
 	spans := c.Spans()
-	require.Len(t, spans, 2)
-	last := spans[1]
+	require.Len(t, spans, 5)
+	last := spans[4]
 	require.Equal(t, "FinishActivity:Work", last.Name)
 	require.Equal(t, spans[0].ID, last.Parent)
 	require.True(t, last.Failed)
@@ -94,7 +106,8 @@ func TestCalls(t *testing.T) {
 	require.Equal(t, "completed", of[0].Text("cogflow.outcome"))
 	require.Equal(t, "TOOL", of[0].Text("openinference.span.kind"))
 	require.True(t, got[0].Failed)
-	require.False(t, got[1].Failed)
+	require.True(t, got[1].OK)
+	require.True(t, of[0].OK)
 	for i, s := range got {
 		require.Equal(t, of[0].ID, s.Parent)
 		require.Equal(t, of[0].Trace, s.Trace)
@@ -104,6 +117,7 @@ func TestCalls(t *testing.T) {
 		require.EqualValues(t, 100*(i+1), s.Int("cogflow.cost.micro_usd"))
 		require.InDelta(t, 0.0001*float64(i+1), s.Attributes["llm.cost.total"], 1e-9)
 		require.EqualValues(t, i+1, s.Int("cogflow.call.attempt"))
+		require.Equal(t, fmt.Sprintf(`{"outcome": %q, "cost_usd": 0.000%d00}`, s.Text("cogflow.outcome"), i+1), s.Text("output.value"))
 		for key, want := range map[string]int64{
 			"llm.token_count.prompt": 7, "llm.token_count.completion": 5, "llm.token_count.total": 12, "llm.token_count.prompt_details.cache_read": 3,
 			"gen_ai.usage.input_tokens": 7, "gen_ai.usage.output_tokens": 5, "gen_ai.usage.cache_read.input_tokens": 3,

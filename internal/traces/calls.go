@@ -51,7 +51,9 @@ func (c *Calls) End(key string, b money.Booking) {
 		return
 	}
 	span.SetAttributes(bookingAttributes(b)...)
-	if b.Outcome != money.Answered {
+	if b.Outcome == money.Answered {
+		span.SetStatus(codes.Ok, "")
+	} else {
 		span.SetStatus(codes.Error, string(b.Outcome))
 	}
 	span.End()

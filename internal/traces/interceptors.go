@@ -51,6 +51,7 @@ func (s *starts) ExecuteWorkflow(ctx context.Context, in *interceptor.ClientExec
 		span.SetStatus(codes.Error, "not started")
 	} else {
 		span.SetAttributes(keyRun.String(run.GetRunID()))
+		span.SetStatus(codes.Ok, "")
 	}
 	span.End()
 	return run, err

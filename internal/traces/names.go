@@ -1,6 +1,8 @@
 package traces
 
 import (
+	"fmt"
+
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/cogniverse/cogflow/money"
@@ -57,6 +59,8 @@ const (
 	keyMicroUSD       = attribute.Key("cogflow.cost.micro_usd")
 	keyGPUMS          = attribute.Key("cogflow.gpu_ms")
 	keyEntry          = attribute.Key("cogflow.ledger.key") // of the entry in the ledger
+	keyShown          = attribute.Key("output.value")       // what tables of Phoenix show of a span
+	keyShownType      = attribute.Key("output.mime_type")
 	keyCallKind       = attribute.Key("cogflow.call.kind")
 	keyCallAttempt    = attribute.Key("cogflow.call.attempt")
 
@@ -111,6 +115,7 @@ func bookingAttributes(b money.Booking) []attribute.KeyValue {
 	out := []attribute.KeyValue{
 		keyOutcome.String(string(b.Outcome)), keyCost.Float64(float64(b.MicroUSD) / 1e6), keyMicroUSD.Int64(b.MicroUSD),
 	}
+	out = append(out, shown(string(b.Outcome), b.MicroUSD)...)
 	u := b.Used
 	for _, n := range []struct {
 		count int64
@@ -130,4 +135,11 @@ func bookingAttributes(b money.Booking) []attribute.KeyValue {
 		}
 	}
 	return out
+}
+
+// shown is how a call ended and what it cost, where a person looks: Phoenix ignores keyCost and
+// estimates costs by a price list of its own.
+func shown(outcome string, microUSD int64) []attribute.KeyValue {
+	text := fmt.Sprintf(`{"outcome": %q, "cost_usd": %d.%06d}`, outcome, microUSD/1e6, microUSD%1e6)
+	return []attribute.KeyValue{keyShown.String(text), keyShownType.String("application/json")}
 }

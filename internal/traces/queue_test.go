@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -120,6 +121,22 @@ func TestFaultyCollectors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSilentCollector: a collector that takes connections and never reads costs the end of a
+// process its limit, and nothing else.
+func TestSilentCollector(t *testing.T) {
+	t.Parallel()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel accepts
+	require.NoError(t, err)
+	defer l.Close()
+	tr := started(t, map[string]string{varEndpoint: "http://" + l.Addr().String()})
+	for range batchSize {
+		tr.span("acme", "x")
+	}
+	tr.Close(100 * time.Millisecond)
+	require.EqualValues(t, batchSize, total(tr.Counts()))
+	require.Zero(t, tr.Counts().Exported)
 }
 
 func TestDeadCollector(t *testing.T) {

@@ -3,6 +3,8 @@ package traces
 import (
 	"context"
 	"errors"
+	"math"
+	"reflect"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -38,7 +40,11 @@ func (w *workflows) ExecuteWorkflow(ctx workflow.Context, in *interceptor.Execut
 	out, err := w.Next.ExecuteWorkflow(ctx, in)
 	if !workflow.IsReplaying(ctx) { // not reached when the workflow leaves the cache
 		last := derived("end", i.Namespace, i.WorkflowExecution.ID, i.WorkflowExecution.RunID)
-		record(spanComplete, last, self, nil, func(s trace.Span) { setOutcome(s, err) })
+		record(spanComplete, last, self, nil, func(s trace.Span) {
+			setOutcome(s, err)
+			outcome, _ := outcomeOf(err)
+			s.SetAttributes(shown(outcome, costOf(out))...)
+		})
 	}
 	return out, err
 }
@@ -89,4 +95,16 @@ func runSpan(namespace, id, run string) trace.SpanContext { return derived("run"
 func isContinue(err error) bool {
 	_, ok := errors.AsType[*workflow.ContinueAsNewError](err)
 	return ok
+}
+
+// costOf returns the cost in micro-USD that the result of a run has, or 0.
+func costOf(result any) int64 {
+	v := reflect.Indirect(reflect.ValueOf(result))
+	if v.Kind() != reflect.Struct {
+		return 0
+	}
+	if f := v.FieldByName("CostUSD"); f.IsValid() && f.Kind() == reflect.Float64 {
+		return int64(math.Round(f.Float() * 1e6))
+	}
+	return 0
 }

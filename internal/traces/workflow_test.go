@@ -75,6 +75,16 @@ func TestTraceOfRun(t *testing.T) {
 	require.Equal(t, own, Of("default", "w", "r1", nil))
 }
 
+func TestCostOfResult(t *testing.T) {
+	t.Parallel()
+	type spent struct{ CostUSD float64 }
+	type result struct{ spent }
+	require.EqualValues(t, 1_500_001, costOf(&result{spent{1.500001}}))
+	for _, none := range []any{nil, 7, (*result)(nil), struct{ CostUSD string }{"1"}} {
+		require.Zero(t, costOf(none))
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	p, s := propagator{}, reference{derived("x")}

@@ -25,7 +25,7 @@ type Span struct {
 	Project                 string // of its resource
 	Resource, Attributes    map[string]any
 	Links                   []string // ids of spans
-	Failed                  bool
+	Failed, OK              bool
 	Message                 string // of the status
 	Begin, End              time.Time
 	Events                  int
@@ -116,7 +116,7 @@ func SpansOf(r *collector.ExportTraceServiceRequest) (out []Span) {
 				one := Span{
 					Name: s.GetName(), Trace: hex.EncodeToString(s.GetTraceId()), ID: hex.EncodeToString(s.GetSpanId()),
 					Parent: hex.EncodeToString(s.GetParentSpanId()), Project: project, Resource: resource, Attributes: attributes(s.GetAttributes()),
-					Failed: s.GetStatus().GetCode() == 2, Message: s.GetStatus().GetMessage(), Events: len(s.GetEvents()),
+					Failed: s.GetStatus().GetCode() == 2, OK: s.GetStatus().GetCode() == 1, Message: s.GetStatus().GetMessage(), Events: len(s.GetEvents()),
 					Begin: time.Unix(0, int64(s.GetStartTimeUnixNano())), End: time.Unix(0, int64(s.GetEndTimeUnixNano())), //nolint:gosec // of this century
 				}
 				for _, l := range s.GetLinks() {

@@ -95,6 +95,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		return implementations{}, err
 	}
 	a.Store = activities.Confined(store)
+	h.telemetry.Reaches(temporal, store)
 	h.servers.memory.Store = store
 	h.servers.learned.Open(store)
 	h.opened.add(h.servers.learned.Close)
@@ -143,6 +144,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		}
 		h.opened.add(b.Close) // before the ledger, because a closing ledger books open calls as lost
 		a.Ledger, a.Broker, h.models.book, h.prove = calls, b, b.Payer, b.Prove
+		h.telemetry.Books(calls)
 	}
 	if h.parts.have(partIndex) {
 		if a.Index, err = h.openIndex(); err != nil {

@@ -48,6 +48,7 @@ type Server struct {
 	traces   *traces.Traces         // nil = none are exported
 	state    atomic.Pointer[string] // why the process takes no work; nil = it does
 	stops    []func()               // of what reads in the background
+	needs    needs
 	work     panics.Group
 }
 
@@ -125,13 +126,7 @@ func (s *Server) routes(registry *prometheus.Registry, profiling bool) http.Hand
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: slow}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := s.state.Load(); why != nil {
-			http.Error(w, *why, http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = fmt.Fprintln(w, "ready")
-	})
+	mux.HandleFunc("GET /readyz", s.ready)
 	if profiling {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -161,7 +156,8 @@ func (s *Server) NotReady(why string) {
 // Temporal is where Temporal's SDK puts its metrics.
 func (s *Server) Temporal() client.MetricsHandler {
 	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
-		Meter: s.provider.Meter("temporal"),
+		Meter:                s.provider.Meter("temporal"),
+		UseMonotonicCounters: true, // else Prometheus sees gauges, without _total
 		// A metric that cannot be made is missing; it must not stop a worker.
 		OnError: func(error) {},
 	})

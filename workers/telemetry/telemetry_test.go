@@ -2,8 +2,12 @@ package telemetry_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +74,37 @@ func TestState(t *testing.T) {
 	status, _ = get(t, s.URL()+"/debug/pprof/")
 	require.Equal(t, http.StatusNotFound, status, "profiles are not served unless asked for")
 	require.Equal(t, "1.2.3", scrape(t, s)["cogflow_build_info"].Metric[0].Label[0].GetValue())
+}
+
+// TestRequired: a process is not ready while something that it needs does not answer. It says
+// what, by the class of the error, and asks rarely.
+func TestRequired(t *testing.T) {
+	t.Parallel()
+	s := start(t, telemetry.Options{})
+	s.Ready()
+	var asked atomic.Int64
+	s.Require("Temporal", func(context.Context) error { asked.Add(1); return nil })
+	s.Require("the ledger", func(context.Context) error {
+		return fault.Wrap(fault.Transport, "read", "postgres://user:s3cret@host", errors.New("s3cret"))
+	})
+	s.Require("the store", func(ctx context.Context) error { <-ctx.Done(); <-t.Context().Done(); return nil })
+	for range 20 {
+		status, body := get(t, s.URL()+"/readyz")
+		require.Equal(t, http.StatusServiceUnavailable, status)
+		require.Equal(t, "the ledger is not reachable (transport)\nthe store is not reachable (no answer)\n", body)
+	}
+	require.EqualValues(t, 1, asked.Load())
+	status, _ := get(t, s.URL()+"/healthz")
+	require.Equal(t, http.StatusOK, status, "it lives: a restart would not help")
+
+	good := start(t, telemetry.Options{})
+	good.Ready()
+	good.Require("Temporal", func(context.Context) error { return nil })
+	status, body := get(t, good.URL()+"/readyz")
+	require.Equal(t, http.StatusOK, status, body)
+	address, err := url.Parse(good.URL())
+	require.NoError(t, err)
+	require.True(t, net.ParseIP(address.Hostname()).IsLoopback(), "by default nobody else can ask")
 }
 
 func TestProfiles(t *testing.T) {
@@ -140,6 +175,14 @@ func TestCalls(t *testing.T) {
 	require.InDelta(t, 0.002, all["cogflow_cost_usd_total"].Metric[0].GetCounter().GetValue(), 1e-9)
 	require.InDelta(t, 1, all["cogflow_calls_in_flight"].Metric[0].GetGauge().GetValue(), 0)
 	require.EqualValues(t, 2, all["cogflow_call_duration_seconds"].Metric[0].GetHistogram().GetSampleCount())
+}
+
+// TestTemporal: counters of Temporal's SDK are counters, with the names that Prometheus expects.
+func TestTemporal(t *testing.T) {
+	t.Parallel()
+	s := start(t, telemetry.Options{})
+	s.Temporal().Counter("temporal_request").Inc(2)
+	require.InDelta(t, 2, scrape(t, s)["temporal_request_total"].GetMetric()[0].GetCounter().GetValue(), 0)
 }
 
 func TestOff(t *testing.T) {

@@ -166,7 +166,7 @@ soak: build tools ## Run the tests at full size: hundreds of kills, thousands of
 
 FLEET_MODE   ?= 1
 FLEET_FAULTS ?= 8
-FLEET_SEED   ?= 1
+FLEET_SEED   ?= 24
 
 .PHONY: fleet
 fleet: build tools trainer bin/temporal-postgres ## Run each pool on a host of its own, with only its keys and files, compare with one host, and break things (Linux, root)
@@ -174,7 +174,7 @@ fleet: build tools trainer bin/temporal-postgres ## Run each pool on a host of i
 	  deploy/tools/in-memory.sh $(GO) test -run TestFleet -count=1 -timeout 60m -v ./deploy/fleet
 
 .PHONY: fleet-faults
-fleet-faults: ## Run the faults of `make fleet` without the comparison (FLEET_FAULTS=8 FLEET_SEED=1)
+fleet-faults: ## Run the faults of `make fleet` without the comparison (FLEET_FAULTS=8 FLEET_SEED=24)
 	@$(MAKE) fleet FLEET_MODE=faults
 
 # The step of continuous integration. It is left out only where hosts cannot be made.

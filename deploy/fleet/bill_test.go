@@ -21,7 +21,7 @@ type booked struct {
 
 func (f *fleet) ledger() map[string]booked {
 	f.t.Helper()
-	rows, err := f.ledgerDB.rows("cogflow", `SELECT json_build_object('Key', key, 'Outcome', outcome, 'Tenant', tenant,
+	rows, err := f.ledgerDB.rows(`SELECT json_build_object('Key', key, 'Outcome', outcome, 'Tenant', tenant,
 		'Kind', kind, 'Model', model, 'Fingerprint', fingerprint, 'Cost', cost)::text FROM cogflow.call`)
 	require.NoError(f.t, err)
 	out := map[string]booked{}
@@ -37,14 +37,14 @@ func (f *fleet) ledger() map[string]booked {
 // openEntries is the number of calls that are in flight.
 func (f *fleet) openEntries() string {
 	f.t.Helper()
-	rows, err := f.ledgerDB.rows("cogflow", "SELECT count(*)::text FROM cogflow.call WHERE ended_at IS NULL")
+	rows, err := f.ledgerDB.rows("SELECT count(*)::text FROM cogflow.call WHERE ended_at IS NULL")
 	require.NoError(f.t, err)
 	return rows[0]
 }
 
 // spent is what a tenant has spent, with what is reserved, in micro-USD.
 func (f *fleet) spent(tenant string) (int64, error) {
-	rows, err := f.ledgerDB.rows("cogflow", "SELECT coalesce(sum(cost), 0)::text FROM cogflow.call WHERE tenant=$1", tenant)
+	rows, err := f.ledgerDB.rows("SELECT coalesce(sum(cost), 0)::text FROM cogflow.call WHERE tenant=$1", tenant)
 	if err != nil {
 		return 0, err
 	}

@@ -57,8 +57,8 @@ func (f *fleet) checkEqual() {
 	f.t.Logf("equal: %d documents and the objects %v", len(documents), kinds)
 }
 
-// lasting leaves out what depends on the time.
-func lasting(f *fleet, objects map[string][]byte) map[string]string {
+// lasting leaves out what depends on the time, and more fields of dated objects.
+func lasting(f *fleet, objects map[string][]byte, more ...string) map[string]string {
 	f.t.Helper()
 	out := map[string]string{}
 	for key, content := range objects {
@@ -68,7 +68,7 @@ func lasting(f *fleet, objects map[string][]byte) map[string]string {
 		if dated.MatchString(key) {
 			var fields map[string]any
 			require.NoError(f.t, json.Unmarshal(content, &fields), key)
-			for _, name := range passingFields() {
+			for _, name := range append(passingFields(), more...) {
 				delete(fields, name)
 			}
 			var err error

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type fleet struct {
 	bill                 *billtest.Server
 	workers              map[string]*hosttest.Process // by host; nil = meant to be down
 
+	latency atomic.Int64 // of endpoints, a time.Duration
 	began   time.Time
 	streams []*stream
 	ending  bool                            // no more jobs are started

@@ -59,7 +59,7 @@ func (f *fleet) made(all map[string][]byte, tenant string) map[string]string {
 			own["tenant/"+name] = bytes.ReplaceAll(content, []byte(tenant), []byte("tenant"))
 		}
 	}
-	return f.merged(lasting(f, own))
+	return f.merged(lasting(f, own, "calls", "repeated_calls", "cost_usd")) // a fault repeats calls, which cost
 }
 
 // merged puts the accounts of an optimization together. Each attempt of a step stores its own, so

@@ -97,9 +97,9 @@ func (d *database) run(name string, statements ...string) {
 	require.NoError(d.f.t, c.Close(d.f.t.Context()))
 }
 
-// rows returns the first column of a query. It fails while the server is away.
-func (d *database) rows(name, query string, args ...any) ([]string, error) {
-	c, err := d.connect(name)
+// rows returns the first column of a query of the ledger. It fails while the server is away.
+func (d *database) rows(query string, args ...any) ([]string, error) {
+	c, err := d.connect("cogflow")
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +153,7 @@ func (f *fleet) startModels() *billtest.Server {
 	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
 	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, lmtest.Topics("bill/teacher")
 	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}}
+	e.Latency = func() time.Duration { return time.Duration(f.latency.Load()) }
 	h := f.net.Host(models)
 	for port, key := range map[int]string{8001: describeKey, 8002: embedKey, 8003: speechKey, 8004: lmKey} {
 		server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: f.keyed(key, e)}

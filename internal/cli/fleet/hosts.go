@@ -27,6 +27,9 @@ func HostQueues(ctx context.Context, a *cli.App, c client.Client) (queues []stri
 	return hostQueues(all), true, nil
 }
 
+// HostQueues are the task queues of worker processes that answer questions about their hosts.
+func (f Fleet) HostQueues() []string { return hostQueues(f.Workers) }
+
 // hostQueues leaves out processes that were killed: their last report is older than that of
 // others by beatAge.
 func hostQueues(all []Worker) (queues []string) {

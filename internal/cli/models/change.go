@@ -46,16 +46,16 @@ wait, but not a start whose process runs already.`,
 
 // best is where a server is started: the host where it runs, or is about to, else the first one
 // that can start it.
-func best(all []server) (server, error) {
-	usable := slices.DeleteFunc(slices.Clone(all), func(s server) bool { return s.State == stateUnusable })
+func best(all []fleet.Server) (fleet.Server, error) {
+	usable := slices.DeleteFunc(slices.Clone(all), func(s fleet.Server) bool { return s.State == fleet.StateUnusable })
 	if len(usable) == 0 {
-		return server{}, fmt.Errorf("model server %q cannot start on %s: %s", all[0].Server, all[0].Host, all[0].Detail)
+		return fleet.Server{}, fmt.Errorf("model server %q cannot start on %s: %s", all[0].Server, all[0].Host, all[0].Detail)
 	}
-	return slices.MaxFunc(usable, func(a, b server) int { return ranks[a.State] - ranks[b.State] }), nil
+	return slices.MaxFunc(usable, func(a, b fleet.Server) int { return fleet.Rank(a.State) - fleet.Rank(b.State) }), nil
 }
 
-func (a app) warm(ctx context.Context, on server) error {
-	in := workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Queues: on.queues[:1], Server: on.Server}
+func (a app) warm(ctx context.Context, on fleet.Server) error {
+	in := workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Queues: on.Queues[:1], Server: on.Server}
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
 	}
@@ -138,10 +138,10 @@ starting for a request is not stopped.`,
 	return cmd
 }
 
-func (a app) release(ctx context.Context, all []server) error {
+func (a app) release(ctx context.Context, all []fleet.Server) error {
 	r := workflows.ReleaseModelServerResult{Released: []activities.ReleasedServer{}}
 	for _, s := range all {
-		in := workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Queues: s.queues, Server: s.Server}
+		in := workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Queues: s.Queues, Server: s.Server}
 		if err := cli.Normalize(&in.Common); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (a app) release(ctx context.Context, all []server) error {
 		switch {
 		case one.Cut > 0:
 			a.Say("%s on %s is stopped; %s did not end in time and are made again", one.Server, one.Host, format.Count(one.Cut, "request", "requests"))
-		case ranks[one.Was] <= ranks[stateBackingOff]:
+		case fleet.Rank(one.Was) <= fleet.Rank(fleet.StateBackingOff):
 			a.Say("%s on %s did not run", one.Server, one.Host)
 		default:
 			a.Say("%s on %s is stopped", one.Server, one.Host)
@@ -170,7 +170,7 @@ func (a app) release(ctx context.Context, all []server) error {
 // ofHost sums up what the processes of a host did: one of them owned the server.
 func ofHost(all []activities.ReleasedServer) (out activities.ReleasedServer) {
 	for i, one := range all {
-		if i == 0 || ranks[one.Was] > ranks[out.Was] {
+		if i == 0 || fleet.Rank(one.Was) > fleet.Rank(out.Was) {
 			one.Cut += out.Cut
 			out = one
 		} else {
@@ -181,8 +181,8 @@ func ofHost(all []activities.ReleasedServer) (out activities.ReleasedServer) {
 }
 
 // lines reads the last lines of a server.
-func (a app) lines(ctx context.Context, s server, n int) (out []log, err error) {
-	r, err := fleet.Hosts(ctx, a.App, s.queues[:1], workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Server: s.Server, Lines: n})
+func (a app) lines(ctx context.Context, s fleet.Server, n int) (out []log, err error) {
+	r, err := fleet.Hosts(ctx, a.App, s.Queues[:1], workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Server: s.Server, Lines: n})
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func hostFlag(cmd *cobra.Command, host *string) {
 
 // answer is the output of list and status.
 type answer struct {
-	Servers []server `json:"servers"`
+	Servers []fleet.Server `json:"servers"`
 	// Unserved are servers of the configuration here that no worker process has.
 	Unserved []string `json:"unserved,omitempty"`
 	Silent   []string `json:"silent,omitempty"` // worker processes that do not answer
@@ -68,7 +68,7 @@ func (a app) ask(ctx context.Context, server, host string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	out := answer{Servers: merge(r.Hosts, server), Silent: r.Silent}
+	out := answer{Servers: fleet.Servers(r.Hosts, server), Silent: r.Silent}
 	if host == "" {
 		out.Unserved, err = a.unserved(out.Servers, server)
 	}
@@ -76,13 +76,13 @@ func (a app) ask(ctx context.Context, server, host string) (answer, error) {
 }
 
 // unserved are the configured servers that no worker process has.
-func (a app) unserved(known []server, only string) (out []string, err error) {
+func (a app) unserved(known []fleet.Server, only string) (out []string, err error) {
 	cfg, err := a.Config()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range cfg.Servers {
-		has := slices.ContainsFunc(known, func(one server) bool { return one.Server == s.Name })
+		has := slices.ContainsFunc(known, func(one fleet.Server) bool { return one.Server == s.Name })
 		if !has && (only == "" || only == s.Name) {
 			out = append(out, s.Name)
 		}

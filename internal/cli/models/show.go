@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 )
 
@@ -42,7 +43,7 @@ func (a app) print(out answer) error {
 		rows := make([][]string, 0, len(out.Servers))
 		for _, s := range out.Servers {
 			rows = append(rows, []string{
-				s.Server, format.OrDash(strings.Join(s.Models, ", ")), s.Host, s.Class, s.state(), s.gpus(), s.memory(), s.Port, s.since(),
+				s.Server, format.OrDash(strings.Join(s.Models, ", ")), s.Host, s.Class, s.StateText(), gpus(s), memory(s), s.Port, since(s),
 			})
 		}
 		for _, name := range out.Unserved {
@@ -68,7 +69,7 @@ func (a app) print(out answer) error {
 func (a app) remarks(out answer) {
 	for _, s := range out.Servers {
 		switch {
-		case s.Detail == "" || s.State == stateBooting || s.State == stateReady:
+		case s.Detail == "" || s.State == fleet.StateBooting || s.State == fleet.StateReady:
 		default:
 			a.Say("%s on %s: %s", s.Server, s.Host, s.Detail)
 		}
@@ -82,7 +83,7 @@ func (a app) remarks(out answer) {
 }
 
 // gpus are the GPUs that a server has leased, or how many it will lease.
-func (s server) gpus() string {
+func gpus(s fleet.Server) string {
 	switch {
 	case len(s.Devices) > 0:
 		short := make([]string, len(s.Devices))
@@ -97,14 +98,14 @@ func (s server) gpus() string {
 }
 
 // memory is what a server may use of each GPU.
-func (s server) memory() string {
+func memory(s fleet.Server) string {
 	if s.GPUs > 0 && s.Memory == 0 {
 		return "whole GPU"
 	}
 	return format.Bytes(s.Memory)
 }
 
-func (s server) since() string {
+func since(s fleet.Server) string {
 	if s.Since == nil {
 		return "-"
 	}
@@ -140,18 +141,18 @@ func (a app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (a app) status(s server) {
+func (a app) status(s fleet.Server) {
 	rows := [][]string{
 		{"server", s.Server},
 		{"models", format.OrDash(strings.Join(s.Models, ", "))},
 		{"host", fmt.Sprintf("%s, worker process %d, class %s", s.Host, s.Process, s.Class)},
-		{"state", s.state()},
-		{"since", s.since()},
+		{"state", s.StateText()},
+		{"since", since(s)},
 		{"detail", format.OrDash(s.Detail)},
 		{"requests", fmt.Sprint(s.Requests)},
 		{"GPUs", fmt.Sprintf("%d: %s", s.GPUs, format.OrDash(strings.Join(s.Devices, ", ")))},
 		{"GPUs set aside", format.OrDash(strings.Join(s.SetAside, ", "))},
-		{"memory of each GPU", s.memory()},
+		{"memory of each GPU", memory(s)},
 		{"port", s.Port},
 		{"starts", fmt.Sprintf("%d, failures %d", s.Starts, s.Failures)},
 		{"cold start time", format.Seconds(s.Boot)},

@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 type app struct{ *cli.App }
@@ -30,6 +31,8 @@ type answer struct {
 	Classes []fleet.Class `json:"classes"` // the pools of each GPU class together
 	// Listed is false if the server does not list workers: hosts and slots are then unknown.
 	Listed bool `json:"workers_listed"`
+	// Servers are the model servers on demand of worker processes that answer.
+	Servers []fleet.Server `json:"model_servers,omitempty"`
 }
 
 func (a app) command() *cobra.Command {
@@ -39,7 +42,8 @@ func (a app) command() *cobra.Command {
 		Short: "Show the task queues, their workers and what waits",
 		Long: `Pools shows for each task queue how many worker processes serve it and on which hosts, their slots,
 the tasks that wait, the age of the oldest one, how many tasks a minute were taken, and the builds of
-the workers. With several GPU classes, a second table has the totals of each class. It lists the queues
+the workers. With several GPU classes, a second table has the totals of each class. Another one
+has the model servers on demand. It lists the queues
 that the configuration names, those of the GPU classes in --gpu, and every other queue with workers or
 tasks. Below it names the GPUs of each class. Hosts, slots and GPUs need a server that lists workers (version 1.29 with
 frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets them).`,
@@ -67,7 +71,26 @@ frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets t
 
 func (a app) ask(ctx context.Context, c client.Client, gpu []string) (answer, error) {
 	f, err := fleet.Ask(ctx, a.App, c, gpu...)
-	return answer{Pools: f.Queues, Classes: fleet.Classes(f.Queues), Listed: f.Listed}, err
+	out := answer{Pools: f.Queues, Classes: fleet.Classes(f.Queues), Listed: f.Listed}
+	if err != nil || f.Queues[0].Workers == 0 { // no worker would run the workflow that asks
+		return out, err
+	}
+	r, err := fleet.Hosts(ctx, a.App, f.HostQueues(), workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
+	out.Servers = fleet.Servers(r.Hosts, "")
+	return out, err
+}
+
+// printServers shows the model servers on demand.
+func (a app) printServers(all []fleet.Server) {
+	if len(all) == 0 {
+		return
+	}
+	rows := make([][]string, len(all))
+	for i, s := range all {
+		rows[i] = []string{s.Server, s.Class, s.Host, s.StateText()}
+	}
+	a.Say("")
+	a.Table([]cli.Column{{Name: "model server"}, {Name: "class"}, {Name: "host"}, {Name: "state", Wrap: true}}, rows)
 }
 
 func (a app) print(out answer) error {
@@ -99,6 +122,7 @@ func (a app) print(out answer) error {
 		{Name: "build"},
 		{Name: "hosts", Wrap: true},
 	}, rows)
+	defer a.printServers(out.Servers)
 	defer a.gpus(out.Classes)
 	if len(out.Classes) < 2 {
 		return nil

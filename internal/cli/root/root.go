@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/ingest"
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
 	"github.com/cogniverse/cogflow/internal/cli/keys"
+	"github.com/cogniverse/cogflow/internal/cli/ledger"
 	"github.com/cogniverse/cogflow/internal/cli/logs"
 	"github.com/cogniverse/cogflow/internal/cli/models"
 	"github.com/cogniverse/cogflow/internal/cli/optimize"
@@ -57,7 +58,7 @@ Ctrl-C stops watching, not the job.`,
 	}
 	features := []cli.Feature{
 		ingest.Feature(a), search.Feature(a), videos.Feature(a), train.Feature(a), adapters.Feature(a), optimize.Feature(a), programs.Feature(a),
-		jobs.Feature(a), schedule.Feature(a, Command), logs.Feature(a, jobs.Complete(a)), explain.Feature(a, jobs.Complete(a)), budget.Feature(a), keys.Feature(a), health.Feature(a), pools.Feature(a), models.Feature(a), costs.Feature(a), prices.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
+		jobs.Feature(a), schedule.Feature(a, Command), logs.Feature(a, jobs.Complete(a)), explain.Feature(a, jobs.Complete(a)), budget.Feature(a), keys.Feature(a), ledger.Feature(a), health.Feature(a), pools.Feature(a), models.Feature(a), costs.Feature(a), prices.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
 	}
 	for _, f := range features {
 		root.AddCommand(a.Register(f)...)

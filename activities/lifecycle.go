@@ -19,10 +19,11 @@ import (
 )
 
 // Interceptors are the interceptors of a worker, the outermost first. grace is how long a
-// running activity may continue after the worker was asked to stop (0 = ShortGrace). The
-// worker's WorkerStopTimeout must be longer, so that the outcome is reported.
-func Interceptors(grace time.Duration) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&Errors{}, &Tenants{}, &Lifecycle{Grace: grace}}
+// running activity may continue after the worker was asked to stop (0 = ShortGrace), and bound
+// shortens it when the worker stops (nil = not). The worker's WorkerStopTimeout must be longer, so
+// that the outcome is reported.
+func Interceptors(grace time.Duration, bound func(time.Duration) time.Duration) []interceptor.WorkerInterceptor {
+	return []interceptor.WorkerInterceptor{&Errors{}, &Tenants{}, &Lifecycle{Grace: grace, Bound: bound}}
 }
 
 // Lifecycle is the interceptor that sends the heartbeats of every activity from start to
@@ -33,8 +34,9 @@ func Interceptors(grace time.Duration) []interceptor.WorkerInterceptor {
 // StartToCloseTimeout ends an activity that hangs.
 type Lifecycle struct {
 	interceptor.WorkerInterceptorBase
-	Grace time.Duration // 0 = ShortGrace
-	Every time.Duration // between two heartbeats; 0 = a second
+	Grace time.Duration                     // 0 = ShortGrace
+	Bound func(time.Duration) time.Duration // shortens the grace when the worker stops; nil = not
+	Every time.Duration                     // between two heartbeats; 0 = a second
 }
 
 // ShortGrace is the grace of activities that pay for nothing: enough for a short one to
@@ -44,13 +46,14 @@ const ShortGrace = 5 * time.Second
 // InterceptActivity is called by the SDK for each activity.
 func (l *Lifecycle) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &lifecycle{
-		interceptor.ActivityInboundInterceptorBase{Next: next}, cmp.Or(l.Grace, ShortGrace), cmp.Or(l.Every, heartbeatEvery),
+		interceptor.ActivityInboundInterceptorBase{Next: next}, cmp.Or(l.Grace, ShortGrace), cmp.Or(l.Every, heartbeatEvery), l.Bound,
 	}
 }
 
 type lifecycle struct {
 	interceptor.ActivityInboundInterceptorBase
 	grace, every time.Duration
+	bound        func(time.Duration) time.Duration
 }
 
 // ErrStopping ends an activity whose worker stops.
@@ -95,7 +98,11 @@ func (l *lifecycle) cancelOnStop(ctx context.Context, cancel context.CancelCause
 		return
 	case <-activity.GetWorkerStopChannel(ctx):
 	}
-	timer := time.NewTimer(l.grace)
+	grace := l.grace
+	if l.bound != nil {
+		grace = l.bound(grace)
+	}
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

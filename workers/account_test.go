@@ -101,10 +101,16 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 		seed = n
 	}
 	t.Logf("COGFLOW_ACCOUNT_SEED=%d", seed)
-	a := &accountant{
-		stack: newStack(t, nil), endpoint: billtest.Start(t), seed: seed,
-		random: rand.New(rand.NewPCG(seed, 0)), dir: talkingVideos(t, accountVideos, 5),
-	}
+	a := accountFor(newStack(t, nil), accountConfig, talkingVideos(t, accountVideos, 5))
+	a.seed, a.random = seed, rand.New(rand.NewPCG(seed, 0))
+	a.endpoint.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
+	return a
+}
+
+// accountFor lets the workers of a stack call an endpoint that records its bill. It has no random faults.
+func accountFor(s *stack, config, dir string) *accountant {
+	s.t.Helper()
+	a := &accountant{stack: s, endpoint: billtest.Start(s.t), dir: dir}
 	e := a.endpoint
 	e.Tokens = map[string]money.Price{
 		"bill/vlm": {Input: 0.5, Output: 5.5}, "bill/student": {Input: 1.1, Output: 4.3}, "bill/teacher": {Input: 1.1, Output: 4.3},
@@ -113,9 +119,8 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 	e.VLM.Models, e.ASR.Models = []string{"bill/vlm"}, []string{"bill/asr"}
 	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, answerTopics
 	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}, "bill/pictures": {Dim: 64}}
-	e.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
 	file := filepath.Join(a.stack.dir, "config.json")
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, accountConfig, e.URL), 0o600))
+	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, config, e.URL), 0o600))
 	a.env = append(a.env, "COGNIVERSE_CONFIG="+file)
 	return a
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -88,7 +89,7 @@ func BenchmarkPipeline(b *testing.B) {
 		e := newEndpoint()
 		alone := e.alone(b, frames)
 		before := cpuTime(b)
-		c, server := benchStack(b, e)
+		c, stop := benchStack(b, e, nil)
 		in := ingest.VideoInput{URI: path}
 		start := time.Now()
 		run, err := c.ExecuteWorkflow(b.Context(), client.StartWorkflowOptions{ID: "bench", TaskQueue: workflows.QueueMain}, "IngestVideo", in)
@@ -104,13 +105,14 @@ func BenchmarkPipeline(b *testing.B) {
 		b.ReportMetric(float64(events)*1000/float64(frames), "events/1k")
 		b.ReportMetric(float64(bytes)/1024*1000/float64(frames), "KB/1k")
 		b.ReportMetric(float64(longest), "events/run")
-		require.NoError(b, server.Stop())
+		stop()
 		b.ReportMetric(float64((cpuTime(b)-before).Milliseconds())/float64(frames), "cpu-ms")
 	}
 }
 
-// benchStack starts a server and, in this process, workers that use the endpoint.
-func benchStack(b *testing.B, e *endpoint) (client.Client, *devserver.Server) {
+// benchStack starts a server and, in this process, workers that use the endpoint. env overrides
+// the configuration, and change replaces parts; stop ends all.
+func benchStack(b *testing.B, e *endpoint, change func(h *implementations), env ...string) (c client.Client, stop func()) {
 	b.Helper()
 	dir := b.TempDir()
 	binary, err := devserver.Find("../bin")
@@ -118,29 +120,36 @@ func benchStack(b *testing.B, e *endpoint) (client.Client, *devserver.Server) {
 	server, err := devserver.Start(b.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = server.Stop() })
-	c, err := client.DialContext(b.Context(), client.Options{HostPort: server.Address(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	c, err = client.DialContext(b.Context(), client.Options{HostPort: server.Address(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(b, err)
-	b.Cleanup(c.Close)
-	settings, err := config.Load(func(name string) string {
-		return map[string]string{
-			"COGFLOW_STORE": "file://" + filepath.Join(dir, "store"), "COGFLOW_INDEX": filepath.Join(dir, "index.db"),
-			"COGFLOW_LEDGER": filepath.Join(dir, "ledger.db"), "COGFLOW_SCRATCH": filepath.Join(dir, "tmp"), "COGFLOW_TESSERACT": "none",
-		}[name]
-	})
+	values := map[string]string{
+		"COGFLOW_STORE": "file://" + filepath.Join(dir, "store"), "COGFLOW_INDEX": filepath.Join(dir, "index.db"),
+		"COGFLOW_LEDGER": filepath.Join(dir, "ledger.db"), "COGFLOW_SCRATCH": filepath.Join(dir, "tmp"), "COGFLOW_TESSERACT": "none",
+	}
+	for i := 0; i+1 < len(env); i += 2 {
+		values[env[i]] = env[i+1]
+	}
+	settings, err := config.Load(func(name string) string { return values[name] })
 	require.NoError(b, err)
-	h, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), "cpu", c, true, nil)
+	h, closeAll, err := wire(b.Context(), settings, func(string) string { return "" }, pools(), "cpu", c, true, nil, draining.Limit{})
 	require.NoError(b, err)
-	b.Cleanup(func() { _ = closeAll() })
 	h.ingest.Describer = e
 	h.ingest.Profiles = func(string) (video.Profile, error) {
 		p := video.LocalPreview()
 		p.Describe = video.Stage{Model: "simulated", Revision: "1", GPU: []string{"cpu"}}
 		return p, nil
 	}
-	workers, err := startPools(c, pools(), "cpu", h, make(chan error, 9))
+	if change != nil {
+		change(&h)
+	}
+	workers, err := startPools(c, pools(), "cpu", h, nil, make(chan error, 9))
 	require.NoError(b, err)
-	b.Cleanup(func() { stopAll(workers) })
-	return c, server
+	return c, func() {
+		stopAll(workers)
+		require.NoError(b, closeAll())
+		c.Close()
+		require.NoError(b, server.Stop())
+	}
 }
 
 // historySize returns the events and bytes of all runs of a chain, and the length of the

@@ -23,6 +23,7 @@ import (
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workers/gpus"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workers/parameters"
@@ -47,6 +48,7 @@ type health struct {
 	sandbox   *sandbox.Sandbox   // nil = this worker runs nothing untrusted
 	telemetry *telemetry.Server  // nil = off
 	ffmpeg    *ffmpeg.Tool       // nil = this worker does not serve the pool media
+	drain     draining.Limit
 }
 
 const (
@@ -64,6 +66,11 @@ func (h *health) checks(ctx context.Context, in activities.HealthInput) []activi
 		host = "unknown"
 	}
 	out := []activities.HealthCheck{{Part: "worker", Status: statusOK, Detail: fmt.Sprintf("cogflow %s on %s, process %d", version, host, os.Getpid())}}
+	drains := activities.HealthCheck{Part: "drain", Status: statusOK, Detail: h.drain.String()}
+	if h.drain.Reason != "" {
+		drains.Status = statusWarn
+	}
+	out = append(out, drains)
 	if h.ffmpeg != nil {
 		out = append(out, activities.HealthCheck{Part: "ffmpeg", Status: statusOK, Detail: h.ffmpeg.Version()})
 	}

@@ -14,11 +14,14 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/notice"
 	"github.com/cogniverse/cogflow/internal/program"
+	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workers/polling"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 	"github.com/cogniverse/cogflow/workflows"
@@ -33,7 +36,8 @@ const (
 
 // serve polls the queues of the pools until ctx ends, then drains.
 func serve(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, logger *zap.Logger) (err error) {
-	if err := setGraces(pools, c); err != nil {
+	limit, err := drainLimit(ctx, setGraces(pools, c), c, getenv)
+	if err != nil {
 		return err
 	}
 	options, err := envconfig.LoadDefaultClientOptions()
@@ -42,6 +46,14 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	structured := program.Structured(logger)
 	slog.SetDefault(structured)
+	if limit.Reason != "" {
+		logger.Warn("the worker may be killed while it drains", zap.Stringer("drain", limit))
+	}
+	notices, err := draining.Open(ctx, c.Drain, structured)
+	if err != nil {
+		return err
+	}
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(notices.Tell))
 	options.Logger = log.NewStructuredLogger(structured)
 	t, err := telemetry.Open(telemetry.Options{Address: c.Telemetry, Version: version, Profiling: c.PProf, Getenv: getenv, Log: structured}, &options)
 	if err != nil {
@@ -62,14 +74,14 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
-	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort), t)
+	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort), t, limit)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
 
 	fatal := make(chan error, len(pools)+1)
-	started, err := startPools(temporal, append(hostPool(h), pools...), class, h, fatal)
+	started, err := startPools(temporal, append(hostPool(h), pools...), class, h, notices, fatal)
 	if err != nil {
 		return err
 	}
@@ -84,9 +96,13 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 	}
 	logger.Info("ready")
 	t.Ready()
+	leaving := make(chan notice.Notice, 1)
+	defer notices.Watch(ctx, func(n notice.Notice) { leaving <- n })()
 	select {
 	case <-ctx.Done():
-		logger.Info("draining: no new paid calls", zap.Duration("at_most", drainTime(pools)))
+		logger.Info("draining: no new paid calls", zap.Duration("at_most", limit.Needs))
+	case n := <-leaving:
+		logger.Warn("draining: this host will be taken away; no new paid calls", zap.Stringer("notice", n), zap.Duration("at_most", limit.Needs))
 	case err = <-fatal:
 	}
 	t.NotReady("draining")
@@ -95,11 +111,11 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 }
 
 // startPools starts polling for every pool, or for none.
-func startPools(temporal client.Client, pools []pool, class string, h implementations, fatal chan<- error) ([]worker.Worker, error) {
+func startPools(temporal client.Client, pools []pool, class string, h implementations, notices *draining.Notices, fatal chan<- error) ([]worker.Worker, error) {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	var started []worker.Worker
 	for _, p := range pools {
-		w := worker.New(temporal, p.queue(class), workerOptions(p, fatal))
+		w := worker.New(temporal, p.queue(class), workerOptions(p, notices, fatal))
 		p.register(w, h)
 		if err := w.Start(); err != nil {
 			stopAll(started)
@@ -110,9 +126,9 @@ func startPools(temporal client.Client, pools []pool, class string, h implementa
 	return started, nil
 }
 
-func workerOptions(p pool, fatal chan<- error) worker.Options {
+func workerOptions(p pool, notices *draining.Notices, fatal chan<- error) worker.Options {
 	return polling.Options(polling.Queue{
-		Slots: p.slots, Tuner: p.tuner, Plugins: p.plugins, Workflows: p.name == workflows.QueueMain, Grace: p.grace, Build: version,
+		Slots: p.slots, Tuner: p.tuner, Plugins: p.plugins, Workflows: p.name == workflows.QueueMain, Grace: p.grace, Bound: notices.Bound, Build: version,
 		Fatal: func(err error) { fatal <- err },
 	})
 }

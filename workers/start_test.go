@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/internal/program"
+	"github.com/cogniverse/cogflow/workers/draining"
 )
 
 // testEnv is the environment of a worker whose files are all below one directory.
@@ -52,7 +53,7 @@ func (w testEnv) start(t *testing.T, class string, names ...string) (h implement
 	require.NoError(t, err)
 	chosen, err := choosePools(names)
 	require.NoError(t, err)
-	h, closeAll, err := wire(t.Context(), c, w.getenv, chosen, class, nil, true, nil)
+	h, closeAll, err := wire(t.Context(), c, w.getenv, chosen, class, nil, true, nil, draining.Limit{})
 	if err != nil {
 		require.Nil(t, closeAll)
 		return h, err

@@ -36,6 +36,7 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -102,7 +103,7 @@ func (a *tenantStack) serve() {
 	require.NoError(a.t, err)
 	require.NoError(a.t, devserver.Register(a.t.Context(), a.client, client.DefaultNamespace))
 	served := pools()
-	h, closeAll, err := wire(a.t.Context(), c, getenv, served, "cpu", a.client, true, nil)
+	h, closeAll, err := wire(a.t.Context(), c, getenv, served, "cpu", a.client, true, nil, draining.Limit{})
 	require.NoError(a.t, err)
 	a.t.Cleanup(func() { require.NoError(a.t, closeAll()) })
 	store := activities.Confined(watchedStore{a.store, a})
@@ -115,7 +116,7 @@ func (a *tenantStack) serve() {
 	}
 	var started []worker.Worker
 	for _, p := range served {
-		options := workerOptions(p, make(chan error, 1))
+		options := workerOptions(p, nil, make(chan error, 1))
 		options.Interceptors = append(options.Interceptors, &watchedRuns{tenantStack: a})
 		w := worker.New(a.client, p.queue("cpu"), options)
 		p.register(w, h)

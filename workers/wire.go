@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest"
+	"github.com/cogniverse/cogflow/activities/placing"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
@@ -37,8 +38,10 @@ import (
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/adapterservers"
 	"github.com/cogniverse/cogflow/workers/alerts"
+	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workers/gpus"
 	"github.com/cogniverse/cogflow/workers/ondemand"
+	"github.com/cogniverse/cogflow/workers/pollers"
 	"github.com/cogniverse/cogflow/workers/scratch"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )
@@ -46,8 +49,8 @@ import (
 // wire builds the parts that the pools require and passes them to the activities. If a part
 // cannot be built, the parts built before are closed. Without a telemetry server, nothing is
 // counted.
-func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool, t *telemetry.Server) (implementations, func() error, error) {
-	h := &health{config: c, parts: partsOf(pools), telemetry: t}
+func wire(ctx context.Context, c config.Config, getenv func(string) string, pools []pool, class string, temporal client.Client, local bool, t *telemetry.Server, limit draining.Limit) (implementations, func() error, error) {
+	h := &health{config: c, parts: partsOf(pools), telemetry: t, drain: limit}
 	built, err := h.build(ctx, getenv, pools, class, temporal, local)
 	if err != nil {
 		return implementations{}, nil, errors.Join(err, h.opened.close())
@@ -106,6 +109,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		a.Profiles = profiles(c, h.describer)
 	}
 	a.Pictured = video.Pictured(c.Profiles())
+	a.Placing = &placing.Rules{All: c.Placement, Workers: pollers.Of(temporal)}
 	if h.models, err = newModels(c, getenv, h.describer, h.parts, h.servers); err != nil {
 		return implementations{}, err
 	}
@@ -173,6 +177,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if h.parts.have(partServing) {
 		adapters.Serving = adapterservers.New(c, getenv, program.Redactor(c, getenv), missingKey)
 	}
+	t.Placing = a.Placing
 	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
 		health: &activities.Health{Checks: h.checks}, hosts: h.owned.Activities(),

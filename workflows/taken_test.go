@@ -60,7 +60,7 @@ func TestChildIDTakenLater(t *testing.T) {
 	w.ingest.Runs = &takenRuns{ours: 1}
 	w.video("harbour.txt", frames("harbour", 3)...)
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueMedia} {
-		serve := worker.New(c, queue, worker.Options{Interceptors: activities.Interceptors(0)})
+		serve := worker.New(c, queue, worker.Options{Interceptors: activities.Interceptors(0, nil)})
 		serve.RegisterActivity(w.ingest)
 		register(serve, "IngestLibrary")
 		require.NoError(t, serve.Start())

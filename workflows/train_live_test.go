@@ -57,7 +57,7 @@ func newLive(t *testing.T, classes ...string) *live {
 	}
 	for _, queue := range queues {
 		w := worker.New(l.client, queue, worker.Options{
-			Interceptors:                 activities.Interceptors(0),
+			Interceptors:                 activities.Interceptors(0, nil),
 			MaxHeartbeatThrottleInterval: time.Second,
 		})
 		w.RegisterActivity(l.train)

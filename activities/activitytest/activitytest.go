@@ -39,7 +39,7 @@ func RunAfter[In, Out any](t testing.TB, do func(context.Context, In) (Out, erro
 	if details != nil {
 		env.SetHeartbeatDetails(details)
 	}
-	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0)})
+	env.SetWorkerOptions(worker.Options{Interceptors: activities.Interceptors(0, nil)})
 	env.RegisterActivityWithOptions(do, activity.RegisterOptions{Name: "activity"})
 	var out Out
 	value, err := env.ExecuteActivity("activity", in)

@@ -11,6 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -18,30 +19,32 @@ import (
 // EstimateInput asks what an ingest run would do.
 type EstimateInput struct {
 	ListSourceInput
-	Profile  string         `json:"profile"`
-	Force    bool           `json:"force,omitempty"`
-	Sampling video.Strategy `json:"sampling,omitempty"` // as in ResolveInput
+	Profile  string           `json:"profile"`
+	Force    bool             `json:"force,omitempty"`
+	Sampling video.Strategy   `json:"sampling,omitempty"` // as in ResolveInput
+	Place    *placement.Facts `json:"place,omitempty"`    // as in ResolveInput; the videos are counted
 }
 
 // EstimateResult is the result of Estimate. Sizes, frames, calls and costs are those of the
 // videos that would be ingested, without the unchanged ones.
 type EstimateResult struct {
-	Profile    string          `json:"profile"`
-	Videos     int             `json:"videos"`
-	Unchanged  int             `json:"unchanged"`
-	Skipped    int             `json:"skipped"`
-	Bytes      int64           `json:"bytes"`
-	DurationMS int64           `json:"duration_ms"`
-	Frames     int             `json:"frames"`
-	Calls      int             `json:"calls"`
-	CostUSD    float64         `json:"cost_usd"`
-	Unpriced   bool            `json:"unpriced"`
-	Seconds    float64         `json:"seconds"` // 0 = unknown: the model was never measured
-	AtMost     bool            `json:"at_most"`
-	Unread     int             `json:"unread"`
-	Unprobed   int             `json:"unprobed"`
-	Failed     int             `json:"failed"`
-	Failures   []video.Failure `json:"failures"` // the first MaxFailures
+	Profile    string              `json:"profile"`
+	Videos     int                 `json:"videos"`
+	Unchanged  int                 `json:"unchanged"`
+	Skipped    int                 `json:"skipped"`
+	Bytes      int64               `json:"bytes"`
+	DurationMS int64               `json:"duration_ms"`
+	Frames     int                 `json:"frames"`
+	Calls      int                 `json:"calls"`
+	CostUSD    float64             `json:"cost_usd"`
+	Unpriced   bool                `json:"unpriced"`
+	Seconds    float64             `json:"seconds"` // 0 = unknown: the model was never measured
+	AtMost     bool                `json:"at_most"`
+	Unread     int                 `json:"unread"`
+	Unprobed   int                 `json:"unprobed"`
+	Failed     int                 `json:"failed"`
+	Failures   []video.Failure     `json:"failures"`         // the first MaxFailures
+	Placed     *placement.Decision `json:"placed,omitempty"` // nil = there are no rules
 }
 
 // estimatedAtOnce is how many videos are looked at at a time.
@@ -54,14 +57,21 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 	if err != nil {
 		return EstimateResult{}, err
 	}
-	p = p.Sampled(in.Sampling)
-	if err := p.Check(); err != nil {
+	in.Sound = p.Transcribe.Model != ""
+	placed, err := a.Placing.Listed(ctx, in.Place, in.MaxVideos, func(yield func(string) error) (int, error) { return a.list(ctx, in.ListSourceInput, yield) })
+	if err == nil && placed.Chosen().Profile != "" {
+		p, err = a.Profiles(placed.Profile)
+	}
+	if p = p.Sampled(in.Sampling); err == nil {
+		err = p.Check()
+	}
+	if err != nil {
 		return EstimateResult{}, err
 	}
 	if p, err = roles.Expected(ctx, a.Store, in.Tenant, p); err != nil {
 		return EstimateResult{}, err
 	}
-	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}}
+	out := EstimateResult{Profile: p.Name, Failures: []video.Failure{}, Placed: placed}
 	e := &outlook.Estimator{
 		Store: a.Store, Sources: a.Sources, Media: a.Media, Identify: identify, Tenant: in.Tenant, Profile: p, Force: in.Force,
 	}
@@ -87,7 +97,6 @@ func (a *Activities) Estimate(ctx context.Context, in EstimateInput) (EstimateRe
 		return nil
 	}
 	listed := 0
-	in.Sound = p.Transcribe.Model != ""
 	out.Skipped, err = a.list(ctx, in.ListSourceInput, func(uri string) error {
 		if in.MaxVideos > 0 && listed == in.MaxVideos {
 			return errEnough

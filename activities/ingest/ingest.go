@@ -3,6 +3,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,7 +16,9 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/roles"
 	"github.com/cogniverse/cogflow/activities/ingest/sidecar"
+	"github.com/cogniverse/cogflow/activities/placing"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -33,6 +36,7 @@ type Activities struct {
 	Ledger      activities.Ledger
 	Broker      activities.Broker
 	Runs        activities.Runs
+	Placing     *placing.Rules
 	Profiles    func(name string) (video.Profile, error) // "" = the configured active profile
 	Pictured    []string                                 // names of the profiles that embed pictures
 	Report      func(w io.Writer, r video.Report) error
@@ -67,7 +71,8 @@ type ResolveInput struct {
 	Tenant  tenant.ID `json:"tenant"`
 	Profile string    `json:"profile"`
 	// Sampling is a strategy in place of the profile's; empty = the profile's.
-	Sampling video.Strategy `json:"sampling,omitempty"`
+	Sampling video.Strategy   `json:"sampling,omitempty"`
+	Place    *placement.Facts `json:"place,omitempty"` // by which the rules place the run; nil = they do not
 }
 
 // Owner is the tenant that the activity works for.
@@ -89,17 +94,22 @@ type Recipe struct {
 	Embed         string            `json:"embed"`
 	Transcribe    string            `json:"transcribe,omitempty"` // empty = no transcript
 	// Sampling is the strategy that the run asked for; a worker of an earlier build leaves it out.
-	Sampling video.Strategy `json:"sampling,omitempty"`
+	Sampling video.Strategy      `json:"sampling,omitempty"`
+	Placed   *placement.Decision `json:"placed,omitempty"` // nil = there are no rules
 }
 
-// ResolveProfile pins a run to the profile as it is configured now.
+// ResolveProfile pins a run to the profile as it is configured now, where the rules place it.
 func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recipe, error) {
-	p, err := a.Profiles(in.Profile)
+	placed, err := a.Placing.Decide(ctx, in.Place)
 	if err != nil {
 		return Recipe{}, err
 	}
-	p = p.Sampled(in.Sampling)
-	if err := p.Check(); err != nil {
+	d := placed.Chosen()
+	p, err := a.Profiles(cmp.Or(d.Profile, in.Profile))
+	if p = p.Sampled(in.Sampling); err == nil {
+		err = p.Check()
+	}
+	if err != nil {
 		return Recipe{}, err
 	}
 	if p, err = roles.Pinned(ctx, a.Store, in.Tenant, p); err != nil {
@@ -115,12 +125,12 @@ func (a *Activities) ResolveProfile(ctx context.Context, in ResolveInput) (Recip
 	}
 	return Recipe{
 		Fingerprint: fingerprint, Profile: p.Name, ChunkFrames: p.ChunkFrames,
-		DescribeGPU: p.Describe.GPU, EmbedGPU: p.Embed.GPU, GPUWait: p.GPUWait,
+		DescribeGPU: placement.Or(d.Describe, p.Describe.GPU), EmbedGPU: placement.Or(d.Embed, p.Embed.GPU), GPUWait: p.GPUWait,
 		CostMicroUSD: p.Describe.CostMicroUSD + p.Embed.CostMicroUSD,
 		Preview:      p.Describe.Preview || p.Embed.Preview,
 		Describe:     p.Describe.String(), Embed: p.Embed.String(),
-		TranscribeGPU: p.Transcribe.GPU, Transcribe: p.Transcribe.String(),
-		Sampling: in.Sampling,
+		TranscribeGPU: placement.Or(d.Transcribe, p.Transcribe.GPU), Transcribe: p.Transcribe.String(),
+		Sampling: in.Sampling, Placed: placed,
 	}, nil
 }
 

@@ -31,8 +31,9 @@ func (in ListSourceInput) Owner() tenant.ID { return in.Tenant }
 type Listing struct {
 	Prefix  string `json:"prefix"`
 	Videos  int    `json:"videos"`
-	Skipped int    `json:"skipped"`       // files whose names are not those of videos
-	Cut     int    `json:"cut,omitempty"` // URIs that were too long, see video.CutURI; earlier builds cut none
+	Skipped int    `json:"skipped"`         // files whose names are not those of videos
+	Cut     int    `json:"cut,omitempty"`   // URIs that were too long, see video.CutURI; earlier builds cut none
+	Rules   bool   `json:"rules,omitempty"` // there are rules of placement, and the number of videos is a fact
 }
 
 // listingPrefix is the prefix of a listing. It is made of tenant and run, and never taken
@@ -65,7 +66,7 @@ var errEnough = errors.New("enough videos")
 // ListSource lists a library once and stores the pages, so that a run of days neither holds
 // a million names nor sees the library change meanwhile.
 func (a *Activities) ListSource(ctx context.Context, in ListSourceInput) (Listing, error) {
-	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID)}
+	out := Listing{Prefix: video.ListingPrefix(in.Tenant, activity.GetInfo(ctx).WorkflowExecution.RunID), Rules: a.Placing.Any()}
 	var page []string
 	flush := func() error {
 		key := video.ListingKey(out.Prefix, (out.Videos-1)/ListingPage)

@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/train/speeds"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -33,6 +34,7 @@ type PlanInput struct {
 	BudgetUSD    float64               `json:"budget_usd,omitempty"`
 	ContinueFrom string                `json:"continue_from,omitempty"` // adapter NAME@VERSION; empty = a fresh one
 	Given        training.LoRASettings `json:"given_lora,omitzero"`     // what settings name of LoRA
+	Place        *placement.Facts      `json:"place,omitempty"`         // by which the rules place the job; nil = they do not
 }
 
 // Owner is the tenant that the activity works for.
@@ -45,6 +47,8 @@ type Plan struct {
 	Spec     training.Spec     `json:"spec"`     // everything that determines the result
 	Base     training.Model    `json:"base"`     // the base model; its path is left out, because it differs between workers
 	Estimate estimate.Estimate `json:"estimate"` // memory, time and cost per GPU class
+
+	Placed *placement.Decision `json:"placed,omitempty"` // nil = there are no rules
 }
 
 // Planned is a Plan, and whether there is anything left to do. A run hands only its plan on.
@@ -60,6 +64,11 @@ type Planned struct {
 // PlanTraining names the job by everything that determines its result, and refuses a job
 // that does not fit, costs too much or contradicts its input.
 func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, error) {
+	placed, err := a.Placing.Decide(ctx, in.Place)
+	if err != nil {
+		return Planned{}, err
+	}
+	in.GPU = placement.Or(placed.Chosen().Train, in.GPU)
 	model, err := a.Models.Find(ctx, in.BaseModel)
 	if err != nil {
 		return Planned{}, err
@@ -90,7 +99,7 @@ func (a *Activities) PlanTraining(ctx context.Context, in PlanInput) (Planned, e
 		}
 		lora = &adapted
 	}
-	out := Planned{Plan: Plan{Base: model, Spec: training.Spec{
+	out := Planned{Plan: Plan{Placed: placed, Base: model, Spec: training.Spec{
 		Method: in.Method, Model: model.Name, Revision: model.Revision, Dataset: in.Train.SHA256,
 		Seed: in.Seed, Numerics: numerics, Config: in.Config, LoRA: lora, Start: start,
 	}}}

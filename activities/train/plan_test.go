@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities/activitytest"
+	"github.com/cogniverse/cogflow/activities/placing"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
@@ -143,4 +145,32 @@ func TestPlanRefuses(t *testing.T) {
 			require.Empty(t, out.Job)
 		})
 	}
+}
+
+// TestPlanIsPlaced: rules choose the GPU classes of a job that names none, and the plan says so.
+func TestPlanIsPlaced(t *testing.T) {
+	t.Parallel()
+	j := newTrained(t)
+	j.a.Models, j.a.Prices = small(), estimate.Prices{"cpu": 1, "l4": 2, "t4": 1}
+	j.a.Placing = &placing.Rules{All: []placement.Rule{
+		{Name: "large", When: placement.Condition{MinRows: 1000}, Use: placement.Choice{Train: []string{"h100"}}},
+		{Name: "own", Use: placement.Choice{Train: []string{"l4", "t4"}}},
+	}}
+	classes := func(f *placement.Facts) (names []string, d *placement.Decision) {
+		p, err := j.plan(func(in *PlanInput) { in.Place = f })
+		require.NoError(t, err)
+		for _, c := range p.Estimate.Classes {
+			names = append(names, c.Class)
+		}
+		return names, p.Placed
+	}
+	names, d := classes(&placement.Facts{Kind: placement.Train, Rows: 100})
+	require.Equal(t, []string{"l4", "t4"}, names)
+	require.Equal(t, "own", d.Rule)
+	require.Equal(t, []placement.Passed{{Rule: "large", Why: "100 rows, fewer than 1000"}}, d.Passed)
+	names, _ = classes(&placement.Facts{Kind: placement.Train, Named: true})
+	require.Equal(t, []string{"cpu"}, names, "the job names its classes")
+	names, d = classes(nil)
+	require.Equal(t, []string{"cpu"}, names, "an earlier build asks")
+	require.Nil(t, d)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/placing"
 	"github.com/cogniverse/cogflow/activities/train/measure"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
@@ -75,6 +76,7 @@ type Activities struct {
 	GPUs        GPUs
 	Ledger      GPULedger
 	Runs        activities.Runs
+	Placing     *placing.Rules
 	Prices      estimate.Prices
 	Reports     Reports
 	Scratch     string             // directory for temporary files

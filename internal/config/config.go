@@ -16,8 +16,10 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config/alerting"
+	"github.com/cogniverse/cogflow/internal/config/drain"
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -55,8 +57,10 @@ type Config struct {
 
 	Training Training          `json:"training"`
 	Optimize Optimize          `json:"optimize"`
-	Drain    Drain             `json:"drain"`
 	Gateway  frontdoor.Gateway `json:"gateway"`
+	Drain    drain.Drain       `json:"drain"`
+
+	Placement []placement.Rule `json:"placement,omitempty"` // rules in order
 
 	Alerts alerting.Alerts `json:"alerts"` // who is told of budgets
 
@@ -180,9 +184,16 @@ func (c *Config) take(s section) (problems Problems) {
 	problems = append(problems, c.takeEndpoints(s)...)
 	problems = append(problems, c.takeServers(s)...)
 	problems = append(problems, c.takeOptimize(s.Optimize)...)
-	problems = append(problems, c.takeDrain(s.Drain)...)
 	problems = append(problems, c.takeAlerts(s)...)
 	problems = append(problems, c.takeGateway(s)...)
+	c.Placement = s.Placement.Rules
+	s.Placement.Check(video.GPUClass, func(key, text, fix string) {
+		problems = append(problems, Problem{Place: "cogflow.placement." + key, Text: text, Fix: fix})
+	})
+	c.Drain = s.Drain.Drain()
+	s.Drain.Check(func(key, text, fix string) {
+		problems = append(problems, Problem{Place: "cogflow.drain." + key, Text: text, Fix: fix})
+	})
 	problems = append(problems, c.takeProfiles(s)...)
 	c.priceProfiles()
 	return problems

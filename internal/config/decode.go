@@ -81,6 +81,14 @@ func line(data []byte, offset int64) int {
 // unknown walks a JSON value beside its type and reports the keys that the type does not
 // have. Values of a wrong shape are left to the decoder.
 func unknown(path string, data json.RawMessage, t reflect.Type) (problems Problems) {
+	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
+		var list []json.RawMessage
+		_ = json.Unmarshal(data, &list) // a wrong shape is left to the decoder
+		for i, one := range list {
+			problems = append(problems, unknown(fmt.Sprintf("%s.%d", path, i), one, t.Elem())...)
+		}
+		return problems
+	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(data, &object) != nil {
 		return nil

@@ -18,6 +18,7 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		"COGFLOW_FFMPEG": &s.FFmpeg, "COGFLOW_FFPROBE": &s.FFprobe, "COGFLOW_TESSERACT": &s.Tesseract,
 		"COGFLOW_UI": &s.UI, "COGFLOW_TELEMETRY": &s.Telemetry, "COGFLOW_ALERTS_WEBHOOK": &s.Alerts.Webhook, "COGFLOW_ALERTS_WEBHOOK_SECRET_ENV": &s.Alerts.SecretEnv, "COGFLOW_SMALL_MODELS": &s.SmallModels, "COGFLOW_VESPA_URL": &s.Vespa.URL, "COGFLOW_VESPA_CONFIG_URL": &s.Vespa.ConfigURL,
 		"COGFLOW_GATEWAY_ADDRESS": &s.Gateway.Address,
+		"COGFLOW_DRAIN_NOTICE":    &s.Drain.Notice,
 	}
 	for name, to := range text {
 		*to = cmp.Or(getenv(name), *to)
@@ -29,7 +30,8 @@ func override(s *section, getenv func(string) string) (problems Problems) {
 		func(v string) (int64, error) { return strconv.ParseInt(v, 10, 64) })
 	parse(&problems, getenv, "COGFLOW_SOURCES", `an object like {"acme":["/srv/acme"]}`, &s.Sources,
 		func(v string) (m map[string][]string, err error) { return m, strictjson.Unmarshal([]byte(v), &m) })
-	overrideDrain(&problems, &s.Drain, getenv)
+	parse(&problems, getenv, "COGFLOW_DRAIN_CALLS_SECONDS", "a number of seconds", &s.Drain.CallsSeconds, number)
+	parse(&problems, getenv, "COGFLOW_DRAIN_LIMIT_SECONDS", "a number of seconds", &s.Drain.LimitSeconds, number)
 	overrideOptimize(&problems, &s.Optimize, getenv)
 	return append(problems, overrideTraining(&s.Training, getenv)...)
 }

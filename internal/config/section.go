@@ -2,8 +2,10 @@ package config
 
 import (
 	"github.com/cogniverse/cogflow/internal/config/alerting"
+	"github.com/cogniverse/cogflow/internal/config/drain"
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -34,9 +36,10 @@ type section struct {
 	PProf          bool                         `json:"pprof" jsonschema:"also serve Go's profiles there, at /debug/pprof/"`
 	Training       trainingSection              `json:"training" jsonschema:"training"`
 	Optimize       optimizeSection              `json:"optimize" jsonschema:"prompt optimization; takes precedence over llm_config"`
-	Drain          drainSection                 `json:"drain" jsonschema:"how a worker stops"`
 	Alerts         alerting.Section             `json:"alerts" jsonschema:"who is told when a budget of an organisation, a tenant or a model is nearly or wholly spent; read by workers of the pool cogflow"`
 	Gateway        frontdoor.Section            `json:"gateway" jsonschema:"cogflow-gateway, the HTTP server"`
+	Placement      placement.Section            `json:"placement" jsonschema:"rules that decide where jobs run"`
+	Drain          drain.Section                `json:"drain" jsonschema:"how a worker stops"`
 }
 
 type fetch struct {
@@ -153,10 +156,4 @@ type role struct {
 type tokenPrices struct {
 	Input  *float64 `json:"input_usd_per_mtok" jsonschema:"price of a million input tokens in USD; set both prices or neither"`
 	Output *float64 `json:"output_usd_per_mtok" jsonschema:"price of a million output tokens in USD; 0 is free"`
-}
-
-// drainSection is Drain as people write it.
-type drainSection struct {
-	CallsSeconds float64 `json:"calls_seconds" jsonschema:"seconds that paid calls in flight have to be answered and stored, 1 to 3600 (default 60)"`
-	LimitSeconds float64 `json:"limit_seconds" jsonschema:"seconds until the supervisor kills a stopping worker; the worker does not start if that is too short"`
 }

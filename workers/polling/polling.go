@@ -8,11 +8,10 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/config/drain"
 )
 
 const (
-	// ReportGrace is the time for a cancelled activity to report to the server.
-	ReportGrace = 5 * time.Second
 	// throttle bounds the delay of a cancellation.
 	throttle = 2 * time.Second
 	// most pollers of a queue; the SDK starts as many as there is work for.
@@ -24,10 +23,11 @@ type Queue struct {
 	Slots     int                // concurrent activities
 	Tuner     worker.WorkerTuner // decides about slots; nil = Slots
 	Plugins   []worker.Plugin
-	Workflows bool          // it has workflow tasks, too
-	Grace     time.Duration // for running activities when the worker drains
-	Build     string        // version of the worker
-	Fatal     func(error)   // called when the worker can poll no longer
+	Workflows bool                              // it has workflow tasks, too
+	Grace     time.Duration                     // for running activities when the worker drains
+	Bound     func(time.Duration) time.Duration // shortens the grace when the worker drains; nil = not
+	Build     string                            // version of the worker
+	Fatal     func(error)                       // called when the worker can poll no longer
 }
 
 // Options are the options of a worker of the queue.
@@ -42,10 +42,10 @@ func Options(q Queue) worker.Options {
 		ActivityTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: most}),
 		WorkflowTaskPollerBehavior:         worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: most}),
 		DisableWorkflowWorker:              !q.Workflows,
-		WorkerStopTimeout:                  q.Grace + ReportGrace,
+		WorkerStopTimeout:                  q.Grace + drain.ReportGrace,
 		MaxHeartbeatThrottleInterval:       throttle,
 		DefaultHeartbeatThrottleInterval:   throttle,
-		Interceptors:                       activities.Interceptors(q.Grace),
+		Interceptors:                       activities.Interceptors(q.Grace, q.Bound),
 		OnFatalError:                       q.Fatal,
 		// For cogflow pools. Runs are not pinned to a build.
 		DeploymentOptions: worker.DeploymentOptions{Version: worker.WorkerDeploymentVersion{DeploymentName: "cogflow", BuildID: q.Build}},

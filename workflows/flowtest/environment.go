@@ -18,7 +18,7 @@ func NewEnvironment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(worker.Options{
-		Interceptors:             activities.Interceptors(0),
+		Interceptors:             activities.Interceptors(0, nil),
 		DeadlockDetectionTimeout: math.MaxInt64,
 	})
 	env.SetTestTimeout(10 * time.Minute)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -162,11 +163,23 @@ func (r *libraryRun) begin(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.listing.Rules {
+		in := ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling), Place: r.facts()}
+		in.Place.Videos = int64(r.listing.Videos)
+		if r.recipe, err = resolve(ctx, r.Caller, in); err != nil {
+			return err
+		}
+	}
 	r.totals.Skipped = r.listing.Skipped
 	if err := workflows.CheckChildID(childID(workflow.GetInfo(ctx).WorkflowExecution.ID, r.listing.Videos)); err != nil {
 		return err
 	}
 	return r.setStage(ctx, stageIngest)
+}
+
+// facts are what the rules of placement know of the run, without the number of its videos.
+func (r *libraryRun) facts() *placement.Facts {
+	return &placement.Facts{Kind: placement.Ingest, Tenant: string(r.tenant()), BudgetUSD: r.in.BudgetUSD, Named: r.in.Profile != ""}
 }
 
 func (r *libraryRun) source() ingest.ListSourceInput {
@@ -222,7 +235,7 @@ func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 		}
 	}
 	e, err := workflows.Call(r.Media(ctx, "estimate "+workflows.Cell(r.in.Source)), r.a.Estimate,
-		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling), Force: r.in.Force})
+		ingest.EstimateInput{ListSourceInput: r.source(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling), Force: r.in.Force, Place: r.facts()})
 	if err != nil {
 		return LibraryResult{}, workflows.Staged(r.stage, err)
 	}
@@ -233,7 +246,7 @@ func (r *libraryRun) estimate(ctx workflow.Context) (LibraryResult, error) {
 	r.failures = e.Failures
 	out := &Estimate{
 		Bytes: e.Bytes, DurationMS: e.DurationMS, Frames: e.Frames, Calls: e.Calls, CostUSD: e.CostUSD, Unpriced: e.Unpriced,
-		Seconds: e.Seconds, AtMost: e.AtMost, Unread: e.Unread, Unprobed: e.Unprobed,
+		Seconds: e.Seconds, AtMost: e.AtMost, Unread: e.Unread, Unprobed: e.Unprobed, Placed: e.Placed,
 	}
 	if marked && e.Unchanged > 0 {
 		lost, err := r.indexLost(ctx, e.Profile)

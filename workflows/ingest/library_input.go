@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -89,6 +90,8 @@ type Estimate struct {
 	Unread     int     `json:"unread,omitempty"`    // videos that count as new because their content was not read; each may be unchanged under another name
 	Unprobed   int     `json:"unprobed,omitempty"`  // remote videos that only a download could describe; no number includes them
 	Reindexed  int     `json:"reindexed,omitempty"` // videos that the index has lost: they are indexed again from stored answers
+
+	Placed *placement.Decision `json:"placed,omitempty"` // which rule of placement decides, and why the others do not
 }
 
 // LibraryProgress answers QueryProgress of IngestLibrary.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -130,7 +131,10 @@ func (r *videoRun) begin(ctx workflow.Context) error {
 	if r.library != nil {
 		r.recipe = r.library.Recipe
 	} else {
-		pin := ingest.ResolveInput{Tenant: r.tenant(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling)}
+		pin := ingest.ResolveInput{
+			Tenant: r.tenant(), Profile: r.in.Profile, Sampling: video.Strategy(r.in.Sampling),
+			Place: &placement.Facts{Kind: placement.Ingest, Tenant: string(r.tenant()), Videos: 1, BudgetUSD: r.in.BudgetUSD, Named: r.in.Profile != ""},
+		}
 		if r.recipe, err = resolve(ctx, r.Caller, pin); err != nil {
 			return err
 		}

@@ -41,6 +41,7 @@ type Input struct {
 
 	method  training.Method
 	gpuWait time.Duration
+	named   bool // it names GPU classes
 	timeout time.Duration
 
 	received workflows.Received
@@ -84,7 +85,7 @@ func (in *Input) check(ctx workflow.Context, method training.Method) error {
 		seed := int64(defaultSeed)
 		in.Seed = &seed
 	}
-	if len(in.GPU) == 0 {
+	if in.named = len(in.GPU) > 0; !in.named {
 		in.GPU = []string{"cpu"}
 	}
 	for _, check := range []func() error{

@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/placement"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
@@ -157,6 +158,10 @@ func (r *trainRun) plan(ctx workflow.Context) error {
 		Seed: *r.in.Seed, Train: *r.Check.TrainFile, Eval: r.Check.EvalFile,
 		Lengths: r.Check.Train.Tokens, Rows: r.Check.Train.Kept, GPU: r.in.GPU, BudgetUSD: r.Budget,
 		ContinueFrom: r.in.Continue, Given: r.in.given(),
+		Place: &placement.Facts{
+			Kind: placement.Train, Tenant: string(r.tenant()), Rows: int64(r.Check.Train.Kept), BudgetUSD: r.Budget,
+			TimeoutMin: r.in.timeout.Minutes(), Named: r.in.named,
+		},
 	})
 	r.Plan, r.ended, r.Check.Unmeasured = planned.Plan, planned.Unchanged, planned.Unmeasured
 	if err != nil {

@@ -105,6 +105,7 @@ func (a app) schemaCommand() *cobra.Command {
 type checked struct {
 	File     string          `json:"file"`
 	Problems config.Problems `json:"problems"`
+	Warnings []string        `json:"warnings,omitempty"` // what only some workers refuse
 }
 
 func (a app) checkCommand() *cobra.Command {
@@ -120,7 +121,7 @@ func (a app) checkCommand() *cobra.Command {
 				if problems == nil {
 					problems = config.Problems{}
 				}
-				if err := a.PrintJSON(checked{File: c.File, Problems: problems}); err != nil {
+				if err := a.PrintJSON(checked{File: c.File, Problems: problems, Warnings: c.Drain.Warnings(c.Training.Grace)}); err != nil {
 					return err
 				}
 			} else {
@@ -146,6 +147,9 @@ func (a app) printChecked(c config.Config, problems config.Problems) {
 			a.Say("problem: %s", strings.TrimSpace(err.Error()))
 		}
 		a.Say("No problems.")
+		for _, w := range c.Drain.Warnings(c.Training.Grace) {
+			a.Say("Warning: %s.", w)
+		}
 		return
 	}
 	for _, p := range problems {

@@ -108,6 +108,9 @@ func (f facts) ofQueue(s step, c Cause) (Cause, bool) {
 	switch {
 	case s.served.Workers == 0 && s.served.Draining > 0:
 		c.Code, c.Text = Draining, "All workers of "+what+" are draining: they take no new task."
+		for _, n := range s.served.Notices {
+			c.Text += " A host will be taken away: " + n + "."
+		}
 		c.Ends, c.Do = "another worker of the queue starts"+next, []string{start, "cogflow pools"}
 	case s.served.Workers == 0:
 		c.Code = NoWorker
@@ -207,8 +210,12 @@ func (f facts) ofStarted(s step, c Cause) (Cause, bool) {
 		}
 		c.Ends, c.Do = "its heartbeat arrives, or the server gives the step to another worker", []string{"cogflow pools"}
 		return c, true
-	case s.workerDrains:
-		c.Code, c.Text = Draining, "The worker "+s.worker+" drains: "+s.activity+" ends, or stores what it has and continues on another worker."
+	case s.workerDrains || s.workerLeaves != "":
+		why := ""
+		if s.workerLeaves != "" {
+			why = " because its host will be taken away (" + s.workerLeaves + ")"
+		}
+		c.Code, c.Text = Draining, "The worker "+s.worker+" drains"+why+": "+s.activity+" ends, or stores what it has and continues on another worker."
 		c.Ends, c.Do = "another worker continues it", []string{"cogflow pools", "cogflow watch " + quoted(f.id)}
 		return c, true
 	}

@@ -94,6 +94,7 @@ func TestSteps(t *testing.T) {
 		"slots unknown":     {pending(fleet.Queue{Pool: cli.Pool{Workers: 1}}, none), Queued, ""},
 		"all drain":         {pending(fleet.Queue{Draining: 2}, none), Draining, "All workers of"},
 		"its worker drains": {calling(func(s *step) { s.workerDrains = true }), Draining, "7@host@ drains"},
+		"its host is taken": {calling(func(s *step) { s.workerLeaves = "aws: terminate" }), Draining, "because its host will be taken away (aws: terminate)"},
 		"paused":            {pending(served(0, 0, 0), func(s *step) { s.paused = &pause{by: "eve", reason: "broken GPU", since: ago(time.Hour)} }), ActivityPaused, "by eve (broken GPU)"},
 		"silent":            {calling(func(s *step) { s.beat, s.workerGone = ago(8*time.Second), true }), WorkerLost, "The server does not list the worker any more"},
 		"clocks differ":     {calling(func(s *step) { s.beat = ago(time.Hour) }), Running, ""},

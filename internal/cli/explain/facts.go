@@ -95,6 +95,7 @@ type step struct {
 	served          fleet.Queue
 	workerGone      bool // its worker is not among them
 	workerDrains    bool
+	workerLeaves    string // why the host of its worker will be taken away; empty = it will not
 	holders         []holder
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -71,6 +72,7 @@ func (g *gatherer) about(ctx context.Context, f *facts, s *step) (err error) {
 			if w.Identity == s.worker {
 				s.workerGone = false
 				s.workerDrains = s.workerDrains || w.Draining && w.Queue == s.queue
+				s.workerLeaves = cmp.Or(s.workerLeaves, w.Notice)
 			}
 		}
 	}

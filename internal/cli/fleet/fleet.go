@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/notice"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -26,6 +27,7 @@ type Queue struct {
 	cli.Pool
 	Class    string   `json:"class"`              // of GPUs; cpu = none
 	Draining int      `json:"draining,omitempty"` // workers that take no new tasks and will end
+	Notices  []string `json:"notices,omitempty"`  // which hosts will be taken away, and when
 	Hosts    []string `json:"hosts,omitempty"`    // of the workers that report to the server
 	// GPUs of the hosts, "8 × NVIDIA H100 80GB HBM3, 79.6 GiB"; each text once.
 	GPUs []string `json:"gpus,omitempty"`
@@ -46,6 +48,7 @@ type Worker struct {
 	Host     string
 	GPUs     string // as the worker tells them; empty = none
 	Draining bool
+	Notice   string    // why its host will be taken away; empty = it will not
 	Beat     time.Time // of its last report
 	Slots    Slots     // for activities
 	Tasks    Slots     // for workflow tasks; only of workers of the main queue
@@ -149,6 +152,9 @@ func (f Fleet) With(p cli.Pool, kind enumspb.TaskQueueType) Queue {
 			slots = w.Tasks
 		}
 		out.Slots.Used += slots.Used
+		if w.Notice != "" {
+			out.Notices = append(out.Notices, w.Host+": "+w.Notice)
+		}
 		if w.Draining {
 			out.Draining++
 			continue
@@ -191,14 +197,17 @@ func worker(w *workerpb.WorkerHeartbeat) Worker {
 	slots := func(of *workerpb.WorkerSlotsInfo) Slots {
 		return Slots{Used: int(of.GetCurrentUsedSlots()), Free: max(0, int(of.GetCurrentAvailableSlots()))}
 	}
-	gpus := ""
-	for _, plugin := range w.GetPlugins() {
-		if plugin.GetName() == gpuPlugin {
-			gpus = safetext.Line(plugin.GetVersion(), safetext.MaxReason)
+	said := func(plugin string) (text string) {
+		for _, p := range w.GetPlugins() {
+			if p.GetName() == plugin {
+				text = safetext.Line(p.GetVersion(), safetext.MaxReason)
+			}
 		}
+		return text
 	}
 	return Worker{
-		GPUs: gpus, Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
+		GPUs: said(gpuPlugin), Notice: said(notice.Plugin),
+		Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
 		Draining: w.GetStatus() == enumspb.WORKER_STATUS_SHUTTING_DOWN, Beat: w.GetHeartbeatTime().AsTime(),
 		Slots: slots(w.GetActivityTaskSlotsInfo()), Tasks: slots(w.GetWorkflowTaskSlotsInfo()),
 	}

@@ -28,6 +28,9 @@ func TestWith(t *testing.T) {
 	require.Equal(t, 1, f.With(cli.Pool{Queue: "train-h100", Workers: 2}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Workers)
 	require.Equal(t, 9, f.With(cli.Pool{Queue: "cogflow"}, enumspb.TASK_QUEUE_TYPE_WORKFLOW).Slots.Free)
 	require.Zero(t, f.With(cli.Pool{Queue: "cogflow"}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Slots.Free)
+	require.Empty(t, q.Notices)
+	f.Workers[1].Notice = "aws: terminate"
+	require.Equal(t, []string{"a: aws: terminate"}, f.With(cli.Pool{Queue: "train-h100"}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Notices)
 	require.Nil(t, Fleet{}.With(cli.Pool{Queue: "media", Workers: 1}, enumspb.TASK_QUEUE_TYPE_ACTIVITY).Slots)
 }
 

@@ -33,6 +33,7 @@ func (a app) printLibrary(id string, r ingest.LibraryResult) {
 
 func (a app) printEstimate(r ingest.LibraryResult) {
 	e := r.Estimate
+	a.SayPlaced(e.Placed)
 	seconds := "unknown; nothing was measured yet"
 	switch {
 	case e.Seconds > 0:

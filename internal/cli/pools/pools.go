@@ -5,6 +5,7 @@ package pools
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +125,7 @@ func (a app) print(out answer) error {
 	}, rows)
 	defer a.printServers(out.Servers)
 	defer a.gpus(out.Classes)
+	a.sayNotices(out.Pools)
 	if len(out.Classes) < 2 {
 		return nil
 	}
@@ -147,6 +149,21 @@ func (a app) gpus(classes []fleet.Class) {
 			}
 			a.Say("GPUs of %s: %s", c.Class, gpus)
 		}
+	}
+}
+
+// sayNotices says which hosts will be taken away, each once.
+func (a app) sayNotices(pools []fleet.Queue) {
+	var said []string
+	for _, p := range pools {
+		for _, n := range p.Notices {
+			if !slices.Contains(said, n) {
+				said = append(said, n)
+			}
+		}
+	}
+	for _, n := range said {
+		a.Say("This host will be taken away, so its workers drain: %s", n)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // printPlan prints the result of a dry run: the requirements of each GPU class, and the data.
 func (a app) printPlan(r train.Result) {
 	e := r.Plan.Estimate
+	a.SayPlaced(r.Plan.Placed)
 	a.Say("Dry run of %s on %s, job %s", r.Method, r.Plan.Spec.Model, r.Job)
 	weights := largeText(e.Parameters) + " weights, all trained"
 	if e.LoRAParameters > 0 {

@@ -46,6 +46,9 @@ func Walk(path string, s *jsonschema.Schema, visit func(string, *jsonschema.Sche
 			Walk(path+"."+name, p, visit)
 		}
 	}
+	if s.Items != nil && len(s.Items.Properties) > 0 {
+		Walk(path+".<number>", s.Items, visit)
+	}
 	if values := s.AdditionalProperties; values != nil && values.Not == nil && len(values.Properties)+len(values.AnyOf) > 0 {
 		Walk(path+".<name>", values, visit)
 	}

@@ -34,7 +34,8 @@ func (f *fleet) searches(class, owner string, priority, n int) {
 		})
 		if (i+1)%atOnce == 0 || i+1 == n {
 			require.NoError(f.t, starts.Wait())
-			await(f.t, "all jobs wait", func() bool { return f.backlog(queue) == waiting+i+1 })
+			// A server that is restarted counts tasks twice that it was about to write.
+			await(f.t, "all jobs wait", func() bool { return f.backlog(queue) >= waiting+i+1 })
 		}
 	}
 }

@@ -31,8 +31,10 @@ func (s Section) Check(class func(string) string, bad func(key, text, fix string
 			key       string
 			low, high float64
 		}{
-			{"min_videos", float64(c.MinVideos), float64(c.MaxVideos)}, {"min_rows", float64(c.MinRows), float64(c.MaxRows)},
-			{"budget_usd_at_least", c.BudgetUSD, 0}, {"timeout_minutes_at_most", c.TimeoutMin, 0},
+			{"min_videos", float64(c.MinVideos), float64(c.MaxVideos)},
+			{"min_rows", float64(c.MinRows), float64(c.MaxRows)},
+			{"budget_usd_at_least", c.BudgetUSD, 0},
+			{"timeout_minutes_at_most", c.TimeoutMin, 0},
 		} {
 			if !(n.low >= 0 && n.high >= 0) || n.high > 0 && n.low > n.high { // NaN fails
 				bad(at+".when."+n.key, "out of range", "use a positive number, and a minimum that is not above the maximum")
@@ -42,8 +44,11 @@ func (s Section) Check(class func(string) string, bad func(key, text, fix string
 			key     string
 			classes []string
 		}{
-			{"when.workers_of", c.Workers}, {"use.describe_gpu", r.Use.Describe}, {"use.embed_gpu", r.Use.Embed},
-			{"use.transcribe_gpu", r.Use.Transcribe}, {"use.train_gpu", r.Use.Train},
+			{"when.workers_of", c.Workers},
+			{"use.describe_gpu", r.Use.Describe},
+			{"use.embed_gpu", r.Use.Embed},
+			{"use.transcribe_gpu", r.Use.Transcribe},
+			{"use.train_gpu", r.Use.Train},
 		} {
 			for j, name := range list.classes {
 				if list.classes[j] = class(name); list.classes[j] == "" {

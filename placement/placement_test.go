@@ -34,26 +34,36 @@ func TestDecide(t *testing.T) {
 		"training of its tenant": {Facts{Kind: Train, Tenant: "acme", Rows: 5}, "", Decision{Rule: "acme stays at home"}, ""},
 		"many videos":            {Facts{Kind: Ingest, Tenant: "acmes", Videos: 100}, "", Decision{Rule: "burst", Profile: "cloud"}, "not for the tenant acmes"},
 		"too poor": {
-			Facts{Kind: Ingest, Tenant: "b", Videos: 100, BudgetUSD: 19.5}, "", Decision{Rule: "default", Describe: []string{"l40s", "t4"}},
+			Facts{Kind: Ingest, Tenant: "b", Videos: 100, BudgetUSD: 19.5},
+			"",
+			Decision{Rule: "default", Describe: []string{"l40s", "t4"}},
 			"not for the tenant b|a limit of $19.5, less than $20|for train jobs|for train jobs",
 		},
 		"few videos": {
-			Facts{Kind: Ingest, Tenant: "b", Videos: 99}, "", Decision{Rule: "default", Describe: []string{"l40s", "t4"}},
+			Facts{Kind: Ingest, Tenant: "b", Videos: 99},
+			"",
+			Decision{Rule: "default", Describe: []string{"l40s", "t4"}},
 			"not for the tenant b|99 videos, fewer than 100|for train jobs|for train jobs",
 		},
 		"own workers": {
 			Facts{Kind: Train, Tenant: "b", Rows: 1000}, "h100", Decision{Rule: "own h100", Train: []string{"h100"}}, "not for the tenant b|for ingest jobs",
 		},
 		"no own workers": {
-			Facts{Kind: Train, Tenant: "b", Rows: 1000, TimeoutMin: 60}, "", Decision{Rule: "urgent", Train: []string{"h200", "h100"}},
+			Facts{Kind: Train, Tenant: "b", Rows: 1000, TimeoutMin: 60},
+			"",
+			Decision{Rule: "urgent", Train: []string{"h200", "h100"}},
 			"not for the tenant b|for ingest jobs|no worker of the class h100",
 		},
 		"few rows, no hurry": {
-			Facts{Kind: Train, Tenant: "b", Rows: 10, TimeoutMin: 61}, "h100", Decision{Rule: "default", Train: []string{"a10g"}},
+			Facts{Kind: Train, Tenant: "b", Rows: 10, TimeoutMin: 61},
+			"h100",
+			Decision{Rule: "default", Train: []string{"a10g"}},
 			"not for the tenant b|for ingest jobs|10 rows, fewer than 1000|a timeout of 61 minutes, more than 60",
 		},
 		"classes are named": {
-			Facts{Kind: Train, Tenant: "b", Rows: 10, Named: true}, "h100", Decision{Rule: "default"},
+			Facts{Kind: Train, Tenant: "b", Rows: 10, Named: true},
+			"h100",
+			Decision{Rule: "default"},
 			"not for the tenant b|for ingest jobs|10 rows, fewer than 1000|the job has no timeout",
 		},
 	} {

@@ -26,33 +26,57 @@ func limit(t *testing.T, l any, micro int64) {
 }
 
 // TestVideoWaitsForSharedBudget: a video at the budget of its tenant waits, says for what, and
-// goes on when it is told that the budget was raised, or finds out by itself.
+// goes on when it is told that the budget was raised or cleared, or finds out by itself. One that
+// is told acts within 10 seconds, also on a budget that was lowered.
 func TestVideoWaitsForSharedBudget(t *testing.T) {
 	t.Parallel()
-	for name, told := range map[string]bool{"told": true, "by itself": false} {
+	raise := func(t *testing.T, l any) { limit(t, l, 10_000) }
+	for name, c := range map[string]struct {
+		change func(t *testing.T, l any)
+		told   bool
+	}{
+		"raised":            {raise, true},
+		"raised, by itself": {raise, false},
+		"cleared": {func(t *testing.T, l any) {
+			found, err := l.(*ledger.Ledger).ClearBudget(t.Context(), money.Budget{Scope: money.Scope{Tenant: "default"}, Period: money.Total})
+			require.NoError(t, err)
+			require.True(t, found)
+		}, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.video("harbour.txt", frames("harbour", 10)...)
 			limit(t, w.ingest.Ledger, 4000)
 			env := w.environment()
-			raised := false
-			env.RegisterDelayedCallback(func() {
+			waits := func(amount string) {
 				value, err := env.QueryWorkflow(workflows.QueryProgress)
 				require.NoError(t, err)
 				var p ingest.VideoProgress
 				require.NoError(t, value.Get(&p))
 				require.Equal(t, string(fault.Budget), p.Waiting)
-				require.Contains(t, p.BlockedBy, "the budget of tenant default ($0.004 in total): raise it with cogflow budget set --tenant default --period total USD")
-				raised = true
-				limit(t, w.ingest.Ledger, 10_000)
-				if told {
+				require.Contains(t, p.BlockedBy, "the budget of tenant default ("+amount+" in total): raise it with cogflow budget set --tenant default --period total USD")
+			}
+			env.RegisterDelayedCallback(func() {
+				waits("$0.004")
+				limit(t, w.ingest.Ledger, 3000)
+				env.SignalWorkflow(workflows.SignalBudgets, nil)
+			}, time.Hour)
+			var changed time.Time
+			env.RegisterDelayedCallback(func() {
+				waits("$0.003")
+				changed = env.Now()
+				c.change(t, w.ingest.Ledger)
+				if c.told {
 					env.SignalWorkflow(workflows.SignalBudgets, nil)
 				}
-			}, time.Hour)
+			}, time.Hour+10*time.Second)
 			env.ExecuteWorkflow("IngestVideo", ingest.VideoInput{URI: w.videoURI()})
 			out := videoResult(t, env)
-			require.True(t, raised)
+			require.False(t, changed.IsZero())
+			if c.told {
+				require.LessOrEqual(t, env.Now().Sub(changed), 10*time.Second)
+			}
 			require.Equal(t, 10, out.Documents)
 			for _, frame := range frames("harbour", 10) {
 				require.Equal(t, 1, w.callsOf(frame), "the wait costs no answered call")

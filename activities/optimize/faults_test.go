@@ -12,6 +12,8 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/activitytest"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
 
@@ -180,20 +182,35 @@ func TestBudgetOfAStage(t *testing.T) {
 	require.Zero(t, repeated)
 }
 
-// TestUnpricedUnderALimit: under a limit, a model without a price is not called.
+// TestUnpricedUnderALimit: under a limit of the job or a hard budget, a model without a price is not
+// called.
 func TestUnpricedUnderALimit(t *testing.T) {
 	t.Parallel()
-	o := newOptimizing(t, ModeCompat)
-	models, err := o.a.Models()
-	require.NoError(t, err)
-	models.Student.Price, models.Teacher.Price = nil, nil
-	o.a.Models = func() (RoleModels, error) { return models, nil }
-	o.begin(prepared(t))
-	o.who.LimitMicroUSD = 1_000_000
-	_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
-	require.Equal(t, fault.Budget, activitytest.ClassOf(err), "%v", err)
-	asked, _ := o.lm.calls()
-	require.Zero(t, asked)
+	for name, c := range map[string]struct {
+		limit  int64
+		budget money.Scope
+	}{
+		"limit of the job": {limit: 1_000_000}, "organisation": {budget: money.Scope{Org: "default"}}, "tenant": {budget: money.Scope{Tenant: "default"}},
+		"teacher": {budget: money.Scope{Model: "teacher"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOptimizing(t, ModeCompat)
+			models, err := o.a.Models()
+			require.NoError(t, err)
+			models.Student.Price, models.Teacher.Price = nil, nil
+			o.a.Models = func() (RoleModels, error) { return models, nil }
+			o.begin(prepared(t))
+			o.who.LimitMicroUSD = c.limit
+			if c.limit == 0 {
+				require.NoError(t, o.a.Ledger.(*ledger.Ledger).SetBudget(t.Context(), money.Budget{Scope: c.budget, Period: money.Day, MicroUSD: 1_000_000}))
+			}
+			_, err = activitytest.Run(t, o.a.BootstrapDemos, o.who)
+			require.Equal(t, fault.Budget, activitytest.ClassOf(err), "%v", err)
+			asked, _ := o.lm.calls()
+			require.Zero(t, asked)
+		})
+	}
 }
 
 // TestJobOfAnEarlierBuild: earlier builds ignored the case of names in programs and metrics;

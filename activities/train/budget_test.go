@@ -86,3 +86,39 @@ func TestUnpricedWhileTraining(t *testing.T) {
 		require.Zero(t, j.spent(l))
 	})
 }
+
+// TestModelBudgetWhileTraining: the budget of a model covers training on it.
+func TestModelBudgetWhileTraining(t *testing.T) {
+	t.Parallel()
+	metered(t, 12*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+		b := money.Budget{Scope: money.Scope{Model: j.in.Spec.Model}, Period: money.Month, MicroUSD: 25 * oneUSD}
+		require.NoError(t, l.SetBudget(t.Context(), b))
+		out, err := j.run()
+		require.NoError(t, err)
+		require.Equal(t, training.EndedBudget, out.Ended)
+		require.Equal(t, b, out.Blocked.Budget)
+		all, err := l.Budgets(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []int64{j.spent(l), 0}, []int64{all[0].Settled, all[0].Reserved})
+	})
+}
+
+// TestComplaint16EndedIsNotBooked: what had ended was paid on, in another system. A run that has
+// ended, whole or stopped, reserves nothing and books nothing more.
+func TestComplaint16EndedIsNotBooked(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]int64{"done": 0, "stopped": 25 * oneUSD} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			metered(t, 12*time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+				j.in.LimitMicroUSD = limit
+				out, err := j.run()
+				require.NoError(t, err)
+				spent := j.spent(l)
+				require.EqualValues(t, out.Tally.Seconds*oneUSD, spent)
+				<-time.After(time.Hour)
+				require.Equal(t, spent, j.spent(l))
+			})
+		})
+	}
+}

@@ -151,7 +151,7 @@ func (m *meter) reserve(ctx context.Context, owed bool) error {
 	defer activities.Wait(ctx, waits.Reason{Code: waits.Reserved, On: in.Class, Text: "reserve GPU time within the limit"})()
 	made, err := m.r.a.Ledger.Reserve(ctx, video.Call{
 		Tenant: in.Tenant, Job: in.Ledger, Workflow: activity.GetInfo(ctx).WorkflowExecution.ID,
-		Kind: meterKind, Model: in.Spec.Model + " on " + in.Class, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
+		Kind: meterKind, Model: in.Spec.Model, CostMicroUSD: int64(math.Round(m.rate * sliceTime.Seconds())),
 		Fingerprint: m.fingerprint(m.slice), Attempt: 1, Unpriced: m.unknown, Owed: owed, GPU: in.Class,
 	}, in.LimitMicroUSD)
 	if err != nil {
@@ -162,7 +162,8 @@ func (m *meter) reserve(ctx context.Context, owed bool) error {
 	return nil
 }
 
-// meterKind is the ledger's kind of GPU time.
+// meterKind is the ledger's kind of GPU time. Its model is the base model, so that budgets of the
+// model cover it; the class is the entry's GPU.
 const meterKind = "train"
 
 // fingerprint names a slice of this process.

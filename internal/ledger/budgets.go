@@ -68,7 +68,7 @@ func allowed(ctx context.Context, b books, r request) (refusal, err error) {
 				return nil, err
 			}
 		}
-		return &fault.Error{Class: fault.Budget, Op: "begin call", Subject: r.Model, Err: cause}, nil
+		return &fault.Error{Class: fault.Budget, Op: "begin call", Subject: r.subject(), Err: cause}, nil
 	case money.Wait:
 		return noRoom(r, "", cause), nil
 	default:

@@ -244,7 +244,7 @@ func (l *Ledger) Held(ctx context.Context, t tenant.ID, job, key string, row int
 }
 
 // Latency is the mean time from begin to end of the last answered calls of a model, of all
-// tenants; 0 when there are none.
+// tenants; 0 when there are none. Training on the model is no call.
 func (l *Ledger) Latency(ctx context.Context, model string) (time.Duration, error) {
 	return l.db.latency(ctx, model, recent)
 }

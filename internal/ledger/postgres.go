@@ -218,7 +218,7 @@ func (s *shared) held(ctx context.Context, t tenant.ID, job string, n name) (mic
 func (s *shared) latency(ctx context.Context, model string, last int) (time.Duration, error) {
 	var seconds float64
 	_, err := s.db.Row(ctx, "measure calls", `SELECT coalesce(avg(greatest(0, extract(epoch FROM ended_at - begun_at))), 0)::float8 FROM
-		(SELECT begun_at, ended_at FROM cogflow.call WHERE model=$1 AND outcome='answered' ORDER BY ended_at DESC LIMIT $2) AS recent`,
+		(SELECT begun_at, ended_at FROM cogflow.call WHERE model=$1 AND outcome='answered' AND kind<>'train' ORDER BY ended_at DESC LIMIT $2) AS recent`,
 		[]any{model, last}, []any{&seconds})
 	return time.Duration(seconds * float64(time.Second)), err
 }

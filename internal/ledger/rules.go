@@ -25,6 +25,14 @@ func (r request) check() error {
 	return nil
 }
 
+// subject is what a fault is about. The price and the time of training are those of a GPU class.
+func (r request) subject() string {
+	if r.Kind == "train" && r.GPU != "" {
+		return r.Model + " on " + r.GPU
+	}
+	return r.Model
+}
+
 // storable reports whether every database can store a text.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
@@ -41,7 +49,7 @@ func reserve(ctx context.Context, b books, r request) (out money.Reservation, re
 		return out, nil, err
 	case rival:
 		return out, &fault.Error{
-			Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Err: money.ErrElsewhere,
+			Class: fault.Overload, Op: "begin call", Subject: r.subject(), RetryAfter: time.Second, Err: money.ErrElsewhere,
 			Reason: "another worker is making or has just made the same call; waiting for its answer",
 		}, nil
 	}
@@ -75,7 +83,7 @@ func takeOver(ctx context.Context, b books, out *money.Reservation, r request) (
 		return false, nil, err
 	}
 	if !one.open {
-		return false, fault.New(fault.Input, "begin call", r.Model, fmt.Sprintf("attempt %d is settled already", r.Attempt)), nil
+		return false, fault.New(fault.Input, "begin call", r.subject(), fmt.Sprintf("attempt %d is settled already", r.Attempt)), nil
 	}
 	out.MicroUSD = one.booked.MicroUSD
 	return true, nil, b.take(ctx, one)
@@ -95,7 +103,7 @@ func afford(ctx context.Context, b books, r request) (refusal, err error) {
 	}
 	switch money.Decide(r.limit, settled, held, r.CostMicroUSD) {
 	case money.Exceeded:
-		return fault.New(fault.Budget, "begin call", r.Model, fmt.Sprintf(
+		return fault.New(fault.Budget, "begin call", r.subject(), fmt.Sprintf(
 			"it may cost %s, and job %q has spent %s of its limit of %s; raise the limit to continue",
 			dollars(r.CostMicroUSD), r.Job, dollars(settled), dollars(r.limit))), nil
 	case money.Wait:
@@ -107,7 +115,7 @@ func afford(ctx context.Context, b books, r request) (refusal, err error) {
 }
 
 func noRoom(r request, reason string, cause error) error {
-	return &fault.Error{Class: fault.Overload, Op: "begin call", Subject: r.Model, RetryAfter: time.Second, Reason: reason, Err: cause}
+	return &fault.Error{Class: fault.Overload, Op: "begin call", Subject: r.subject(), RetryAfter: time.Second, Reason: reason, Err: cause}
 }
 
 // settle books how an entry ended, unless it was settled before: see money.Settle.

@@ -119,7 +119,7 @@ func (s *sqlite) latency(ctx context.Context, model string, last int) (time.Dura
 	var ms float64
 	err := s.db.View(ctx, "measure calls", func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT coalesce(avg(max(0, ended_ms - begun_ms)), 0.0) FROM
-			(SELECT begun_ms, ended_ms FROM call WHERE model=? AND answered ORDER BY id DESC LIMIT ?)`,
+			(SELECT begun_ms, ended_ms FROM call WHERE model=? AND answered AND kind<>'train' ORDER BY id DESC LIMIT ?)`,
 			model, last).Scan(&ms)
 	})
 	return time.Duration(ms * float64(time.Millisecond)), err

@@ -161,9 +161,10 @@ func TestClose(t *testing.T) {
 	require.Equal(t, fault.Preempted, fault.ClassOf(err))
 }
 
-// TestKilledWorker: neither a server nor its own processes outlive a worker that is killed,
-// although one of them ignores SIGTERM.
-func TestKilledWorker(t *testing.T) {
+// TestComplaint17KilledWorker: what controls machines was down, and an idle one was paid on. Neither a
+// server nor its own processes outlive a worker that is killed, although one of them ignores
+// SIGTERM. A worker that lives asks no other program when it stops an idle server.
+func TestComplaint17KilledWorker(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, "", nil) // its manager starts nothing
 	worker := exec.CommandContext(t.Context(), os.Args[0], "work", f.port, f.file)

@@ -45,6 +45,7 @@ func spawn(keeper []string, grace time.Duration, command, env []string, out *out
 			}
 			err = p.cmd.Wait()
 			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // what is left of the group; often nothing
+			awaitGroup(p.cmd.Process.Pid)
 			return err
 		})
 	}, func(error) { // how it ended is in its state
@@ -56,6 +57,21 @@ func spawn(keeper []string, grace time.Duration, command, env []string, out *out
 		return nil, fault.Wrap(fault.Transport, startOp, command[0], err)
 	}
 	return p, nil
+}
+
+// awaitGroup waits until no process of a group is left: one that was killed has its memory for a
+// moment longer. Zombies that nobody reaps are never gone, so it does not wait for long.
+func awaitGroup(pid int) {
+	poll, limit := time.NewTicker(5*time.Millisecond), time.NewTimer(outputDelay)
+	defer poll.Stop()
+	defer limit.Stop()
+	for syscall.Kill(-pid, 0) == nil {
+		select {
+		case <-poll.C:
+		case <-limit.C:
+			return
+		}
+	}
 }
 
 // stop ends all processes and waits for their end.

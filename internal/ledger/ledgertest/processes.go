@@ -190,4 +190,10 @@ func testLatency(t *testing.T, s Store) {
 		settle(t, l, id, money.Answered, 1)
 	}
 	near(0, latency()) // what is long ago does not count
+	slice := call("job", "gpu", 1)
+	slice.Kind = "train"
+	id := begin(t, l, slice, 0)
+	s.Age(t, time.Minute)
+	settle(t, l, id, money.Answered, 1)
+	near(0, latency()) // training on the model is no call
 }

@@ -158,7 +158,9 @@ func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
 // freeGPUs are always available.
 type freeGPUs struct{}
 
-func (freeGPUs) Lease(context.Context, int) (string, func(), error) { return "", func() {}, nil }
+func (freeGPUs) Lease(context.Context, int, func(string)) (string, func(), error) {
+	return "", func() {}, nil
+}
 
 // modelServer is a model server that records what it serves.
 type modelServer struct {

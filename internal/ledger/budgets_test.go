@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/internal/ledger/ledgertest"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/internal/postgres"
 	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 	"github.com/cogniverse/cogflow/money"
@@ -58,7 +59,7 @@ func TestBudgetMachinePostgres(t *testing.T) {
 func TestOldRows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	former := kind()
+	former := schema.File()
 	former.Additions = former.Additions[:1]
 	old, err := dbfile.Open(t.Context(), path, former)
 	require.NoError(t, err)
@@ -115,7 +116,7 @@ func TestOldRows(t *testing.T) {
 func TestOldRowsPostgres(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Shared(t).Database(t)
-	former := sharedKind()
+	former := schema.Shared()
 	former.Migrations = former.Migrations[:1]
 	db, err := postgres.Open(t.Context(), url, former)
 	require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/money"
 )
 
@@ -69,7 +70,7 @@ const rowColumns = "key, tenant, job, workflow, model, begun_at, process, ended_
 const facts = `SELECT
 	EXISTS (SELECT FROM cogflow.call c JOIN cogflow.process p ON p.id = c.process
 		WHERE c.tenant=q.tenant AND c.fingerprint=q.fingerprint AND c.process<>$5
-		AND (c.ended_at IS NULL AND greatest(p.seen_at, ` + outage + `) > clock_timestamp() - $6::interval
+		AND (c.ended_at IS NULL AND greatest(p.seen_at, ` + schema.Outage + `) > clock_timestamp() - $6::interval
 			OR c.outcome='answered' AND c.ended_at > clock_timestamp() - $6::interval)),
 	e.made, e.charged, e.lost,
 	CASE WHEN q.limited THEN coalesce((SELECT settled FROM cogflow.spend s WHERE s.tenant=q.tenant AND s.job=q.job), 0) ELSE 0 END,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/internal/postgres"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -33,7 +34,7 @@ type shared struct {
 type opener func(ctx context.Context, url string, kind postgres.Kind) (*postgres.DB, error)
 
 func openShared(ctx context.Context, url, process string, open opener) (*shared, error) {
-	db, err := open(ctx, url, sharedKind())
+	db, err := open(ctx, url, schema.Shared())
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func locks(process string, w wanted) []int64 {
 // booked as lost.
 const goneShared = `FROM cogflow.call c WHERE c.ended_at IS NULL AND c.process<>$1
 	AND coalesce((SELECT seen_at FROM cogflow.process p WHERE p.id = c.process), c.begun_at) < clock_timestamp() - $2::interval
-	AND coalesce(` + outage + ` < clock_timestamp() - $3::interval, true)`
+	AND coalesce(` + schema.Outage + ` < clock_timestamp() - $3::interval, true)`
 
 // leasesOf are the arguments of goneShared.
 func leasesOf(process string) []any { return []any{process, leaseFor, aliveFor} }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/dbfile"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
@@ -22,7 +23,7 @@ type sqlite struct {
 }
 
 func openFile(ctx context.Context, path, process string) (*sqlite, error) {
-	db, err := dbfile.Open(ctx, path, kind())
+	db, err := dbfile.Open(ctx, path, schema.File())
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (s *sqlite) job(ctx context.Context, t tenant.ID, job string) (out video.Sp
 			FROM (SELECT sum(o<>'released') AS calls, sum(o<>'released' AND kind='describe') AS describe, sum(o='answered') AS answered,
 				sum(o='') AS open, sum(o='charged') AS charged, sum(o='lost') AS lost,
 				total(iif(o='', 0, cost)) AS settled, total(iif(o='', cost, 0)) AS reserved
-				FROM (SELECT fingerprint, kind, cost, `+ended+` AS o FROM call WHERE tenant=? AND job=?) GROUP BY fingerprint)`,
+				FROM (SELECT fingerprint, kind, cost, `+schema.EndedInFile+` AS o FROM call WHERE tenant=? AND job=?) GROUP BY fingerprint)`,
 			string(t), job).
 			Scan(&out.Calls, &out.Describe, &out.Answered, &out.Open, &out.Charged, &out.Lost, &out.Repeated, &settled, &reserved)
 	})

@@ -3,11 +3,9 @@ package ledger
 import (
 	"context"
 	"database/sql"
-)
 
-// ended is the outcome of a row. Builds before the column outcome left it empty.
-const ended = `CASE WHEN outcome<>'' OR ended_ms IS NULL THEN outcome
-	WHEN answered THEN 'answered' WHEN cost>0 THEN 'charged' ELSE 'refused' END`
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
+)
 
 // statements are those of the writer, prepared once.
 type statements struct {
@@ -16,7 +14,7 @@ type statements struct {
 	covering, ofTenant, ofOrg, ofModel, warn *sql.Stmt // of budgets
 }
 
-const find = "SELECT id, key, tenant, job, workflow, process, ended_ms IS NULL, " + ended + ", cost FROM call WHERE "
+const find = "SELECT id, key, tenant, job, workflow, process, ended_ms IS NULL, " + schema.EndedInFile + ", cost FROM call WHERE "
 
 func (s *statements) all() map[**sql.Stmt]string {
 	return map[**sql.Stmt]string{

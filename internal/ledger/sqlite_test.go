@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile/dbfiletest"
 	"github.com/cogniverse/cogflow/internal/ledger/ledgertest"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -159,5 +160,5 @@ func TestRows(t *testing.T) {
 // TestAdditive: a build without the additions goes on with the file.
 func TestAdditive(t *testing.T) {
 	t.Parallel()
-	dbfiletest.Additive(t, kind(), "call_settled") // see TestOldRows
+	dbfiletest.Additive(t, schema.File(), "call_settled") // see TestOldRows
 }

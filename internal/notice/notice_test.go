@@ -196,7 +196,7 @@ func TestWait(t *testing.T) {
 		require.NoError(t, os.Mkdir(w.o.From, 0o700)) // reading it fails
 		began := time.Now()
 		go func() {
-			time.Sleep(12 * time.Second)
+			time.Sleep(12 * time.Second) //nolint:forbidigo // of a bubble
 			_ = os.Remove(w.o.From)
 			_ = os.WriteFile(w.o.From, nil, 0o600)
 		}()

@@ -106,7 +106,7 @@ func timeout(shown string) (time.Duration, error) {
 		return 0, nil
 	}
 	total := time.Duration(0)
-	for _, part := range strings.Fields(text) {
+	for part := range strings.FieldsSeq(text) {
 		one, err := span(part)
 		if err != nil {
 			return 0, err

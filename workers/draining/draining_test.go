@@ -73,16 +73,16 @@ func TestNotices(t *testing.T) {
 		require.Equal(t, time.Minute, n.Bound(time.Minute))
 		require.Empty(t, told(t, n))
 
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // of a bubble
 		at := time.Now().Add(40 * time.Second).UTC()
 		require.NoError(t, os.WriteFile(file, []byte(at.Format(time.RFC3339)), 0o600))
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of a bubble
 		synctest.Wait()
 		require.Equal(t, []notice.Notice{{From: file, At: at}}, seen)
 		require.Equal(t, 40*time.Second-5*time.Second-reserve, n.Bound(time.Minute))
 		require.Equal(t, time.Second, n.Bound(time.Second))
 		require.Equal(t, []string{file + " at " + at.Format(time.RFC3339)}, told(t, n))
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // of a bubble
 		require.Zero(t, n.Bound(time.Minute), "the host should be gone")
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/internal/postgres"
 	"github.com/cogniverse/cogflow/money"
 )
@@ -32,7 +33,7 @@ type readable interface {
 // database.
 func Open(ctx context.Context, place string) (*Reader, error) {
 	if postgres.Is(place) {
-		db, err := postgres.OpenExisting(ctx, place, ledger.SharedKind())
+		db, err := postgres.OpenExisting(ctx, place, schema.Shared())
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/ledger/costs"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
@@ -55,7 +56,7 @@ func inFile(t testing.TB) store {
 // change writes to a file as another process does.
 func change(t testing.TB, path, query string, args ...any) {
 	t.Helper()
-	db, err := dbfile.Open(t.Context(), path, ledger.FileKind())
+	db, err := dbfile.Open(t.Context(), path, schema.File())
 	require.NoError(t, err)
 	require.NoError(t, db.Update(t.Context(), "test", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), query, args...)

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/dbfile"
-	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 )
 
 // fileReader reads a ledger in a file of this host.
 type fileReader struct{ db *dbfile.DB }
 
 func openFileReader(ctx context.Context, path string) (*fileReader, error) {
-	db, err := dbfile.Open(ctx, path, ledger.FileKind())
+	db, err := dbfile.Open(ctx, path, schema.File())
 	return &fileReader{db}, err
 }
 
@@ -41,7 +41,7 @@ func (f *fileReader) costs(ctx context.Context, query string, args []any, take f
 
 func (f *fileReader) dialect() dialect {
 	return dialect{
-		from: "call c", outcome: "(" + ledger.EndedInFile + ")", before: "e.id<c.id", begun: "begun_ms",
+		from: "call c", outcome: "(" + schema.EndedInFile + ")", before: "e.id<c.id", begun: "begun_ms",
 		org: "substr(tenant, 1, instr(tenant || ':', ':')-1)",
 		day: "begun_ms/86400000", dayText: func(day string) string { return "date(" + day + "*86400, 'unixepoch')" },
 		float:  func(sum string) string { return "total(" + sum + ")" },

@@ -10,7 +10,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile"
-	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 )
 
 // batchSize is the number of entries of a transaction.
@@ -31,7 +31,7 @@ type entry struct {
 	values   []any // of columns
 }
 
-const selection = `SELECT id, coalesce(key, ''), tenant, job, workflow, kind, model, fingerprint, attempt, process, begun_ms, ended_ms, ` + ledger.EndedInFile + `, cost,
+const selection = `SELECT id, coalesce(key, ''), tenant, job, workflow, kind, model, fingerprint, attempt, process, begun_ms, ended_ms, ` + schema.EndedInFile + `, cost,
 	input_tokens, output_tokens, cached_tokens, reasoning_tokens, gpu, gpu_ms FROM call WHERE id>? ORDER BY id LIMIT ?`
 
 // read reads the entries after one.

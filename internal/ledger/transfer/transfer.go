@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/dbfile"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/ledger/schema"
 	"github.com/cogniverse/cogflow/internal/postgres"
 )
 
@@ -41,7 +42,7 @@ func Copy(ctx context.Context, file, url string, progress func(done, of int64)) 
 	if err := ledger.CheckFile(file); err != nil {
 		return r, err
 	}
-	from, err := dbfile.Open(ctx, file, ledger.FileKind())
+	from, err := dbfile.Open(ctx, file, schema.File())
 	if err != nil {
 		return r, err
 	}
@@ -50,7 +51,7 @@ func Copy(ctx context.Context, file, url string, progress func(done, of int64)) 
 	if err != nil {
 		return r, err
 	}
-	to, err := postgres.Open(ctx, url, ledger.SharedKind())
+	to, err := postgres.Open(ctx, url, schema.Shared())
 	if err != nil {
 		return r, err
 	}

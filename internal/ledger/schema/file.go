@@ -1,10 +1,11 @@
-package ledger
+// Package schema has the tables of the ledger, in a file and in PostgreSQL, with their migrations.
+package schema
 
 import "github.com/cogniverse/cogflow/internal/dbfile"
 
-// schema of version 1. spend keeps the settled cost of each job, so that Begin
+// calls is version 1. spend keeps the settled cost of each job, so that Begin
 // need not add up its calls.
-const schema = `
+const calls = `
 CREATE TABLE call (
 	id          INTEGER PRIMARY KEY AUTOINCREMENT,
 	tenant      TEXT NOT NULL,
@@ -68,11 +69,17 @@ ALTER TABLE call ADD COLUMN gpu_ms INTEGER;           -- time of one GPU
 CREATE INDEX call_begun ON call (begun_ms);
 `
 
-func kind() dbfile.Kind {
+// File is the schema of a ledger in a file.
+func File() dbfile.Kind {
 	return dbfile.Kind{
 		Name:          "call ledger",
 		ApplicationID: 0x434f474c, // "COGL"
-		Migrations:    []string{schema, owners},
+		Migrations:    []string{calls, owners},
 		Additions:     []string{keys, budgetsInFile, used, alertsInFile},
 	}
 }
+
+// EndedInFile is the outcome of an entry in a file, as an expression of SQL. Builds before the
+// column outcome left it empty.
+const EndedInFile = `CASE WHEN outcome<>'' OR ended_ms IS NULL THEN outcome
+	WHEN answered THEN 'answered' WHEN cost>0 THEN 'charged' ELSE 'refused' END`

@@ -1,4 +1,4 @@
-package ledger
+package schema
 
 // Budgets are rows, and the sums of what was settled in each period are kept by triggers of the
 // database. So they are right whatever build writes, a new budget counts what was spent before

@@ -1,4 +1,4 @@
-package ledger
+package schema
 
 import "github.com/cogniverse/cogflow/internal/postgres"
 
@@ -60,11 +60,12 @@ ALTER TABLE cogflow.call
 CREATE INDEX call_begun ON cogflow.call (begun_at);
 `
 
-// outage is the end of the last outage; NULL = there was none. The leases of processes begin
+// Outage is the end of the last outage; NULL = there was none. The leases of processes begin
 // again then.
-const outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
+const Outage = "(SELECT max(o.ended_at) FROM cogflow.outage o)"
 
-func sharedKind() postgres.Kind {
+// Shared is the schema of a ledger in PostgreSQL.
+func Shared() postgres.Kind {
 	return postgres.Kind{
 		Name: "call ledger", Schema: "cogflow",
 		Migrations: []postgres.Migration{

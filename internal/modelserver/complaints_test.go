@@ -38,7 +38,7 @@ func (f *fake) gone(all *lease.Table) {
 func TestComplaint15CancelWhileStarting(t *testing.T) {
 	t.Parallel()
 	for mode, c := range map[string]struct{ state, end modelserver.State }{
-		"hang": {modelserver.Starting, modelserver.Failed}, "ok": {modelserver.Ready, modelserver.Stopped},
+		"hang": {modelserver.Booting, modelserver.Failed}, "ok": {modelserver.Ready, modelserver.Stopped},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()

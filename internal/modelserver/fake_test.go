@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -100,16 +101,26 @@ type fake struct {
 	o     modelserver.Options
 }
 
+// freePort is a port below those that the kernel gives to others, so that none of them takes it
+// before its server does.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for {
+		port := strconv.Itoa(20000 + (os.Getpid()*50+int(lastPort.Add(1)))%12000)
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+}
+
+var lastPort atomic.Int32 //nolint:gochecknoglobals // no two tests may have one port
+
 func newFake(t *testing.T, mode string, set func(o *modelserver.Options, s *modelserver.Spec)) *fake {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
 	dir := t.TempDir()
-	f := &fake{t: t, file: filepath.Join(dir, "notes"), port: port, ticks: make(chan time.Time), now: time.Unix(0, 0)}
-	s := spec(mode, port, f.file)
+	f := &fake{t: t, file: filepath.Join(dir, "notes"), port: freePort(t), ticks: make(chan time.Time), now: time.Unix(0, 0)}
+	s := spec(mode, f.port, f.file)
 	f.o = modelserver.Options{
 		Locks: lease.Locks{}, Logs: filepath.Join(dir, "logs"), Keeper: []string{os.Args[0]}, Ticks: f.ticks, Now: f.clock,
 		Grace: 50 * time.Millisecond, Backoff: func(int) time.Duration { return 0 },

@@ -20,12 +20,13 @@ import (
 func keep(grace time.Duration, command []string) (code int) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	var ending atomic.Bool
 	end := sync.OnceFunc(func() {
+		ending.Store(true)
 		_ = syscall.Kill(0, syscall.SIGTERM) // this process handles it
 		time.AfterFunc(grace, func() { _ = syscall.Kill(0, syscall.SIGKILL) })
 	})
 	ignore := func(error) {}
-	var orphaned atomic.Bool
 	panics.Go(func() error {
 		<-asked
 		end()
@@ -40,13 +41,14 @@ func keep(grace time.Duration, command []string) (code int) {
 		}
 		panics.Go(func() error {
 			_, err := io.Copy(io.Discard, os.Stdin)
-			orphaned.Store(true)
 			end()
 			return err
 		}, ignore)
 		return cmd.Wait()
 	})
-	if orphaned.Load() { // otherwise the parent ends what is left of the group
+	// Who asked may have died: the signal of its death can come before the end of its pipe. Otherwise
+	// the parent lives, and ends what is left of the group.
+	if ending.Load() {
 		_ = syscall.Kill(0, syscall.SIGKILL)
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {

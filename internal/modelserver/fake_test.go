@@ -114,7 +114,7 @@ func freePort(t *testing.T) string {
 	}
 }
 
-var lastPort atomic.Int32 //nolint:gochecknoglobals // no two tests may have one port
+var lastPort atomic.Int32
 
 func newFake(t *testing.T, mode string, set func(o *modelserver.Options, s *modelserver.Spec)) *fake {
 	t.Helper()

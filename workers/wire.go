@@ -38,10 +38,10 @@ import (
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workers/adapterservers"
 	"github.com/cogniverse/cogflow/workers/alerts"
+	"github.com/cogniverse/cogflow/workers/capacity"
 	"github.com/cogniverse/cogflow/workers/draining"
 	"github.com/cogniverse/cogflow/workers/gpus"
 	"github.com/cogniverse/cogflow/workers/ondemand"
-	"github.com/cogniverse/cogflow/workers/pollers"
 	"github.com/cogniverse/cogflow/workers/scratch"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )
@@ -109,7 +109,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		a.Profiles = profiles(c, h.describer)
 	}
 	a.Pictured = video.Pictured(c.Profiles())
-	a.Placing = &placing.Rules{All: c.Placement, Workers: pollers.Of(temporal)}
+	a.Placing = &placing.Rules{All: c.Placement, Workers: capacity.Of(temporal)}
 	if h.models, err = newModels(c, getenv, h.describer, h.parts, h.servers); err != nil {
 		return implementations{}, err
 	}

@@ -1,5 +1,5 @@
-// Package pollers asks Temporal whether a GPU class has workers.
-package pollers
+// Package capacity asks Temporal whether a GPU class has workers.
+package capacity
 
 import (
 	"context"

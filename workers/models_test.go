@@ -117,6 +117,7 @@ func TestRealModels(t *testing.T) {
 	python(t, "../embedder/tests/tiny_vlm.py", describer)
 	python(t, "-c", "import sys; from conftest import build; build(sys.argv[1])", embedder)
 	vlm, vlmServer := onDemand(t, "transformers", "serve", "--device", "cpu", describer)
+	vlmServer["unlisted_models"] = true // it lists a cache of downloads
 	vectors, vectorServer := onDemand(t, "python", "-m", "embedder", "--model", embedder, "--revision", "1", "--merged", "--name", "tiny/colidefics3")
 	vespa, at := vespatest.Start(t)
 	store, storeEnv := s3test.Start(t)

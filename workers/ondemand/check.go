@@ -21,8 +21,12 @@ const (
 
 // check makes the check of a server that says that it is ready: each of its endpoints has a model
 // that the server lists. Another program at the port, or a server of another model, would
-// answer calls wrongly or not at all.
+// answer calls wrongly or not at all. Some servers list something else, such as the models that
+// were downloaded: nothing is checked then.
 func (o Options) check(s ownserver.Server) func(ctx context.Context) error {
+	if s.Unlisted {
+		return nil
+	}
 	var all []func(ctx context.Context) error
 	for _, e := range o.Config.Endpoints {
 		if url := modelsURL(e); e.OwnServer == s.Name && url != "" {

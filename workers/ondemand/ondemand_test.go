@@ -107,6 +107,10 @@ func TestLiar(t *testing.T) {
 	s := open(t, options(t, "qwen:latest", "qwen"))
 	_, err := s.warm(t.Context(), "qwen", func(string) {})
 	require.NoError(t, err, "Ollama adds a tag")
+	o := options(t, "other", "qwen")
+	o.Config.Servers[0].Unlisted = true
+	_, err = open(t, o).warm(t.Context(), "qwen", func(string) {})
+	require.NoError(t, err, "its list is of something else")
 }
 
 // TestActivities: what people ask about servers, and tell them.

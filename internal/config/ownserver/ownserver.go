@@ -18,6 +18,7 @@ type Section struct {
 	Ready       string            `json:"ready" jsonschema:"URL on this host that answers with status 200 when the server is ready"`
 	GPUs        int               `json:"gpus" jsonschema:"number of GPUs or MIG instances that it gets, in CUDA_VISIBLE_DEVICES; 0 is a server on the CPU (default 0)"`
 	GPUMemory   float64           `json:"gpu_memory_gib" jsonschema:"GiB of the memory of each GPU that it may use, so that others can use the rest; 0 is the whole GPU (default 0). Tell the server the same by its own option"`
+	Unlisted    bool              `json:"unlisted_models" jsonschema:"whether the list of models of the server is not of those that it serves, as with transformers serve; then the list is not checked (default false)"`
 	Scaledown   float64           `json:"scaledown_seconds" jsonschema:"seconds without a request after which it is stopped (default 300)"`
 	BootTimeout float64           `json:"boot_timeout_seconds" jsonschema:"seconds that it has to become ready (default 600)"`
 }
@@ -31,6 +32,7 @@ type Server struct {
 	Ready       string            `json:"ready"`
 	GPUs        int               `json:"gpus"`
 	GPUBytes    int64             `json:"gpu_bytes,omitempty"`
+	Unlisted    bool              `json:"unlisted_models,omitempty"`
 	Scaledown   time.Duration     `json:"scaledown"`
 	BootTimeout time.Duration     `json:"boot_timeout"`
 }
@@ -49,6 +51,7 @@ func (s Section) Server(name string) Server {
 	seconds := func(v float64, or float64) time.Duration { return time.Duration(cmp.Or(v, or) * float64(time.Second)) }
 	return Server{
 		Name: name, Command: s.Command, Env: s.Env, PassEnv: s.PassEnv, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: int64(s.GPUMemory * (1 << 30)),
+		Unlisted:  s.Unlisted,
 		Scaledown: seconds(s.Scaledown, scaledown), BootTimeout: seconds(s.BootTimeout, bootTimeout),
 	}
 }

@@ -83,7 +83,7 @@ test: tools $(ENVIRONMENTS) ## Run all tests, the Go tests with the race detecto
 .PHONY: test-go
 test-go: tools $(ENVIRONMENTS)
 	$(GO) test $(filter-out $(RACE),$(TEST_FLAGS)) $(PURE)
-	deploy/tools/in-memory.sh $(GO) test $(TEST_FLAGS) ./workers ./workflows $$($(GO) list ./... | grep -vxF $(PURE:./%=-e github.com/cogniverse/cogflow/%))
+	$(GO) test $(TEST_FLAGS) ./workers ./workflows $$($(GO) list ./... | grep -vxF $(PURE:./%=-e github.com/cogniverse/cogflow/%))
 
 .PHONY: print-pure
 print-pure:
@@ -91,12 +91,12 @@ print-pure:
 
 .PHONY: test-python-beside
 test-python-beside: $(ENVIRONMENTS)
-	@deploy/tools/output-at-end.sh deploy/tools/in-memory.sh $(MAKE) test-python
+	@deploy/tools/output-at-end.sh $(MAKE) test-python
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on workers of earlier commits, continue on this commit's worker, and roll back
 	@GO='$(GO)' deploy/upgrade/build.sh $(BIN)/upgrade
-	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade deploy/tools/in-memory.sh $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
+	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
 test-python: $(ENVIRONMENTS) ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
@@ -171,7 +171,7 @@ FLEET_SEED   ?= 24
 .PHONY: fleet
 fleet: build tools trainer bin/temporal-postgres ## Run each pool on a host of its own, with only its keys and files, compare with one host, and break things (Linux, root)
 	COGFLOW_FLEET=$(FLEET_MODE) COGFLOW_FLEET_FAULTS=$(FLEET_FAULTS) COGFLOW_FLEET_SEED=$(FLEET_SEED) \
-	  deploy/tools/in-memory.sh $(GO) test -run TestFleet -count=1 -timeout 60m -v ./deploy/fleet
+	  $(GO) test -run TestFleet -count=1 -timeout 60m -v ./deploy/fleet
 
 .PHONY: fleet-faults
 fleet-faults: ## Run the faults of `make fleet` without the comparison (FLEET_FAULTS=8 FLEET_SEED=24)

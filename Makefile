@@ -177,7 +177,7 @@ fleet: build tools trainer bin/temporal-postgres ## Run each pool on a host of i
 fleet-faults: ## Run the faults of `make fleet` without the comparison (FLEET_FAULTS=8 FLEET_SEED=24)
 	@$(MAKE) fleet FLEET_MODE=faults
 
-# The step of continuous integration. It is left out only where hosts cannot be made.
+# For machines of which some cannot make hosts.
 .PHONY: fleet-if-possible
 fleet-if-possible:
 	@why="$$(deploy/fleet/possible.sh)"; if [ -z "$$why" ]; then $(MAKE) fleet; \

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -38,7 +39,9 @@ func (a *tenantStack) valid() map[string]string {
 		"%s_config":{"min_rows":1,"validation_split":0},"dry_run":true}`
 	adapter := `{"tenant":"a","name":"own","role":"own"}`
 	program := `{"tenant":"a","name":"own"}`
+	servers := `{"tenant":"a","queues":["` + workflows.HostQueue(ondemand.Queue()) + `"],"server":"own"}`
 	return map[string]string{
+		"ListModelServers": servers, "WarmModelServer": servers, "ReleaseModelServer": servers,
 		"IngestLibrary": fmt.Sprintf(`{"tenant":"a","source":%q}`, dir),
 		"IngestVideo":   fmt.Sprintf(`{"tenant":"a","uri":%q}`, filepath.Join(dir, "own.mp4")),
 		"DeleteVideo":   `{"tenant":"a","video":"` + strings.Repeat("c", 64) + `"}`,

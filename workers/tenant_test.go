@@ -114,8 +114,19 @@ func (a *tenantStack) serve() {
 		m := prompt.Model{Name: "m"}
 		return optimize.RoleModels{Student: m, Teacher: m, Proposer: m, Judge: m}, nil
 	}
+	h.hosts = &activities.Servers{
+		List: func(context.Context, activities.ServerInput) (activities.WorkerHost, error) {
+			return activities.WorkerHost{}, nil
+		},
+		Warm: func(context.Context, string, func(string)) (activities.Warmed, error) {
+			return activities.Warmed{}, nil
+		},
+		Release: func(context.Context, string) (activities.ReleasedServer, error) {
+			return activities.ReleasedServer{}, nil
+		},
+	}
 	var started []worker.Worker
-	for _, p := range served {
+	for _, p := range append(hostPool(h), served...) {
 		options := workerOptions(p, nil, make(chan error, 1))
 		options.Interceptors = append(options.Interceptors, &watchedRuns{tenantStack: a})
 		w := worker.New(a.client, p.queue("cpu"), options)

@@ -57,12 +57,17 @@ func Find(ctx context.Context, s System) (Manager, error) {
 	}
 	out, err := s.Show(ctx, args...)
 	if err != nil {
-		return m, fault.Wrap(fault.Capacity, "ask systemd for the stop timeout of", unit, err)
+		return m, unread("ask systemd for the stop timeout of", unit, err)
 	}
 	if m.Waits, err = timeout(out); err != nil {
-		return m, fault.Wrap(fault.Capacity, "read the stop timeout of", unit, err)
+		return m, unread("read the stop timeout of", unit, err)
 	}
 	return m, nil
+}
+
+// unread is the fault of a stop timeout that cannot be read.
+func unread(op, unit string, err error) error {
+	return &fault.Error{Class: fault.Capacity, Op: op, Subject: unit, Err: err, Reason: "set COGFLOW_DRAIN_LIMIT_SECONDS to TimeoutStopSec of the unit"}
 }
 
 // unit is the service of this process by its control group; empty = none, such as in a terminal.
@@ -76,7 +81,7 @@ func (s System) unit() (name string, user bool, err error) {
 		return "", false, nil
 	}
 	if err != nil {
-		return "", false, fault.Wrap(fault.Capacity, "read the control group of this process", "", err)
+		return "", false, fault.Disk("read the control group of this process", "/proc/self/cgroup", err)
 	}
 	for line := range strings.Lines(string(text)) {
 		controllers, group, _ := strings.Cut(strings.TrimSpace(line), "::")

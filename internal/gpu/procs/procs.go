@@ -179,7 +179,10 @@ func (h Host) Kill(p Process) error {
 	if err == nil || errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
-	return fault.Wrap(fault.Capacity, "end a process of a GPU lease that has ended", p.String(), err)
+	return &fault.Error{
+		Class: fault.Capacity, Op: "end a process of a GPU lease that has ended", Subject: p.String(), Err: err,
+		Reason: "it still holds its GPU; end it, or run the worker as its user",
+	}
 }
 
 // all returns the processes that one reports.
@@ -188,7 +191,7 @@ func (h Host) all(one func(pid int) bool) ([]Process, error) {
 	if errors.Is(err, fs.ErrNotExist) && h.Proc == "" {
 		return nil, nil // not Linux
 	} else if err != nil {
-		return nil, fault.Wrap(fault.Capacity, lookOp, h.proc(), err)
+		return nil, fault.Disk(lookOp, h.proc(), err)
 	}
 	type answer struct {
 		found []Process

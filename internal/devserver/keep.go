@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 const (
@@ -51,7 +52,10 @@ func keep(ctx context.Context, o Options, ask func(context.Context, *Server) err
 			*port, _ = strconv.Atoi(text) // Start made it from a number
 		}
 	}
-	go k.watch()
+	panics.Go(k.watch, func(err error) {
+		k.err = err
+		close(k.done)
+	})
 	return k, nil
 }
 
@@ -92,16 +96,14 @@ func (k *Kept) current() *Server {
 }
 
 // watch asks the server until it ends.
-func (k *Kept) watch() {
-	defer close(k.done)
+func (k *Kept) watch() error {
 	tick := time.NewTicker(k.every)
 	defer tick.Stop()
 	for stuck := 0; ; {
 		server := k.current()
 		select {
 		case <-server.Done():
-			k.err = server.Wait()
-			return
+			return server.Wait()
 		case <-tick.C:
 		}
 		if !k.stuck(server) {
@@ -112,8 +114,8 @@ func (k *Kept) watch() {
 			continue
 		}
 		stuck = 0
-		if k.err = k.restart(); k.err != nil {
-			return
+		if err := k.restart(); err != nil {
+			return err
 		}
 	}
 }

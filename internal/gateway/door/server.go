@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
+	"github.com/cogniverse/cogflow/panics"
 )
 
 const (
@@ -105,7 +106,7 @@ func (d *Door) Shutdown(grace time.Duration) error {
 	var errs []error
 	done := make(chan error, len(d.servers))
 	for _, s := range d.servers {
-		go func() { done <- s.http.Shutdown(ctx) }()
+		panics.Go(func() error { return s.http.Shutdown(ctx) }, func(err error) { done <- err })
 	}
 	for range d.servers {
 		errs = append(errs, <-done)

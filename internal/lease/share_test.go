@@ -174,7 +174,7 @@ func TestOrphans(t *testing.T) {
 	l, release, err := table.Lease(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, l.Mark, table.Mark("GPU-a"))
-	orphan, stranger := start(l.Mark), start("of-somebody-else")
+	orphan, stranger := start(l.Mark), start("of-another-lease")
 	release() // the orphan is ended now
 	err = orphan.Wait()
 	require.ErrorContains(t, err, "killed")

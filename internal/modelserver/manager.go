@@ -53,6 +53,10 @@ type Options struct {
 	Logs    string        // folder for the output of servers
 	Keeper  []string      // command that calls Keep with the arguments that follow
 	Grace   time.Duration // from SIGTERM to SIGKILL; 0 = 8 s
+	// Ask lets another process of this host start a server, and returns when it is ready. This
+	// process starts none then, and its specs need only Ready, Check and Scaledown. nil = this
+	// process starts servers.
+	Ask func(ctx context.Context, name string) error
 
 	Now     func() time.Time                 // nil = time.Now
 	Ticks   <-chan time.Time                 // when idle servers are looked for; nil = every second

@@ -42,12 +42,49 @@ func (s *server) own(o *op) (other *running, disown func(), err error) {
 	}
 }
 
+// borrow lets another process start the server, unless it runs, and uses it.
+func (s *server) borrow(o *op) (_ *running, err error) {
+	unwant, err := s.m.o.Locks.Want(s.lock()) // from now on its owner keeps it
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unwant()
+		}
+	}()
+	o.says(func() string { return "waiting until a worker has started model server " + s.name })
+	for {
+		owned, err := s.owned()
+		if err != nil {
+			return nil, err
+		}
+		if owned && s.ready(o.ctx) == nil {
+			return &running{since: s.m.o.Now(), release: unwant}, nil
+		}
+		if err := s.m.o.Ask(o.ctx, s.name); err != nil {
+			return nil, err
+		}
+		if err := pause(o.ctx, pollEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// owned reports whether a process of this host runs the server, or starts it.
+func (s *server) owned() (bool, error) {
+	disown, free, err := s.m.o.Locks.Try(s.lock())
+	if free {
+		disown()
+	}
+	return !free, err
+}
+
 // stillOwned forgets the server of another process if that does not own it any more; s.mu is
 // held.
 func (s *server) stillOwned() error {
-	disown, ok, err := s.m.o.Locks.Try(s.lock())
-	if ok {
-		disown()
+	owned, err := s.owned()
+	if err == nil && !owned {
 		s.forget()
 	}
 	return err

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,6 +147,59 @@ func TestOneServerOfTwoWorkers(t *testing.T) {
 	defer other.use()()
 	require.Len(t, owner.notes("start"), 3)
 	require.Empty(t, other.Status("m").Detail, "it is its own now")
+}
+
+// TestBorrowedServer: a process that starts no servers lets another one start it, keeps it while it
+// uses it, and asks again when its owner has ended. It does not trust a program at the port that is
+// not a server of this host's workers.
+func TestBorrowedServer(t *testing.T) {
+	t.Parallel()
+	shared := &locks{holders: map[string]bool{}, wants: map[string]int{}}
+	owner := newFake(t, "ok", func(o *modelserver.Options, _ *modelserver.Spec) { o.Locks = shared })
+	asked := 0
+	var refused error
+	other := &fake{t: t, file: owner.file, ticks: make(chan time.Time), now: time.Unix(0, 0)}
+	o := owner.o
+	o.Ticks, o.Now = other.ticks, other.clock
+	o.Ask = func(ctx context.Context, name string) error {
+		asked++
+		if refused != nil {
+			return refused
+		}
+		release, err := owner.Use(ctx, name, func(string) {})
+		if err == nil {
+			release()
+		}
+		return err
+	}
+	other.Manager = modelserver.New(o)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+
+	release := other.use()
+	require.Equal(t, 1, asked)
+	owner.pass(time.Hour)
+	owner.look()
+	require.Equal(t, modelserver.Ready, owner.Status("m").State, "another process uses it")
+	release()
+	other.use()()
+	require.Equal(t, 1, asked, "it runs")
+	other.look()
+	owner.pass(time.Hour)
+	owner.look()
+	owner.await(modelserver.Stopped)
+
+	refused = errors.New("no worker of this host has it")
+	foreign, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+owner.port)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = foreign.Close() })
+	_, err = other.Use(t.Context(), "m", func(string) {})
+	require.ErrorIs(t, err, refused)
+	for name := range shared.wants {
+		wanted, err := shared.Wanted(name)
+		require.NoError(t, err)
+		require.False(t, wanted, name)
+	}
+	require.Len(t, owner.notes("start"), 1)
 }
 
 // locks are shared by managers, as those of a host are by processes.

@@ -28,6 +28,9 @@ func (s *server) starting(o *op) (_ *running, err error) {
 	if err := s.backOff(o); err != nil {
 		return nil, err
 	}
+	if s.m.o.Ask != nil {
+		return s.borrow(o)
+	}
 	other, disown, err := s.own(o)
 	if err != nil || other != nil {
 		return other, err

@@ -31,6 +31,10 @@ type Options struct {
 
 	Redactor *safetext.Redactor // of texts that enter histories
 	Ledger   Ledger             // books the time of servers with GPUs
+
+	// Ask lets another process of this host start servers, which needs neither Class, GPUs nor Ledger;
+	// see modelserver.Options.
+	Ask func(ctx context.Context, name string) error
 }
 
 // Servers are the model servers of a worker. nil has none.
@@ -74,7 +78,7 @@ func New(o Options) (*Servers, error) {
 		out.specs[s.Name] = o.spec(s)
 	}
 	out.manager = modelserver.New(modelserver.Options{
-		Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(),
+		Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(), Ask: o.Ask,
 	})
 	out.books, out.stop = newBooks(o, out.manager.Usage, out.models), make(chan struct{})
 	out.loop.Go(out.book)
@@ -92,6 +96,9 @@ func (o Options) spec(s ownserver.Server) modelserver.Spec {
 	}
 	refuse := func(class fault.Class, reason string) {
 		out.Missing = fault.New(class, "start model server", s.Name, reason)
+	}
+	if o.Ask != nil {
+		return out
 	}
 	if s.GPUs > 0 && o.Class == "cpu" {
 		refuse(fault.Input, "it requires GPUs, and this worker has none; start the worker with the --gpu class of this host, or set gpus to 0")

@@ -57,7 +57,12 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	b := broker.New(broker.Options{Ledger: counted, Log: log})
 	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
 
-	routes, err := table(&openai.API{Server: upstream.New(c, getenv, b)}, t.Handler())
+	work, closeJobs, err := openJobs(c, getenv, log)
+	if err != nil {
+		return err
+	}
+	defer closeJobs()
+	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work)
 	if err != nil {
 		return err
 	}
@@ -91,8 +96,11 @@ func telemetryAddress(c config.Config) string {
 }
 
 // table is the table of all routes. A package of routes is added here and nowhere else.
-func table(models *openai.API, state http.Handler) ([]api.Route, error) {
-	routes := slices.Concat(probes(state), models.Routes())
+func table(state http.Handler, parts ...interface{ Routes() []api.Route }) ([]api.Route, error) {
+	routes := probes(state)
+	for _, part := range parts {
+		routes = append(routes, part.Routes()...)
+	}
 	var document []byte
 	routes = append(routes, api.Route{
 		Method: http.MethodGet, Path: "/openapi.json", Name: "openapi", Tag: "gateway", Summary: "This document", Public: true, Response: map[string]any{},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/internal/traces"
 	"github.com/cogniverse/cogflow/safetext"
 )
@@ -39,7 +40,7 @@ type App struct {
 	Debug bool // notes about problems that do not affect the result
 
 	Kinds map[string]Kind // by workflow type: how jobs are shown
-	Where Endpoint        // the server in use; set by Connect
+	Where submit.Server   // the server in use; set by Connect
 	About string          // id of the job that advice names; empty = none
 
 	plan    *plan          // where jobs are noted instead of started; nil = they are started

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
 
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/internal/traces"
 )
 
@@ -23,33 +21,6 @@ const dialTimeout = 4 * time.Second
 
 // traceFlush bounds how long a command that ends waits for the collector of traces.
 const traceFlush = time.Second
-
-// Endpoint is the Temporal server in use.
-type Endpoint struct {
-	Address, Namespace string
-	ui                 string // base URL of the Web UI
-}
-
-// Link is the page of one run in the Web UI.
-func (e Endpoint) Link(id, runID string) string {
-	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/workflows/" + url.PathEscape(id) + "/" + url.PathEscape(runID)
-}
-
-// ScheduleLink is the page of a schedule in the Web UI.
-func (e Endpoint) ScheduleLink(id string) string {
-	return e.ui + "/namespaces/" + url.PathEscape(e.Namespace) + "/schedules/" + url.PathEscape(id)
-}
-
-// environment reads TEMPORAL_* as the temporal command does. Environ returns all variables,
-// because the names TEMPORAL_GRPC_META_* are not known in advance.
-type environment func(string) string
-
-func (e environment) Environ() []string { return os.Environ() }
-
-func (e environment) LookupEnv(name string) (string, bool) {
-	v := e(name)
-	return v, v != ""
-}
 
 // Connect returns the client of the server that the usual TEMPORAL_* variables
 // or temporal.toml specify, else of the server that `make up` starts.
@@ -60,23 +31,17 @@ func (a *App) Connect(ctx context.Context) (client.Client, error) {
 	if a.plan != nil {
 		return nil, Usage("a command that asks the server before its job starts cannot be planned")
 	}
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{EnvLookup: environment(a.Getenv)})
-	if err != nil {
-		return nil, fmt.Errorf("read the Temporal settings (TEMPORAL_* variables and temporal.toml): %w", err)
-	}
-	if options.HostPort == "" {
-		options.HostPort = "127.0.0.1:7233"
-	}
-	if options.Namespace == "" {
-		options.Namespace = client.DefaultNamespace
-	}
-	discard := slog.New(slog.DiscardHandler)
-	options.Logger = log.NewStructuredLogger(discard)
 	c, err := a.Config()
 	if err != nil {
 		return nil, err
 	}
-	a.Where = Endpoint{Address: options.HostPort, Namespace: options.Namespace, ui: c.UI}
+	options, server, err := submit.Find(a.Getenv, c.UI)
+	if err != nil {
+		return nil, err
+	}
+	a.Where = server
+	discard := slog.New(slog.DiscardHandler)
+	options.Logger = log.NewStructuredLogger(discard)
 	if a.traces, err = traces.Start(a.Getenv, traces.Options{Service: "cogflow", Version: a.Version, Log: discard}); err != nil {
 		return nil, err
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/safetext"
 )
 
@@ -42,21 +42,8 @@ func (a *App) Explain(err error) Failure {
 
 // Explain converts an error of a command or a workflow to a message and advice.
 func Explain(err error) Failure {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return Failure{Class: string(f.Class), Message: f.Error(), Advice: advice(f.Class)}
-	}
-	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok && innermost(err) == nil {
-		return Failure{Class: "timeout", Message: timeout.Error(), Advice: "Find the step with cogflow status ID, then run cogflow redrive ID."}
-	}
-	if application := innermost(err); application != nil {
-		class := fault.Class(application.Type())
-		return Failure{Class: application.Type(), Message: application.Message(), Advice: advice(class)}
-	}
-	if _, ok := errors.AsType[*temporal.CanceledError](err); ok {
-		return Failure{Class: "cancelled", Message: "the job was cancelled", Advice: "cogflow redrive ID completes it."}
-	}
-	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
-		return Failure{Class: "terminated", Message: "the job was terminated", Advice: "cogflow redrive ID completes it."}
+	if class, message, ok := submit.Cause(err); ok {
+		return Failure{Class: class, Message: message, Advice: advice(class)}
 	}
 	if missing, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		message := missing.Message
@@ -74,21 +61,14 @@ func Explain(err error) Failure {
 	return Failure{Message: err.Error()}
 }
 
-// innermost returns the innermost application error, without the errors of activities and
-// child workflows that wrap it.
-func innermost(err error) (found *temporal.ApplicationError) {
-	for err != nil {
-		if e, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-			found, err = e, errors.Unwrap(e)
-			continue
-		}
-		return found
+func advice(class string) string {
+	switch class {
+	case submit.ClassTimeout:
+		return "Find the step with cogflow status ID, then run cogflow redrive ID."
+	case submit.ClassCancelled, submit.ClassTerminated:
+		return "cogflow redrive ID completes it."
 	}
-	return found
-}
-
-func advice(c fault.Class) string {
-	switch c {
+	switch fault.Class(class) {
 	case fault.Input:
 		return "Fix the named problem and start again; a retry without a change fails in the same way."
 	case fault.Auth:

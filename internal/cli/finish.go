@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -42,7 +43,7 @@ func (a *App) Launch(ctx context.Context, j Job, wait Waiting) error {
 		return a.plan.take(j)
 	}
 	if j.DryRun {
-		j.ID, j.Summary = DryRunID(j.ID), "dry run: "+j.Summary
+		j.ID, j.Summary = submit.DryRunID(j.ID), "dry run: "+j.Summary
 	}
 	c, err := a.Connect(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,7 @@ func (doneRun) GetRunID() string { return "run" }
 func TestForget(t *testing.T) {
 	t.Parallel()
 	var notes bytes.Buffer
-	a := &App{Process: Process{Err: &notes}, Where: Endpoint{Namespace: "ns"}}
+	a := &App{Process: Process{Err: &notes}, Where: submit.Server{Namespace: "ns"}}
 	d := &deletions{}
 	for _, kind := range []string{"IngestLibrary", "DeleteVideo", "ActivateAdapter", "PromoteProgram", "Unknown"} {
 		a.Forget(t.Context(), deleting{server: d}, kind, doneRun{})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // A run hands its state to the next one within the input, because the input is
@@ -56,7 +57,7 @@ func HandedOn[S any](ctx workflow.Context, raw json.RawMessage, chainOf func(S) 
 
 // Reserved is the error for a field that only cogflow itself may set.
 func Reserved(field string) error {
-	return fault.New(fault.Input, "read input", field, "the field is reserved for cogflow itself; leave it out")
+	return workflows.Reserved(field)
 }
 
 // Lengths of hexadecimal digests.

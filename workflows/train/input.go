@@ -76,7 +76,7 @@ func (in *Input) check(ctx workflow.Context, method training.Method) error {
 		return err
 	}
 	if in.Name == "" {
-		in.Name = string(method) + "-" + in.BaseModel[strings.LastIndexByte(in.BaseModel, '/')+1:]
+		in.Name = DefaultName(method, in.BaseModel)
 	}
 	if in.Role == "" {
 		in.Role = in.Name

@@ -4,11 +4,9 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,8 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/internal/cli"
-	"github.com/cogniverse/cogflow/internal/cli/format"
-	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -114,7 +111,7 @@ func absolute(source string) (string, error) {
 		return "", cli.Usage("the name %q is not UTF-8 and cannot be sent: rename the file or ingest its directory", source)
 	case strings.Contains(source, "://"):
 		scheme, _, _ := strings.Cut(source, "://")
-		if !slices.Contains([]string{"file", "s3", "https"}, scheme) {
+		if !slices.Contains([]string{"file", "s3", "https", "upload"}, scheme) {
 			return "", cli.Usage("%s:// sources are not supported; use a path, file://, s3:// or https://", scheme)
 		}
 		return source, nil
@@ -147,11 +144,6 @@ func checkPath(source string, recursive bool) error {
 	return cli.Usage("%s is empty", source)
 }
 
-func libraryID(t, profile, source string) string {
-	sum := sha256.Sum256([]byte(source))
-	return fmt.Sprintf("ingest-%s-%s-%s", t, profile, hex.EncodeToString(sum[:])[:12])
-}
-
 func (a app) ingest(ctx context.Context, in ingest.LibraryInput, id string, wait cli.Waiting) error {
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
@@ -160,19 +152,9 @@ func (a app) ingest(ctx context.Context, in ingest.LibraryInput, id string, wait
 	if err != nil {
 		return err
 	}
-	profile := in.Profile
-	if profile == "" {
-		profile = cfg.Active()
-	}
-	if id == "" {
-		id = libraryID(in.Tenant, profile, in.Source)
-	}
-	return a.Launch(ctx, cli.Job{
-		Kind: "IngestLibrary", ID: id, Common: in.Common, Profile: profile,
-		Summary: "ingest " + in.Source,
-		Details: fmt.Sprintf("Tenant `%s`, profile `%s`, source `%s`.", in.Tenant, profile, strings.ReplaceAll(safetext.Clean(in.Source), "`", "'")),
-		Input:   in, DryRun: in.DryRun, Name: format.BaseName(in.Source),
-	}, wait)
+	job := submit.Library(in, cfg.Active())
+	job.ID = cmp.Or(id, job.ID)
+	return a.Launch(ctx, job, wait)
 }
 
 func (a app) kinds() map[string]cli.Kind {

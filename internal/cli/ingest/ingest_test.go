@@ -9,8 +9,10 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -88,5 +90,5 @@ func TestLinesGolden(t *testing.T) {
 
 func TestIngestID(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "ingest-org:t-p-77b402f72469", libraryID("org:t", "p", "/srv/videos"))
+	assert.Equal(t, "ingest-org:t-p-77b402f72469", submit.Library(ingest.LibraryInput{Common: workflows.Common{Tenant: "org:t"}, Profile: "p", Source: "/srv/videos"}, "").ID)
 }

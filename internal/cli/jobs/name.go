@@ -6,7 +6,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/converter"
 
-	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -24,7 +24,7 @@ func nameOf(e *workflowpb.WorkflowExecutionInfo) string {
 	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &owner) != nil {
 		return ""
 	}
-	id, _ := strings.CutPrefix(e.GetExecution().GetWorkflowId(), cli.DryRuns)
+	id, _ := strings.CutPrefix(e.GetExecution().GetWorkflowId(), submit.DryRuns)
 	for _, stem := range []string{"train-", "sweep-", "optimize-"} {
 		if rest, ok := strings.CutPrefix(id, stem+owner+"-"); ok {
 			return safetext.Clean(withoutDigest(rest))

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/job"
 )
@@ -123,7 +124,7 @@ func (a app) beforeDryRuns(ctx context.Context, c client.Client, id, dryRun stri
 			return r, err
 		}
 	}
-	if of := cli.JobOf(id); of != "" {
+	if of := submit.JobOf(id); of != "" {
 		return ended{}, fmt.Errorf("%s is a dry run, which has no report: cogflow report %s shows the report of the job", id, of)
 	}
 	return ended{}, fmt.Errorf("%s is a dry run, which has no report", id)

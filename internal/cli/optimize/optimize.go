@@ -4,13 +4,14 @@
 package optimize
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/submit"
 	optimizeflow "github.com/cogniverse/cogflow/workflows/optimize"
 )
 
@@ -97,18 +98,12 @@ func (a app) optimize(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if o.id == "" {
-		job := o.in
-		job.DryRun = false
-		if o.id, err = cli.JobID("optimize", o.in.Tenant, name, job); err != nil {
-			return err
-		}
+	job, err := submit.Optimize(o.in, name)
+	if err != nil {
+		return err
 	}
-	return a.Launch(ctx, cli.Job{
-		Kind: kind, ID: o.id, Common: o.in.Common, Input: o.in, DryRun: o.in.DryRun, Name: name,
-		Summary: fmt.Sprintf("optimize %s, %s", name, o.in.Mode),
-		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", o.in.Tenant, name, o.in.Mode),
-	}, o.wait)
+	job.ID = cmp.Or(o.id, job.ID)
+	return a.Launch(ctx, job, o.wait)
 }
 
 func (a app) kinds() map[string]cli.Kind {

@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/training/rows/secret"
 	"github.com/cogniverse/cogflow/workflows"
@@ -77,7 +78,7 @@ func action(id string, j cli.Job) (*schedulepb.ScheduleAction, error) {
 		start.WorkflowExecutionTimeout = durationpb.New(j.Timeout)
 	}
 	if j.Name != "" {
-		name, err := payload.ToPayload(safetext.Line(j.Name, cli.MaxMemoName))
+		name, err := payload.ToPayload(safetext.Line(j.Name, submit.MaxMemoName))
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/internal/cli"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/train"
@@ -63,7 +64,7 @@ func (a app) sweep(ctx context.Context, method string, o options, grid []string,
 		return err
 	}
 	if o.id == "" {
-		if o.id, err = cli.JobID("sweep", in.Tenant, o.in.Name, in); err != nil {
+		if o.id, err = submit.ID("sweep", in.Tenant, o.in.Name, in); err != nil {
 			return err
 		}
 	}

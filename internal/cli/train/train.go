@@ -4,16 +4,15 @@
 package train
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cogniverse/cogflow/internal/cli"
-	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows/train"
@@ -156,18 +155,12 @@ func (a app) train(ctx context.Context, method string, o options) error {
 	if err := a.uploads(ctx, &in, o); err != nil {
 		return err
 	}
-	if o.id == "" {
-		job := in
-		job.DryRun = false
-		if o.id, err = cli.JobID("train", in.Tenant, in.Name, job); err != nil {
-			return err
-		}
+	job, err := submit.Train(kind(m), in)
+	if err != nil {
+		return err
 	}
-	return a.Launch(ctx, cli.Job{
-		Kind: kind(m), ID: o.id, Common: in.Common, Input: in, DryRun: in.DryRun, Name: in.Name,
-		Summary: fmt.Sprintf("train %s %s from %s", m, in.Name, in.BaseModel),
-		Details: fmt.Sprintf("Tenant `%s`, adapter `%s`, base model `%s`.", in.Tenant, in.Name, strings.ReplaceAll(safetext.Clean(in.BaseModel), "`", "'")),
-	}, o.wait)
+	job.ID = cmp.Or(o.id, job.ID)
+	return a.Launch(ctx, job, o.wait)
 }
 
 const kindSweep = "TrainSweep"

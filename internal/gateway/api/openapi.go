@@ -118,7 +118,11 @@ func parameters(r Route) (all []any) {
 	}
 	for _, p := range r.Query {
 		if !inPath[p.Name] {
-			all = append(all, parameter(p.Name, "query", p.Text, p.Required))
+			in := "query"
+			if p.Header {
+				in = "header"
+			}
+			all = append(all, parameter(p.Name, in, p.Text, p.Required))
 		}
 	}
 	return all

@@ -31,10 +31,11 @@ type Route struct {
 	Handle       Handler
 }
 
-// Param is a parameter in the query or the path of a route.
+// Param is a parameter in the query, the path or the headers of a route.
 type Param struct {
 	Name, Text string
 	Required   bool
+	Header     bool // it is a header
 }
 
 // Mux serves routes.

@@ -1,0 +1,107 @@
+package jobs
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/submit"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/catalog"
+)
+
+// List is a page of jobs.
+type List struct {
+	Jobs []Job  `json:"jobs"`
+	Next string `json:"next_cursor,omitempty" jsonschema:"cursor of the next page; absent = this is the last"`
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+	maxCursor    = 4096
+)
+
+// statuses are those of the server, by the states of jobs.
+func statuses() map[string]string {
+	return map[string]string{
+		StateRunning: "Running", StateCompleted: "Completed", StateFailed: "Failed", StateCancelled: "Canceled", StateStopped: "Terminated", StateTimedOut: "TimedOut",
+	}
+}
+
+func (a *API) list(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	request, err := a.listRequest(r, c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+	defer cancel()
+	found, err := a.Temporal.ListWorkflow(ctx, request)
+	if err != nil {
+		return told(err)
+	}
+	out := List{Jobs: []Job{}, Next: base64.RawURLEncoding.EncodeToString(found.GetNextPageToken())}
+	for _, e := range found.GetExecutions() {
+		if j := a.summary(e); textOf(e.GetSearchAttributes().GetIndexedFields()[workflows.AttrTenant]) == string(c.Tenant) {
+			out.Jobs = append(out.Jobs, j)
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	api.WriteJSON(w, http.StatusOK, out)
+	return nil
+}
+
+// listRequest makes the query. Only names from tables and the checked name of a tenant get into it.
+func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListWorkflowExecutionsRequest, error) {
+	q := r.URL.Query()
+	parts := []string{
+		workflows.AttrTenant + " = " + quoted(string(c.Tenant)), "TaskQueue = " + quoted(workflows.QueueMain),
+	}
+	if name := q.Get("type"); name != "" {
+		t, ok := submit.TypeNamed(name)
+		if !ok {
+			return nil, api.BadField("type", "must be one of "+typeNames())
+		}
+		parts = append(parts, "WorkflowType = "+quoted(t.Name))
+	} else {
+		var jobs []string
+		for _, t := range catalog.Types() {
+			if t.Job {
+				jobs = append(jobs, quoted(t.Name))
+			}
+		}
+		parts = append(parts, "ParentWorkflowId IS NULL", "WorkflowType IN ("+strings.Join(jobs, ", ")+")")
+	}
+	if state := q.Get("state"); state != "" {
+		status, ok := statuses()[state]
+		if !ok {
+			return nil, api.BadField("state", "must be running, completed, failed, cancelled, terminated or timed_out")
+		}
+		parts = append(parts, "ExecutionStatus = "+quoted(status))
+	}
+	limit := defaultLimit
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxLimit {
+			return nil, api.BadField("limit", "must be a number from 1 to 500")
+		}
+		limit = n
+	}
+	token, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	if err != nil || len(token) > maxCursor {
+		return nil, api.BadField("cursor", "must be the next_cursor of the page before")
+	}
+	return &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: a.Server.Namespace, Query: strings.Join(parts, " AND "), PageSize: int32(limit), NextPageToken: token, //nolint:gosec // at most maxLimit
+	}, nil
+}
+
+// quoted formats a text as a value of a visibility query.
+func quoted(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
+}

@@ -1,0 +1,80 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/submit"
+)
+
+// maxWait is how long a request waits for a change: proxies cut requests that take longer.
+const maxWait = time.Minute
+
+// waitOf reads the parameter wait.
+func waitOf(r *http.Request) (time.Duration, error) {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, api.BadField("wait", "must be a time such as 30s, at most 60s")
+	}
+	return min(d, maxWait), nil
+}
+
+func (a *API) result(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	wait, err := waitOf(r)
+	if err != nil {
+		return err
+	}
+	d, err := a.find(r.Context(), c, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	j := a.summary(d.GetWorkflowExecutionInfo())
+	within := answerTime
+	if j.State == StateRunning {
+		if within = wait; wait == 0 {
+			return unfinished()
+		}
+	}
+	raw, err := a.outcome(r.Context(), j, within)
+	if err != nil {
+		return err
+	}
+	api.WriteJSON(w, http.StatusOK, raw)
+	return nil
+}
+
+// outcome waits for the end of a job. Its error says that there is no result, and why.
+func (a *API) outcome(parent context.Context, j Job, within time.Duration) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(parent, within)
+	defer cancel()
+	var raw json.RawMessage
+	err := a.Temporal.GetWorkflow(ctx, j.ID, j.RunID).Get(ctx, &raw)
+	if err == nil {
+		return raw, nil
+	}
+	if class, message, ok := submit.Cause(err); ok {
+		return nil, &api.Error{
+			Status: http.StatusConflict, Code: CodeNoResult, Final: true,
+			Message: "the job ended without a result: " + class + " error: " + message + ". " + advice(class),
+		}
+	}
+	if ctx.Err() != nil && parent.Err() == nil && j.State == StateRunning {
+		return nil, unfinished()
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil, parent.Err()
+	}
+	return nil, told(err)
+}
+
+func unfinished() error {
+	return &api.Error{Status: http.StatusConflict, Code: CodeUnfinished, RetryAfter: time.Second, Message: "the job has not finished; wait for it with ?wait=30s or /events"}
+}

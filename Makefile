@@ -73,11 +73,13 @@ demo: build ## Ingest three clips (or VIDEOS=DIR), search them, print the report
 up: build ## Start Temporal, its Web UI, the gateway and one worker (it can train after `make trainer`); Ctrl-C drains and stops all
 	@exec bin/cogflow-worker --dev
 
-# Python's tests need one core for a few minutes. Go's tests wait for servers and processes a
-# third of their time, so both run at once.
+# Go's tests wait for servers and processes a third of their time, so other tests run beside them,
+# one after the other. CI adds some of its own.
+BESIDE ?= test-python
+
 .PHONY: test
 test: tools $(ENVIRONMENTS) ## Run all tests, the Go tests with the race detector
-	@$(MAKE) -j 2 test-go test-python-beside
+	@$(MAKE) -j 2 test-go test-beside
 
 # The longest packages first, so that none of them runs alone at the end.
 .PHONY: test-go
@@ -89,9 +91,9 @@ test-go: tools $(ENVIRONMENTS)
 print-pure:
 	@echo $(PURE)
 
-.PHONY: test-python-beside
-test-python-beside: $(ENVIRONMENTS)
-	@deploy/tools/output-at-end.sh $(MAKE) test-python
+.PHONY: test-beside
+test-beside: $(ENVIRONMENTS)
+	@for target in $(BESIDE); do deploy/tools/output-at-end.sh $(MAKE) $$target || exit; done
 
 .PHONY: upgrade-test
 upgrade-test: tools trainer ## Start runs on workers of earlier commits, continue on this commit's worker, and roll back

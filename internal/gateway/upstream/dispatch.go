@@ -39,7 +39,7 @@ func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
 		}
 		return c.Price(model)
 	}
-	limits := map[string]*limit.Limit{}
+	limits, clocks := map[string]*limit.Limit{}, map[string]*gpuClock{}
 	all := slices.Concat(c.Endpoints, c.Optimize.Endpoints)
 	for _, e := range all {
 		o := limit.Options{}
@@ -50,8 +50,9 @@ func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
 		}
 		if limits[e.Server()] == nil {
 			limits[e.Server()] = limit.New(o)
+			clocks[e.Server()] = &gpuClock{gpus: gpusOf(c, e), now: time.Now}
 		}
-		s := newServer(e, getenv, limits[e.Server()])
+		s := newServer(e, getenv, limits[e.Server()], clocks[e.Server()])
 		for _, model := range e.Models {
 			if !slices.ContainsFunc(d.byModel[model], func(o *server) bool { return o.Server() == s.Server() && o.Kind == s.Kind }) {
 				d.byModel[model] = append(d.byModel[model], s)
@@ -59,6 +60,16 @@ func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
 		}
 	}
 	return d
+}
+
+// gpusOf is the number of GPUs of an endpoint's server, as far as the configuration says it.
+func gpusOf(c config.Config, e config.Endpoint) int {
+	for _, s := range c.Servers {
+		if s.Name == e.OwnServer {
+			return s.GPUs
+		}
+	}
+	return 0
 }
 
 // order is the servers of a model, the best first.

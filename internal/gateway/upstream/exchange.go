@@ -90,8 +90,9 @@ func (x *exchange) do() error {
 // ask makes the request. The broker calls it once.
 func (x *exchange) ask(ctx context.Context) (out video.PaidAnswer, err error) {
 	x.patience.working()
-	done := x.s.limit.Begin()
+	done, worked := x.s.limit.Begin(), x.s.gpu.begin()
 	defer func() {
+		money.Record(ctx, money.Used{GPUMS: worked().Milliseconds()})
 		switch fault.ClassOf(err) {
 		case "":
 			done(limit.Answered)

@@ -28,6 +28,7 @@ type server struct {
 	missing error // why it cannot be called
 	http    *http.Client
 	limit   *limit.Limit // shared by the endpoints of a server
+	gpu     *gpuClock    // likewise
 
 	mu       sync.Mutex
 	inFlight int
@@ -35,8 +36,8 @@ type server struct {
 	until    time.Time
 }
 
-func newServer(e config.Endpoint, getenv func(string) string, l *limit.Limit) *server {
-	s := &server{Endpoint: e, limit: l}
+func newServer(e config.Endpoint, getenv func(string) string, l *limit.Limit, g *gpuClock) *server {
+	s := &server{Endpoint: e, limit: l, gpu: g}
 	if e.KeyVariable != "" {
 		if s.key = getenv(e.KeyVariable); s.key == "" {
 			s.missing = money.NeverSent(fault.New(fault.Auth, "read the key of endpoint", e.Name, "the variable "+e.KeyVariable+" is not set in the environment of the gateway"))

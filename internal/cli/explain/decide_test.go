@@ -10,6 +10,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video/waits"
 )
@@ -51,7 +52,7 @@ func pending(q fleet.Queue, change func(*step)) step {
 }
 
 func served(workers, used, free int) fleet.Queue {
-	return fleet.Queue{Pool: cli.Pool{Workers: workers}, Slots: &fleet.Slots{Used: used, Free: free}}
+	return fleet.Queue{Pool: cli.Pool{Workers: workers}, Slots: &workerlist.Slots{Used: used, Free: free}}
 }
 
 func none(*step) {}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
@@ -59,7 +60,7 @@ func (o *once[T]) get(ask func() (T, error)) (T, error) {
 func (a app) gather(ctx context.Context, c client.Client, id string) (facts, error) {
 	g := &gatherer{app: a, c: c, now: time.Now(), queues: map[queueKey]*once[fleet.Queue]{}}
 	var err error
-	if g.fleet.Workers, g.fleet.Listed, err = fleet.List(ctx, a.App, c); err != nil {
+	if g.fleet.Workers, g.fleet.Listed, err = workerlist.List(ctx, c, a.Where.Namespace); err != nil {
 		return facts{}, err
 	}
 	f, open, err := g.run(ctx, id)

@@ -4,18 +4,19 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/video"
 )
 
 // Class is what all queues of one GPU class have together.
 type Class struct {
-	Class   string   `json:"class"`
-	Queues  []string `json:"queues"`
-	Hosts   []string `json:"hosts,omitempty"`
-	GPUs    []string `json:"gpus,omitempty"`
-	Workers int      `json:"workers"` // of all these queues: a process counts once for each queue that it serves
-	Slots   *Slots   `json:"slots,omitempty"`
-	Backlog int64    `json:"backlog"`
+	Class   string            `json:"class"`
+	Queues  []string          `json:"queues"`
+	Hosts   []string          `json:"hosts,omitempty"`
+	GPUs    []string          `json:"gpus,omitempty"`
+	Workers int               `json:"workers"` // of all these queues: a process counts once for each queue that it serves
+	Slots   *workerlist.Slots `json:"slots,omitempty"`
+	Backlog int64             `json:"backlog"`
 }
 
 // Classes sums up queues by GPU class, in the order of the classes.
@@ -42,7 +43,7 @@ func Classes(queues []Queue) []Class {
 		}
 		if q.Slots != nil {
 			if one.Slots == nil {
-				one.Slots = &Slots{}
+				one.Slots = &workerlist.Slots{}
 			}
 			one.Slots.Used += q.Slots.Used
 			one.Slots.Free += q.Slots.Free

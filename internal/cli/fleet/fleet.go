@@ -3,22 +3,16 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	workerpb "go.temporal.io/api/worker/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
-	"github.com/cogniverse/cogflow/internal/notice"
-	"github.com/cogniverse/cogflow/safetext"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -32,32 +26,13 @@ type Queue struct {
 	// GPUs of the hosts, "8 × NVIDIA H100 80GB HBM3, 79.6 GiB"; each text once.
 	GPUs []string `json:"gpus,omitempty"`
 	// Slots of these workers for activities; nil: the server keeps no list of workers.
-	Slots *Slots `json:"slots,omitempty"`
-}
-
-// Slots are how many tasks workers run, and how many more they could.
-type Slots struct {
-	Used int `json:"used"`
-	Free int `json:"free"`
-}
-
-// Worker is one worker process on one task queue.
-type Worker struct {
-	Identity string
-	Queue    string
-	Host     string
-	GPUs     string // as the worker tells them; empty = none
-	Draining bool
-	Notice   string    // why its host will be taken away; empty = it will not
-	Beat     time.Time // of its last report
-	Slots    Slots     // for activities
-	Tasks    Slots     // for workflow tasks; only of workers of the main queue
+	Slots *workerlist.Slots `json:"slots,omitempty"`
 }
 
 // Fleet is what the server says of queues and workers.
 type Fleet struct {
 	Queues  []Queue
-	Workers []Worker
+	Workers []workerlist.Worker
 	Listed  bool // false: the server does not list workers; hosts and slots are then unknown
 }
 
@@ -95,7 +70,7 @@ func Describe(ctx context.Context, a *cli.App, c client.Client, names ...string)
 	var out Fleet
 	var listErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { out.Workers, out.Listed, listErr = List(ctx, a, c) })
+	wg.Go(func() { out.Workers, out.Listed, listErr = workerlist.List(ctx, c, a.Where.Namespace) })
 	for i, name := range names {
 		wg.Go(func() {
 			all[i], errs[i] = a.AskPool(ctx, c, name, kindOf(name))
@@ -135,7 +110,7 @@ func (f Fleet) With(p cli.Pool, kind enumspb.TaskQueueType) Queue {
 	if !f.Listed {
 		return out
 	}
-	out.Slots = &Slots{}
+	out.Slots = &workerlist.Slots{}
 	serving := 0
 	for _, w := range f.Workers {
 		if w.Queue != p.Queue {
@@ -166,58 +141,4 @@ func (f Fleet) With(p cli.Pool, kind enumspb.TaskQueueType) Queue {
 	// A worker whose slots are all used does not poll; one that drains polled a moment ago.
 	out.Workers = max(serving, out.Workers-out.Draining)
 	return out
-}
-
-// List lists the living workers; listed is false if the server cannot.
-func List(ctx context.Context, a *cli.App, c client.Client) (all []Worker, listed bool, err error) {
-	for token := []byte(nil); ; {
-		r, err := c.WorkflowService().ListWorkers(ctx, &workflowservice.ListWorkersRequest{Namespace: a.Where.Namespace, PageSize: 1000, NextPageToken: token})
-		if unsupported(err) {
-			return nil, false, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		// Servers of today list slots here. Those that stop will need a request for each worker.
-		for _, info := range r.GetWorkersInfo() { //nolint:staticcheck // deprecated without a replacement in server 1.29
-			if w := info.GetWorkerHeartbeat(); w.GetStatus() != enumspb.WORKER_STATUS_SHUTDOWN {
-				all = append(all, worker(w))
-			}
-		}
-		if token = r.GetNextPageToken(); len(token) == 0 {
-			return all, true, nil
-		}
-	}
-}
-
-// gpuPlugin is where workers tell their GPUs; see workers/gpus.
-const gpuPlugin = "cogflow.gpus"
-
-func worker(w *workerpb.WorkerHeartbeat) Worker {
-	slots := func(of *workerpb.WorkerSlotsInfo) Slots {
-		return Slots{Used: int(of.GetCurrentUsedSlots()), Free: max(0, int(of.GetCurrentAvailableSlots()))}
-	}
-	said := func(plugin string) (text string) {
-		for _, p := range w.GetPlugins() {
-			if p.GetName() == plugin {
-				text = safetext.Line(p.GetVersion(), safetext.MaxReason)
-			}
-		}
-		return text
-	}
-	return Worker{
-		GPUs: said(gpuPlugin), Notice: said(notice.Plugin),
-		Identity: w.GetWorkerIdentity(), Queue: w.GetTaskQueue(), Host: cmp.Or(w.GetHostInfo().GetHostName(), w.GetWorkerIdentity()),
-		Draining: w.GetStatus() == enumspb.WORKER_STATUS_SHUTTING_DOWN, Beat: w.GetHeartbeatTime().AsTime(),
-		Slots: slots(w.GetActivityTaskSlotsInfo()), Tasks: slots(w.GetWorkflowTaskSlotsInfo()),
-	}
-}
-
-// unsupported reports that a server does not know the request, or does not serve it.
-func unsupported(err error) bool {
-	switch err.(type) { //nolint:errorlint // the client returns these as they are
-	case *serviceerror.Unimplemented, *serviceerror.PermissionDenied:
-		return true
-	}
-	return false
 }

@@ -7,13 +7,14 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 )
 
 // TestBusyPool: a pool whose slots are all used, as of a host whose GPUs all train, is healthy.
 func TestBusyPool(t *testing.T) {
 	t.Parallel()
 	queue := func(name string, used, free int) fleet.Queue {
-		return fleet.Queue{Pool: cli.Pool{Queue: name, Workers: 1}, Slots: &fleet.Slots{Used: used, Free: free}}
+		return fleet.Queue{Pool: cli.Pool{Queue: name, Workers: 1}, Slots: &workerlist.Slots{Used: used, Free: free}}
 	}
 	require.True(t, busy(queue("train-h100", 1, 0)))
 	require.False(t, busy(queue("train-h100", 1, 1)))

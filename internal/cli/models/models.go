@@ -13,6 +13,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -54,13 +55,14 @@ func (a app) ask(ctx context.Context, server, host string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	queues, listed, err := fleet.HostQueues(ctx, a.App, c)
+	all, listed, err := workerlist.List(ctx, c, a.Where.Namespace)
 	if err == nil && !listed {
-		err = fleet.ErrNotListed()
+		err = workerlist.ErrNotListed()
 	}
 	if err != nil {
 		return answer{}, err
 	}
+	queues := workerlist.HostQueues(all)
 	if host != "" {
 		queues = slices.DeleteFunc(queues, func(queue string) bool { return !strings.HasPrefix(queue, workflows.HostQueue(host, "")) })
 	}

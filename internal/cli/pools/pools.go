@@ -15,6 +15,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/cli/fleet"
 	"github.com/cogniverse/cogflow/internal/cli/format"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -168,7 +169,7 @@ func (a app) sayNotices(pools []fleet.Queue) {
 }
 
 // used formats slots; "–" = unknown, or there are none.
-func used(s *fleet.Slots, workers int) string {
+func used(s *workerlist.Slots, workers int) string {
 	if s == nil || workers == 0 {
 		return "–"
 	}

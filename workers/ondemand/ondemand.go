@@ -52,6 +52,9 @@ type Servers struct {
 // containers.
 var instance = strings.ToLower(rand.Text()[:6]) //nolint:gochecknoglobals // of the process
 
+// askPause is the time between attempts to let another process start a server.
+const askPause = time.Second
+
 // LogDir is the folder with the output of servers.
 const LogDir = "model-servers"
 
@@ -77,9 +80,11 @@ func New(o Options) (*Servers, error) {
 	for _, s := range o.Config.Servers {
 		out.specs[s.Name] = o.spec(s)
 	}
-	out.manager = modelserver.New(modelserver.Options{
-		Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(), Ask: o.Ask,
-	})
+	managed := modelserver.Options{Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(), Ask: o.Ask}
+	if o.Ask != nil {
+		managed.Backoff = func(int) time.Duration { return askPause } // the process that is asked backs off
+	}
+	out.manager = modelserver.New(managed)
 	out.books, out.stop = newBooks(o, out.manager.Usage, out.models), make(chan struct{})
 	out.loop.Go(out.book)
 	return out, nil

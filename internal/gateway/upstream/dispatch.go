@@ -75,25 +75,11 @@ func gpusOf(c config.Config, e config.Endpoint) int {
 // order is the servers of a model, the best first.
 func (d *Dispatcher) order(model string, u Use) []*server {
 	all := d.find(model, u)
-	type place struct {
-		out  bool
-		load float64
-	}
-	now, at := time.Now(), map[*server]place{}
+	now, at := time.Now(), map[*server]standing{}
 	for _, s := range all {
-		out, load := s.standing(now)
-		at[s] = place{out, load}
+		at[s] = s.standing(now)
 	}
-	slices.SortStableFunc(all, func(a, b *server) int {
-		x, y := at[a], at[b]
-		switch {
-		case x.out != y.out && y.out, x.out == y.out && x.load < y.load:
-			return -1
-		case x.out != y.out, x.load > y.load:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b *server) int { return at[a].compare(at[b]) })
 	return all
 }
 

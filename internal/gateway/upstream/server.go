@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"sync"
@@ -78,10 +79,35 @@ func (s *server) enter() (leave func(failed, counts bool)) {
 	}
 }
 
-// standing orders servers: those that are out last, then by the share of their slots that is taken.
-func (s *server) standing(now time.Time) (out bool, load float64) {
+// standing is how well a server can take a request.
+type standing struct {
+	out      bool
+	onDemand bool    // it may not run; false if it has requests in progress
+	load     float64 // the share of its slots that is taken; 1 and more = it is full
+}
+
+func (s *server) standing(now time.Time) standing {
 	slots := s.limit.Limit()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.missing != nil || now.Before(s.until), float64(s.inFlight) / float64(slots)
+	return standing{
+		out: s.missing != nil || now.Before(s.until), onDemand: s.OwnServer != "" && s.inFlight == 0, load: float64(s.inFlight) / float64(slots),
+	}
+}
+
+// compare orders servers, the best first: those that are out last, full ones before them, and a
+// server that may have to be started after those that run.
+func (a standing) compare(b standing) int {
+	rank := func(s standing) int {
+		switch {
+		case s.out:
+			return 3
+		case s.load >= 1:
+			return 2
+		case s.onDemand:
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.load, b.load))
 }

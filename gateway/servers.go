@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/submit"
+	"github.com/cogniverse/cogflow/internal/workerlist"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/workers/ondemand"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// host lets the workers of this host start model servers on demand. They own these servers: they
+// book their time and lease their GPUs.
+type host struct {
+	temporal  client.Client
+	namespace string
+	log       *slog.Logger
+}
+
+// servers are the model servers on demand, as the broker uses them.
+func servers(c config.Config, getenv func(string) string, h host) (*ondemand.Servers, error) {
+	return ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Ask: h.start})
+}
+
+const startOp = "start model server"
+
+// start lets a worker of this host start a server, and returns when it is ready.
+func (h host) start(ctx context.Context, server string) error {
+	all, listed, err := workerlist.List(ctx, h.temporal, h.namespace)
+	if err == nil && !listed {
+		err = workerlist.ErrNotListed()
+	}
+	if err != nil {
+		return cold(ctx, server, "the workers of this host cannot be found", err)
+	}
+	name, _ := ondemand.Queue()
+	last := cold(ctx, server, "no worker of this host starts model servers now", nil)
+	for _, queue := range workerlist.HostQueues(all) {
+		if !strings.HasPrefix(queue, workflows.HostQueue(name, "")) {
+			continue
+		}
+		if last = h.warm(ctx, queue, server); last == nil || ctx.Err() != nil {
+			return last
+		}
+	}
+	return last
+}
+
+// warm asks one worker process. The start goes on when no request waits for it any more.
+func (h host) warm(ctx context.Context, queue, server string) error {
+	common := workflows.Common{Tenant: string(tenant.Default), Priority: 1}
+	j := submit.Job{
+		Kind: "WarmModelServer", ID: "gateway-warm/" + strings.TrimPrefix(queue, workflows.HostQueue("", "")) + "/" + server,
+		Common: common, Summary: "start model server " + server + " for the gateway",
+		Input: workflows.ModelServersInput{Common: common, Queues: []string{queue}, Server: server},
+	}
+	run, err := h.temporal.ExecuteWorkflow(ctx, j.Options(), j.Kind, j.Input)
+	if err == nil {
+		err = run.Get(ctx, nil)
+	}
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	h.log.Warn("model server did not start", "server", server, "queue", queue, "error", workflows.Reason(err))
+	return cold(ctx, server, workflows.Reason(err), err)
+}
+
+// cold is the failure of a start: the caller can do nothing about it, and another server may answer.
+func cold(ctx context.Context, server, reason string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return money.NeverSent(&fault.Error{Class: fault.Transport, Op: startOp, Subject: server, Reason: reason, Err: err})
+}

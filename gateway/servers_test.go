@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/lease"
+	"github.com/cogniverse/cogflow/internal/ledger/costs"
+	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/workers/ondemand"
+	"github.com/cogniverse/cogflow/workflows"
+)
+
+// The program of the tests is also the keeper of a model server, and the model server.
+func TestMain(m *testing.M) {
+	if code, asked := modelserver.Keep(os.Args[1:]); asked {
+		os.Exit(code)
+	}
+	if len(os.Args) == 3 && os.Args[1] == "serve" {
+		serveModel(os.Args[2])
+	}
+	m.Run()
+}
+
+// serveModel is a model server that is ready once the file beside its program's log exists, and
+// answers in half a second.
+func serveModel(port string) {
+	http.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := os.Stat(os.Getenv("READY")); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	http.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"object": "list", "data": [{"id": "m", "object": "model"}]}`)
+	})
+	http.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // the GPU time that is booked
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"choices": [{"message": {"role": "assistant", "content": "warm"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}`)
+	})
+	panic(http.ListenAndServe("127.0.0.1:"+port, nil)) //nolint:gosec // of a test
+}
+
+// TestColdModel: a request for a model whose server is not started waits until a worker of this
+// host has started it, or is told when to try again. The worker owns the server.
+func TestColdModel(t *testing.T) {
+	t.Parallel()
+	binary, err := devserver.Find("../bin")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	temporal, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, temporal.Stop()) })
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: temporal.Address(), WorkerHeartbeatInterval: time.Second})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
+
+	port, ready := porttest.Free(t), filepath.Join(dir, "ready")
+	section := fmt.Sprintf(`"gateway": {"queue_seconds": 2, "listeners": {"local": {"address": "127.0.0.1:0", "tenant": "default"}}},
+		"servers": {"s": {"command": [%q, "serve", %q], "ready": "http://127.0.0.1:%s/health", "gpus": 2, "env": {"READY": %q}}},
+		"endpoints": {"e": {"kind": "openai", "url": "http://127.0.0.1:%[3]s/v1", "models": ["m"], "server": "s", "input_usd_per_mtok": 0, "output_usd_per_mtok": 0}}`,
+		os.Args[0], port, port, ready)
+	g := startGateway(t, section, "TEMPORAL_ADDRESS", temporal.Address())
+	ask := func() (int, http.Header, string) {
+		status, header, text, err := g.post(t, "/v1/chat/completions", `{"model": "m", "messages": [{"role": "user", "content": "hello"}]}`)
+		require.NoError(t, err)
+		return status, header, text
+	}
+
+	status, header, text := ask()
+	require.Equal(t, http.StatusServiceUnavailable, status, text)
+	require.NotEmpty(t, header.Get("Retry-After"))
+	require.Contains(t, text, "no worker of this host")
+
+	owned := owner(t, c, section, dir)
+	require.Eventually(t, func() bool {
+		status, header, text = ask()
+		return owned.Reports()()[0].State == modelserver.Starting
+	}, time.Minute, 10*time.Millisecond)
+	require.Equal(t, http.StatusServiceUnavailable, status, text)
+	require.NotEmpty(t, header.Get("Retry-After"))
+
+	require.NoError(t, os.WriteFile(ready, nil, 0o600))
+	require.Eventually(t, func() bool {
+		status, _, text = ask()
+		return status == http.StatusOK
+	}, time.Minute, 10*time.Millisecond, "%s", text)
+	require.Contains(t, text, "warm")
+	require.Equal(t, modelserver.Ready, owned.Reports()()[0].State)
+
+	g.stop() // what was used is booked after the answer
+	require.NoError(t, <-g.done)
+	g.done <- nil
+	reader, err := costs.Open(filepath.Join(g.dir, "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, reader.Close()) })
+	sums, err := reader.Costs(t.Context(), money.CostQuery{})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, sums.Total.GPUMS, int64(40), "two GPUs for the time of the answer")
+}
+
+// owner is a worker of this host that owns the model servers of a section of the configuration.
+func owner(t *testing.T, c client.Client, section, dir string) *ondemand.Servers {
+	t.Helper()
+	file := filepath.Join(dir, "worker.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"cogflow":{"scratch":"`+dir+`/tmp",`+section+`}}`), 0o600))
+	cfg, err := config.Load(func(name string) string { return map[string]string{"COGNIVERSE_CONFIG": file}[name] })
+	require.NoError(t, err)
+	table := lease.New([]string{"GPU-a", "GPU-b"})
+	owned, err := ondemand.New(ondemand.Options{Config: cfg, Getenv: os.Getenv, Class: "l40s", GPUs: func() (*lease.Table, error) { return table, nil }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, owned.Close()) })
+	flows := worker.New(c, workflows.QueueMain, worker.Options{})
+	flows.RegisterWorkflow(workflows.WarmModelServer)
+	host := worker.New(c, workflows.HostQueue(ondemand.Queue()), worker.Options{})
+	host.RegisterActivityWithOptions(owned.Activities().WarmModelServer, activity.RegisterOptions{Name: "WarmModelServer"})
+	for _, w := range []worker.Worker{flows, host} {
+		require.NoError(t, w.Start())
+		t.Cleanup(w.Stop)
+	}
+	return owned
+}

@@ -15,25 +15,29 @@ import (
 	"github.com/cogniverse/cogflow/internal/submit"
 )
 
-// openJobs makes the routes of jobs. They connect to the Temporal server and open the store at the
-// first request, because models are served without both.
-func openJobs(c config.Config, getenv func(string) string, logger *slog.Logger) (*jobs.API, func(), error) {
+// lazy makes a client of the Temporal server, which connects at the first request: models are served
+// without it.
+func lazy(c config.Config, getenv func(string) string) (client.Client, submit.Server, error) {
 	options, server, err := submit.Find(getenv, c.UI)
 	if err != nil {
-		return nil, nil, fault.Wrap(fault.Input, "read", "the Temporal settings", err)
+		return nil, server, fault.Wrap(fault.Input, "read", "the Temporal settings", err)
 	}
 	// The client reports each failed connection; the answers and the log of requests do so, too.
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	temporal, err := client.NewLazyClient(options)
 	if err != nil {
-		return nil, nil, fault.Wrap(fault.Input, "use the Temporal server", server.Address, err)
+		return nil, server, fault.Wrap(fault.Input, "use the Temporal server", server.Address, err)
 	}
+	return temporal, server, nil
+}
+
+// openJobs makes the routes of jobs. They open the store at the first request.
+func openJobs(c config.Config, temporal client.Client, server submit.Server, logger *slog.Logger) *jobs.API {
 	s := &store{url: c.Store}
-	work := &jobs.API{
+	return &jobs.API{
 		Temporal: temporal, Server: server, Active: c.Active(), Log: logger,
 		Store: func(ctx context.Context) (jobs.Store, error) { return s.open(ctx) },
 	}
-	return work, temporal.Close, nil
 }
 
 // store is opened when it is first used, and again after a failure.

@@ -54,15 +54,20 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	if err != nil {
 		return err
 	}
-	b := broker.New(broker.Options{Ledger: counted, Log: log})
-	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
-
-	work, closeJobs, err := openJobs(c, getenv, log)
+	temporal, server, err := lazy(c, getenv)
 	if err != nil {
 		return err
 	}
-	defer closeJobs()
-	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work)
+	defer temporal.Close()
+	onDemand, err := servers(c, getenv, host{temporal: temporal, namespace: server.Namespace, log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, onDemand.Close()) }() // after the broker, whose calls use them
+	b := broker.New(broker.Options{Ledger: counted, Log: log, Up: onDemand.Up})
+	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
+
+	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, openJobs(c, temporal, server, log))
 	if err != nil {
 		return err
 	}

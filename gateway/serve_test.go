@@ -46,8 +46,9 @@ type gateway struct {
 	done chan error
 }
 
-// run starts a gateway with a section cogflow of the configuration.
-func startGateway(t *testing.T, section string) *gateway {
+// startGateway starts a gateway with a section cogflow of the configuration, and with variables: names and
+// values in turn.
+func startGateway(t *testing.T, section string, variables ...string) *gateway {
 	t.Helper()
 	g := &gateway{out: &output{}, dir: t.TempDir(), done: make(chan error, 1)}
 	file := filepath.Join(g.dir, "config.json")
@@ -55,9 +56,11 @@ func startGateway(t *testing.T, section string) *gateway {
 	ctx, stop := context.WithCancel(t.Context())
 	g.stop = stop
 	go func() {
-		g.done <- run(ctx, nil, func(name string) string {
-			return map[string]string{"COGNIVERSE_CONFIG": file, "BACKEND_KEY": "backend-secret-1"}[name]
-		}, g.out)
+		env := map[string]string{"COGNIVERSE_CONFIG": file, "BACKEND_KEY": "backend-secret-1", "PATH": os.Getenv("PATH")}
+		for i := 0; i < len(variables); i += 2 {
+			env[variables[i]] = variables[i+1]
+		}
+		g.done <- run(ctx, nil, func(name string) string { return env[name] }, g.out)
 	}()
 	require.Eventually(t, func() bool {
 		select {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,13 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/ledger/costs"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workflows"
@@ -64,13 +69,15 @@ func TestColdModel(t *testing.T) {
 	temporal, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, temporal.Stop()) })
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: temporal.Address(), WorkerHeartbeatInterval: time.Second})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: temporal.Address(), WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
 
 	port, ready := porttest.Free(t), filepath.Join(dir, "ready")
-	section := fmt.Sprintf(`"gateway": {"queue_seconds": 2, "listeners": {"local": {"address": "127.0.0.1:0", "tenant": "default"}}},
+	section := fmt.Sprintf(`"gateway": {"queue_seconds": 1, "listeners": {"main": {"address": "127.0.0.1:0", "tenant": "default"}}},
 		"servers": {"s": {"command": [%q, "serve", %q], "ready": "http://127.0.0.1:%s/health", "gpus": 2, "env": {"READY": %q}}},
 		"endpoints": {"e": {"kind": "openai", "url": "http://127.0.0.1:%[3]s/v1", "models": ["m"], "server": "s", "input_usd_per_mtok": 0, "output_usd_per_mtok": 0}}`,
 		os.Args[0], port, port, ready)
@@ -89,7 +96,7 @@ func TestColdModel(t *testing.T) {
 	owned := owner(t, c, section, dir)
 	require.Eventually(t, func() bool {
 		status, header, text = ask()
-		return owned.Reports()()[0].State == modelserver.Starting
+		return owned.Reports()()[0].State == modelserver.Booting
 	}, time.Minute, 10*time.Millisecond)
 	require.Equal(t, http.StatusServiceUnavailable, status, text)
 	require.NotEmpty(t, header.Get("Retry-After"))
@@ -100,12 +107,12 @@ func TestColdModel(t *testing.T) {
 		return status == http.StatusOK
 	}, time.Minute, 10*time.Millisecond, "%s", text)
 	require.Contains(t, text, "warm")
-	require.Equal(t, modelserver.Ready, owned.Reports()()[0].State)
+	require.Equal(t, 1, owned.Reports()()[0].Starts, "the worker has started it")
 
 	g.stop() // what was used is booked after the answer
 	require.NoError(t, <-g.done)
 	g.done <- nil
-	reader, err := costs.Open(filepath.Join(g.dir, "ledger.db"))
+	reader, err := costs.Open(t.Context(), filepath.Join(g.dir, "ledger.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, reader.Close()) })
 	sums, err := reader.Costs(t.Context(), money.CostQuery{})
@@ -126,7 +133,7 @@ func owner(t *testing.T, c client.Client, section, dir string) *ondemand.Servers
 	t.Cleanup(func() { require.NoError(t, owned.Close()) })
 	flows := worker.New(c, workflows.QueueMain, worker.Options{})
 	flows.RegisterWorkflow(workflows.WarmModelServer)
-	host := worker.New(c, workflows.HostQueue(ondemand.Queue()), worker.Options{})
+	host := worker.New(c, workflows.HostQueue(ondemand.Queue()), worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Lifecycle{}}})
 	host.RegisterActivityWithOptions(owned.Activities().WarmModelServer, activity.RegisterOptions{Name: "WarmModelServer"})
 	for _, w := range []worker.Worker{flows, host} {
 		require.NoError(t, w.Start())

@@ -98,6 +98,7 @@ func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 	models := append([]string{q.Model}, d.fallbacks[q.Model]...)
 	p := newPatience(ctx, d.queue)
 	defer p.end()
+	var before error // of the last round
 	for round := 1; ; round++ {
 		var worst error
 		for _, model := range models {
@@ -118,8 +119,12 @@ func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 		if waitable(worst) || round < maxRounds && fault.ClassOf(worst) == fault.Transport {
 			pause := min(firstPause<<min(round-1, 8), lastPause)
 			if p.sleep(max(pause, min(fault.RetryAfter(worst), lastPause))) {
+				before = worst
 				continue
 			}
+		}
+		if late, ok := errors.AsType[*lateError](worst); ok && before != nil {
+			return late.because(before)
 		}
 		return worst
 	}
@@ -165,10 +170,24 @@ func newPatience(ctx context.Context, d time.Duration) *patience {
 }
 
 func (p *patience) over() {
-	p.cancel(&fault.Error{
+	p.cancel(&lateError{&fault.Error{
 		Class: fault.Overload, Op: "wait for a model server", RetryAfter: 10 * time.Second,
 		Reason: "none took the request within " + p.queue.String(),
-	})
+	}})
+}
+
+// lateError ends a wait.
+type lateError struct{ fault *fault.Error }
+
+func (e *lateError) Error() string { return e.fault.Error() }
+
+func (e *lateError) Unwrap() error { return e.fault }
+
+// because adds what the servers answered while there was time.
+func (e *lateError) because(err error) error {
+	f := *e.fault
+	f.Err = err
+	return &f
 }
 
 // working stops the clock: a server has the request.

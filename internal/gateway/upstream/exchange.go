@@ -154,11 +154,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		return response, nil
 	}
 	if opErr, ok := errors.AsType[*net.OpError](err); ok && opErr.Op == "dial" && ctx.Err() == nil {
-		reason := "its server cannot be reached"
-		if x.s.OwnServer != "" {
-			reason += "; a worker starts it when a job needs it"
-		}
-		return nil, money.NeverSent(&fault.Error{Class: fault.Transport, Op: op, Subject: x.model, Reason: reason, Err: circuit.ErrOpen})
+		return nil, money.NeverSent(&fault.Error{Class: fault.Transport, Op: op, Subject: x.model, Reason: "its server cannot be reached", Err: circuit.ErrOpen})
 	}
 	return nil, x.broken(ctx, "the connection broke before an answer", 0, money.Usage{})
 }

@@ -124,6 +124,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 		h.opened.add(dir.Close)
 		a.Scratch = dir.Path
 	}
+	adapters := &registry.Adapters{Store: a.Store, Serving: adapterservers.New(c, getenv, program.Redactor(c, getenv), missingKey)}
 	if h.parts.have(partLedger) {
 		calls, err := h.openLedger()
 		if err != nil {
@@ -134,7 +135,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 		if h.owned, err = ondemand.New(ondemand.Options{
-			Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table, Redactor: h.models.redactor, Ledger: counted,
+			Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table, Redactor: h.models.redactor, Ledger: counted, Restore: ondemand.Restorer(store.Owners, adapters),
 		}); err != nil {
 			return implementations{}, err
 		}
@@ -173,9 +174,9 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	if err != nil {
 		return implementations{}, err
 	}
-	adapters := &registry.Adapters{Store: a.Store}
-	if h.parts.have(partServing) {
-		adapters.Serving = adapterservers.New(c, getenv, program.Redactor(c, getenv), missingKey)
+	adapters = &registry.Adapters{Store: a.Store, Serving: h.owned.Serving(adapters.Serving)}
+	if !h.parts.have(partServing) {
+		adapters.Serving = nil
 	}
 	t.Placing = a.Placing
 	return implementations{

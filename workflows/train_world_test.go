@@ -169,8 +169,9 @@ type modelServer struct {
 	said []string
 }
 
-func (s *modelServer) Serves(base string) bool { return base == "tiny/llama" }
-func (s *modelServer) Dir(string) string       { return s.dir }
+func (s *modelServer) Serves(_ context.Context, base string) bool { return base == "tiny/llama" }
+func (s *modelServer) Restarts(context.Context, string) bool      { return false }
+func (s *modelServer) Dir(string) string                          { return s.dir }
 
 func (s *modelServer) Load(_ context.Context, _, name, dir string, _ bool) error {
 	s.mu.Lock()

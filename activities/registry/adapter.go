@@ -24,8 +24,12 @@ type Adapters struct {
 
 // Serving loads adapters into model servers.
 type Serving interface {
-	// Serves reports whether a server of this worker loads adapters of a base model.
-	Serves(base string) bool
+	// Serves reports whether a server that this worker reaches loads adapters of a base model.
+	// One that this host starts on demand counts if it runs, or if this worker can start it.
+	Serves(ctx context.Context, base string) bool
+	// Restarts reports whether the server runs and is one that this host starts on demand: it
+	// loads the active adapters whenever it starts.
+	Restarts(ctx context.Context, base string) bool
 	// Load makes a server serve the adapter in dir under a name, and proves it by a
 	// request: for a vector from an embedding model, for text from others. Loading it again
 	// is not an error.
@@ -195,15 +199,19 @@ const (
 	statusDamaged    = "damaged" // in a list: it is not known
 )
 
+func readManifest(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (m training.Adapter, err error) {
+	err = activities.ReadJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
+	if errors.Is(err, object.ErrNotFound) {
+		return m, noAdapter(name, version)
+	}
+	return m, damage("read adapter", reference(name, version), err)
+}
+
 // ReadAdapter reads a manifest, and the status of the version in its role.
 func ReadAdapter(ctx context.Context, s activities.Store, t tenant.ID, name string, version int) (training.Adapter, string, error) {
-	var m training.Adapter
-	err := activities.ReadJSON(ctx, s, training.AdapterPrefix(t, name, version)+training.ManifestName, &m)
-	if errors.Is(err, object.ErrNotFound) {
-		return m, "", noAdapter(name, version)
-	}
+	m, err := readManifest(ctx, s, t, name, version)
 	if err != nil {
-		return m, "", damage("read adapter", reference(name, version), err)
+		return m, "", err
 	}
 	role, _, err := readRole(ctx, s, training.RoleKey(t, m.Role), m.Role)
 	if err != nil {

@@ -278,8 +278,9 @@ type modelServer struct {
 	loaded map[string]string // the weights, by name
 }
 
-func (m *modelServer) Serves(base string) bool { return base == "base" }
-func (m *modelServer) Dir(string) string       { return m.dir }
+func (m *modelServer) Serves(_ context.Context, base string) bool   { return base == "base" }
+func (m *modelServer) Restarts(_ context.Context, base string) bool { return base == "base" }
+func (m *modelServer) Dir(string) string                            { return m.dir }
 
 func (m *modelServer) Load(_ context.Context, _, name, dir string, _ bool) error {
 	if m.fails != nil {

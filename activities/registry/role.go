@@ -48,7 +48,11 @@ func (a *Adapters) ReadRole(ctx context.Context, in RoleInput) (training.Role, e
 
 // ChangeRole activates, deactivates or rolls back.
 func (a *Adapters) ChangeRole(ctx context.Context, in RoleInput) (training.Role, error) {
-	return changeRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in)
+	role, err := changeRole(ctx, a.Store, training.RoleKey(in.Tenant, in.Role), in)
+	if err != nil || role.Active == nil || a.Serving == nil {
+		return role, err
+	}
+	return role, a.stillServed(ctx, in.Tenant, *role.Active)
 }
 
 // readRole reads a role; its hash is empty when it does not exist.

@@ -3,11 +3,9 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
@@ -30,10 +28,10 @@ type Served struct {
 // ServeAdapter loads an adapter into the model server of its base model, and proves that it
 // answers.
 func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, error) {
-	if a.Serving == nil || !a.Serving.Serves(in.Base) {
+	if a.Serving == nil || !a.Serving.Serves(ctx, in.Base) {
 		return Served{}, nil
 	}
-	name := fmt.Sprintf("%s/%s@%d", in.Tenant, in.Name, in.Version)
+	name := ServedName(in.Tenant, in.Name, in.Version)
 	if in.Stop {
 		return Served{}, a.Serving.Unload(ctx, in.Base, name)
 	}
@@ -44,11 +42,7 @@ func (a *Adapters) ServeAdapter(ctx context.Context, in ServeInput) (Served, err
 	if m.Kind != training.KindAdapter {
 		return Served{}, fault.New(fault.Input, "serve adapter", name, "it is a whole model, not an adapter; start a server with it")
 	}
-	dir := filepath.Join(a.Serving.Dir(in.Base), string(in.Tenant), in.Name, strconv.Itoa(in.Version))
-	if err := a.unpack(ctx, m, training.AdapterPrefix(in.Tenant, in.Name, in.Version), dir); err != nil {
-		return Served{}, err
-	}
-	return Served{Name: name}, a.Serving.Load(ctx, in.Base, name, dir, m.Spec.Method == training.Embedding)
+	return Served{Name: name}, a.load(ctx, in.Tenant, in.Base, m)
 }
 
 // unpack writes the adapter's own files to a directory, atomically.

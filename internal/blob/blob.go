@@ -35,6 +35,9 @@ type Store interface {
 	// List yields the objects under a prefix in the order of their keys until yield returns
 	// an error, which it returns. A damaged object has no SHA256.
 	List(ctx context.Context, prefix string, yield func(object.Info) error) error
+	// Owners lists the first elements of all keys that have more than one, without listing the
+	// keys. One of them may have no object any more.
+	Owners(ctx context.Context) ([]string, error)
 	// Delete removes an object; a missing one is not an error.
 	Delete(ctx context.Context, key string) error
 	// DeleteIf removes the object whose content still has the given SHA-256, or returns

@@ -212,6 +212,8 @@ func (a *alternating) List(ctx context.Context, prefix string, yield func(object
 	return a.next().List(ctx, prefix, yield)
 }
 
+func (a *alternating) Owners(ctx context.Context) ([]string, error) { return a.next().Owners(ctx) }
+
 func (a *alternating) Delete(ctx context.Context, key string) error { return a.next().Delete(ctx, key) }
 
 func (a *alternating) DeleteIf(ctx context.Context, key, sum string) error {

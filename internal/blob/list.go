@@ -26,6 +26,21 @@ func (s *File) List(ctx context.Context, prefix string, yield func(object.Info) 
 	return s.walk(ctx, strings.TrimSuffix(dir, "/"), prefix, yield)
 }
 
+// Owners lists the directories at the top.
+func (s *File) Owners(ctx context.Context) (out []string, err error) {
+	err = s.eachName(ctx, "", func(e fs.DirEntry) error {
+		if e.IsDir() && e.Name() != lostFound && CheckKey(e.Name()) == nil {
+			out = append(out, e.Name())
+		}
+		return nil
+	})
+	slices.Sort(out)
+	return out, err
+}
+
+// lostFound is at the top of a file system, for its tools.
+const lostFound = "lost+found"
+
 // walk yields the objects below dir. Names are in the order of keys: a directory sorts as
 // if its name ended in a slash, so that "a-b" comes before "a/b".
 func (s *File) walk(ctx context.Context, dir, prefix string, yield func(object.Info) error) error {
@@ -77,7 +92,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 	}
 	err = s.eachName(ctx, dir, func(e fs.DirEntry) error {
 		name := e.Name()
-		if dir == "" && name == "lost+found" {
+		if dir == "" && name == lostFound {
 			return nil // the store is a whole file system; this belongs to its tools
 		}
 		if e.IsDir() {

@@ -3,6 +3,7 @@ package blob
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +36,27 @@ func (s *S3) List(ctx context.Context, prefix string, yield func(object.Info) er
 		err = listing
 	}
 	return err
+}
+
+// Owners asks for the common prefixes at the top.
+func (s *S3) Owners(ctx context.Context) (out []string, err error) {
+	pages := sdk.NewListObjectsV2Paginator(s.client, &sdk.ListObjectsV2Input{
+		Bucket: &s.bucket, Prefix: aws.String(s.prefix), Delimiter: aws.String("/"),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.fail(ctx, "list objects", "", err)
+		}
+		for _, p := range page.CommonPrefixes {
+			name := strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), s.prefix), "/")
+			if CheckKey(name) == nil {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 type found struct {

@@ -322,3 +322,6 @@ func (s *server) lock() string {
 	_, port := s.address()
 	return fmt.Sprintf("model-server-%s", port)
 }
+
+// bootLock is wanted by the owner until it lets requests through.
+func (s *server) bootLock() string { return s.lock() + "-boot" }

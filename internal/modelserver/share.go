@@ -30,7 +30,7 @@ func (s *server) own(o *op) (other *running, disown func(), err error) {
 				return nil, nil, err
 			}
 		}
-		switch err := s.ready(o.ctx); {
+		switch err := s.booted(o.ctx); {
 		case err == nil:
 			return &running{since: s.m.o.Now(), release: unwant}, nil, nil
 		case fault.ClassOf(err) != "" && fault.ClassOf(err) != fault.Transport && o.ctx.Err() == nil:
@@ -59,7 +59,7 @@ func (s *server) borrow(o *op) (_ *running, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if owned && s.ready(o.ctx) == nil {
+		if owned && s.booted(o.ctx) == nil {
 			return &running{since: s.m.o.Now(), release: unwant}, nil
 		}
 		if err := s.m.o.Ask(o.ctx, s.name); err != nil {
@@ -69,6 +69,19 @@ func (s *server) borrow(o *op) (_ *running, err error) {
 			return nil, err
 		}
 	}
+}
+
+// booted returns nil if the server of another process is ready, and its owner has found that as well: an owner may have
+// something to do before it lets requests through, such as loading adapters.
+func (s *server) booted(ctx context.Context) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	booting, err := s.m.o.Locks.Wanted(s.bootLock())
+	if booting {
+		return fault.New(fault.Transport, startOp, s.name, "its owner still starts it")
+	}
+	return err
 }
 
 // owned reports whether a process of this host runs the server, or starts it.

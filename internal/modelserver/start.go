@@ -123,6 +123,11 @@ func (s *server) boot(o *op, program string, env []string) (*process, error) {
 		return fmt.Sprintf("starting model server %s, %d s of at most %d s", s.name, int(passed().Seconds()), int(s.BootTimeout.Seconds()))
 	}
 	o.mu.Unlock()
+	booted, err := s.m.o.Locks.Want(s.bootLock())
+	if err != nil {
+		return nil, err
+	}
+	defer booted()
 	p, err := spawn(s.m.o.Keeper, s.m.o.Grace, append([]string{program}, s.Command[1:]...), env, output)
 	if err != nil {
 		return nil, err

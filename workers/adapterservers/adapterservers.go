@@ -36,7 +36,10 @@ func New(c config.Config, getenv func(string) string, redactor *safetext.Redacto
 }
 
 // Serves reports whether a base model has a server.
-func (s Servers) Serves(base string) bool { _, ok := s[base]; return ok }
+func (s Servers) Serves(_ context.Context, base string) bool { _, ok := s[base]; return ok }
+
+// Restarts is false: others run these servers.
+func (s Servers) Restarts(context.Context, string) bool { return false }
 
 // Dir is the folder of the server's adapters.
 func (s Servers) Dir(base string) string { return s[base].dir }

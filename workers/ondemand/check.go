@@ -38,17 +38,7 @@ func (o Options) check(s ownserver.Server) func(ctx context.Context) error {
 			all = append(all, func(ctx context.Context) error { return checkEndpoint(ctx, c, s.Name, e, url) })
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return func(ctx context.Context) error {
-		for _, one := range all {
-			if err := one(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return inOrder(all...)
 }
 
 // modelsURL is where the server of an endpoint lists its models; "" = its kind has no list.

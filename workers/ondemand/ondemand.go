@@ -35,6 +35,13 @@ type Options struct {
 	// Ask lets another process of this host start servers, which needs neither Class, GPUs nor Ledger;
 	// see modelserver.Options.
 	Ask func(ctx context.Context, name string) error
+
+	// Restore loads the active adapters of a base model into its server. nil = no server has
+	// adapters.
+	Restore func(ctx context.Context, base string) error
+
+	outward func() ([]string, error) // addresses that other hosts reach; nil = those of this host
+	backoff func(failures int) time.Duration
 }
 
 // Servers are the model servers of a worker. nil has none.
@@ -43,6 +50,7 @@ type Servers struct {
 	manager    *modelserver.Manager
 	byEndpoint map[string]string // name of the server by the server of an endpoint
 	specs      map[string]modelserver.Spec
+	locks      lease.Locks
 	books      *books
 	stop       chan struct{}
 	loop       panics.Group
@@ -71,16 +79,21 @@ func New(o Options) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Servers{Options: o, byEndpoint: map[string]string{}, specs: map[string]modelserver.Spec{}}
+	if o.outward == nil {
+		o.outward = outward
+	}
+	out := &Servers{Options: o, byEndpoint: map[string]string{}, specs: map[string]modelserver.Spec{}, locks: locks}
 	for _, e := range o.Config.Endpoints {
 		if e.OwnServer != "" {
 			out.byEndpoint[e.Server()] = e.OwnServer
 		}
 	}
 	for _, s := range o.Config.Servers {
-		out.specs[s.Name] = o.spec(s)
+		out.specs[s.Name] = out.spec(s)
 	}
-	managed := modelserver.Options{Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(), Ask: o.Ask}
+	managed := modelserver.Options{
+		Servers: out.specs, GPUs: gpus{o.GPUs}, Locks: locks, Keeper: []string{program}, Logs: out.logs(), Ask: o.Ask, Backoff: o.backoff,
+	}
 	if o.Ask != nil {
 		managed.Backoff = func(int) time.Duration { return askPause } // the process that is asked backs off
 	}
@@ -95,38 +108,54 @@ func (s *Servers) logs() string { return filepath.Join(s.Config.Scratch, LogDir)
 // passed are the variables of the worker that every server gets. None holds a key.
 var passed = []string{"PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"} //nolint:gochecknoglobals // a constant
 
-func (o Options) spec(s ownserver.Server) modelserver.Spec {
+func (s *Servers) spec(of ownserver.Server) modelserver.Spec {
 	out := modelserver.Spec{
-		Command: s.Command, Ready: s.Ready, GPUs: s.GPUs, GPUBytes: s.GPUBytes, Scaledown: s.Scaledown, BootTimeout: s.BootTimeout, Check: o.check(s),
+		Command: of.Command, Ready: of.Ready, GPUs: of.GPUs, GPUBytes: of.GPUBytes, Scaledown: of.Scaledown, BootTimeout: of.BootTimeout, Check: inOrder(s.check(of), s.restore(of)),
 	}
 	refuse := func(class fault.Class, reason string) {
-		out.Missing = fault.New(class, "start model server", s.Name, reason)
+		out.Missing = fault.New(class, "start model server", of.Name, reason)
 	}
-	if o.Ask != nil {
+	if s.Ask != nil {
 		return out
 	}
-	if s.GPUs > 0 && o.Class == "cpu" {
+	if of.GPUs > 0 && s.Class == "cpu" {
 		refuse(fault.Input, "it requires GPUs, and this worker has none; start the worker with the --gpu class of this host, or set gpus to 0")
 	}
 	for _, name := range passed {
-		if value := o.Getenv(name); value != "" {
+		if value := s.Getenv(name); value != "" {
 			out.Env = append(out.Env, name+"="+value)
 		}
 	}
-	for _, name := range s.PassEnv {
-		value := o.Getenv(name)
+	for _, name := range of.PassEnv {
+		value := s.Getenv(name)
 		if value == "" {
 			refuse(fault.Auth, "the variable "+name+" of pass_env is not set in the environment of this worker")
 		}
 		out.Env = append(out.Env, name+"="+value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Env)) { // the last value of a name counts
-		out.Env = append(out.Env, name+"="+s.Env[name])
+	for _, name := range slices.Sorted(maps.Keys(of.Env)) { // the last value of a name counts
+		out.Env = append(out.Env, name+"="+of.Env[name])
 	}
-	if s.GPUs == 0 {
+	if of.GPUs == 0 {
 		out.Env = append(out.Env, "CUDA_VISIBLE_DEVICES=") // a GPU without a lease may be in use
 	}
 	return out
+}
+
+// inOrder makes one check of several; some may be nil.
+func inOrder(all ...func(ctx context.Context) error) func(ctx context.Context) error {
+	all = slices.DeleteFunc(all, func(one func(context.Context) error) bool { return one == nil })
+	if len(all) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		for _, one := range all {
+			if err := one(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // Up is broker.Options.Up.

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"replace race":       replaceRace,
 		"list":               list,
 		"list stops":         listStops,
+		"owners":             owners,
 		"delete":             remove,
 		"delete if":          removeIf,
 		"delete if race":     removeIfRace,

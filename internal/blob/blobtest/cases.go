@@ -43,6 +43,18 @@ func list(t *testing.T, s blob.Store) {
 	}
 }
 
+func owners(t *testing.T, s blob.Store) {
+	got, err := s.Owners(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, got)
+	for _, key := range []string{"org:b/x", "acme/b/1", "acme/b/2", "acme-2/x/y/z", "one"} {
+		put(t, s, key, "x")
+	}
+	got, err = s.Owners(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"acme", "acme-2", "org:b"}, got)
+}
+
 func listStops(t *testing.T, s blob.Store) {
 	for i := range 5 {
 		put(t, s, fmt.Sprintf("acme/%d", i), "x")

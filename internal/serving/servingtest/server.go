@@ -38,10 +38,15 @@ type Server struct {
 	next   map[string]*answertest.Script
 }
 
+// New makes a server that the caller serves, for example in a process of its own.
+func New() *Server {
+	return &Server{Base: "test/base", MaxRank: 16, loaded: map[string]string{}, next: map[string]*answertest.Script{}}
+}
+
 // Start starts a server that ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{Base: "test/base", MaxRank: 16, loaded: map[string]string{}, next: map[string]*answertest.Script{}}
+	s := New()
 	var site answertest.Site
 	site.Serve(tb, s)
 	s.URL = site.URL + "/v1"

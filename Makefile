@@ -30,7 +30,7 @@ PURE := ./prompt/conformance $(foreach p,search confirm gepa propose,./prompt/mi
   ./prompt/yaml ./internal/picture ./placement ./training ./training/dataset ./training/table/parquet ./video/subtitles
 
 # The Python environments of the tests.
-ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance internal/ffmpeg/truth,$e/.venv/.compiled)
+ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance internal/ffmpeg/truth client,$e/.venv/.compiled)
 
 # The folder with the videos of `make demo`; empty = it makes three clips.
 VIDEOS ?=
@@ -101,9 +101,25 @@ upgrade-test: tools trainer ## Start runs on workers of earlier commits, continu
 	COGFLOW_UPGRADE_BUILDS=$(BIN)/upgrade $(GO) test -run TestUpgrade -count=1 -timeout 15m ./workers
 
 .PHONY: test-python
-test-python: $(ENVIRONMENTS) ## Run the tests of the embedder and the trainer, and install DSPy (the first time also torch)
+test-python: $(ENVIRONMENTS) ## Run the tests of the embedder, the trainer and the client, and install DSPy (the first time also torch)
 	cd embedder && .venv/bin/python -m pytest -q
 	cd trainer && .venv/bin/python -m pytest -q
+	cd client && .venv/bin/python -m mypy && .venv/bin/python -m pytest -q
+
+.PHONY: test-client
+test-client: build tools $(ENVIRONMENTS) ## Train a model and ask models through a real gateway, with Python clients (1 minute)
+	cd client && .venv/bin/python -m pytest -q gateway_tests
+
+# uv finds interpreters on the PATH and those of pyenv, and downloads others.
+CLIENT_PYTHONS ?= 3.10 3.11 3.12 3.13
+
+.PHONY: test-client-versions
+test-client-versions: bin/.uv-$(UV_VERSION) ## Run the tests of the Python client on all supported versions of Python
+	export PATH="$$(printf '%s:' "$$HOME"/.pyenv/versions/*/bin)$$PATH"; for v in $(CLIENT_PYTHONS); do \
+	  $(BIN)/uv venv -q --clear -p $$v .tools/client-$$v; \
+	  $(BIN)/uv pip sync -q --require-hashes -p .tools/client-$$v client/requirements-dev.txt; \
+	  (cd client && ../.tools/client-$$v/bin/python -V && ../.tools/client-$$v/bin/python -m pytest -q); \
+	done
 
 .PHONY: test-conformance
 test-conformance: prompt/conformance/.venv/.compiled ## Compare prompts, files and searches with DSPy and Optuna
@@ -250,6 +266,12 @@ bin/.uv-$(UV_VERSION):
 	@echo "installing the packages of $* (the first time downloads 2.5 GB)"
 	$(BIN)/uv venv -q --allow-existing $*/.venv
 	$(BIN)/uv pip sync -q --compile-bytecode --require-hashes -p $*/.venv $*/requirements-dev.txt
+	@touch $@
+
+client/.venv/.compiled: client/requirements-dev.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing the packages of the Python client's tests"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
 	@touch $@
 
 # Without torch: these models run on CTranslate2.

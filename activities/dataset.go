@@ -26,13 +26,21 @@ type Documents interface {
 
 // Dataset is a URI of rows, or the rows themselves.
 type Dataset struct {
-	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, or dataset:<sha256> of an upload
+	URI  string            `json:"uri,omitempty"`  // path, file://, s3://, https://, dataset:<sha256> or upload://<sha256>/<name> of an upload
 	Name string            `json:"name,omitempty"` // of the uploaded file, for messages; empty = URI
 	Rows []json.RawMessage `json:"rows,omitempty"` // the rows themselves, at most 256 KiB
 }
 
 // UploadScheme is the URI scheme of datasets that `cogflow` has uploaded.
 const UploadScheme = "dataset:"
+
+// FileScheme is the URI scheme of files that were uploaded over HTTP: upload://SHA256/NAME.
+const FileScheme = "upload://"
+
+// IsUpload reports whether a URI names the content of an upload.
+func IsUpload(uri string) bool {
+	return strings.HasPrefix(uri, UploadScheme) || strings.HasPrefix(uri, FileScheme)
+}
 
 // OpenDataset opens a dataset. It can be read several times.
 func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID, d Dataset) (open rows.Source, name string, closeAll func(), err error) {
@@ -44,7 +52,13 @@ func OpenDataset(ctx context.Context, s Store, documents Documents, t tenant.ID,
 		}
 		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rows)), nil }, "rows of the input", nothing, nil
 	}
-	if sum, ok := strings.CutPrefix(d.URI, UploadScheme); ok {
+	sum, ok := strings.CutPrefix(d.URI, UploadScheme)
+	if rest, uploaded := strings.CutPrefix(d.URI, FileScheme); uploaded { // what an upload answers for any file
+		var name string
+		sum, name, ok = strings.Cut(rest, "/")
+		d.Name = cmp.Or(d.Name, name)
+	}
+	if ok {
 		open, err := openUpload(ctx, s, t, d.URI, sum)
 		return open, cmp.Or(d.Name, d.URI), nothing, err
 	}
@@ -74,7 +88,7 @@ func OfDataset(err error) error {
 // openUpload opens a dataset that is in the store already.
 func openUpload(ctx context.Context, s Store, t tenant.ID, uri, sum string) (rows.Source, error) {
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
-		return nil, fault.New(fault.Input, "read dataset", uri, "must be dataset: and 64 hexadecimal digits")
+		return nil, fault.New(fault.Input, "read dataset", uri, "must be dataset: and 64 hexadecimal digits, or upload://SHA256/NAME")
 	}
 	key := training.UploadKey(t, sum)
 	if _, err := s.Stat(ctx, key); errors.Is(err, object.ErrNotFound) {

@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/gateway/jobs"
+	"github.com/cogniverse/cogflow/internal/gateway/uploads"
 	"github.com/cogniverse/cogflow/internal/submit"
 )
 
@@ -31,13 +32,17 @@ func lazy(c config.Config, getenv func(string) string) (client.Client, submit.Se
 	return temporal, server, nil
 }
 
-// openJobs makes the routes of jobs. They open the store at the first request.
-func openJobs(c config.Config, temporal client.Client, server submit.Server, logger *slog.Logger) *jobs.API {
+// openJobs makes the routes of jobs and of uploads. They open the store at the first request.
+func openJobs(c config.Config, temporal client.Client, server submit.Server, logger *slog.Logger) (*jobs.API, *uploads.API) {
 	s := &store{url: c.Store}
-	return &jobs.API{
-		Temporal: temporal, Server: server, Active: c.Active(), Log: logger,
-		Store: func(ctx context.Context) (jobs.Store, error) { return s.open(ctx) },
+	files := &uploads.API{
+		Store: func(ctx context.Context) (uploads.Store, error) { return s.open(ctx) },
+		Most:  c.Gateway.MaxUpload, Open: c.Gateway.OpenUploads, For: c.Gateway.KeepUploads, Log: logger,
 	}
+	return &jobs.API{
+		Temporal: temporal, Server: server, Active: c.Active(), Log: logger, Files: files, MostFile: c.Gateway.MaxUpload,
+		Store: func(ctx context.Context) (jobs.Store, error) { return s.open(ctx) },
+	}, files
 }
 
 // store is opened when it is first used, and again after a failure.

@@ -67,7 +67,8 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	b := broker.New(broker.Options{Ledger: counted, Log: log, Up: onDemand.Up})
 	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
 
-	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, openJobs(c, temporal, server, log))
+	work, files := openJobs(c, temporal, server, log)
+	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work, files)
 	if err != nil {
 		return err
 	}

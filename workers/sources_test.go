@@ -23,7 +23,7 @@ func TestServerStateIsNoSource(t *testing.T) {
 	}
 	s, err := source.New(sources(config.Config{
 		Ledger: filepath.Join(stateDir, "ledger.db"), Index: filepath.Join(stateDir, "index.db"), Scratch: filepath.Join(stateDir, "tmp"),
-	}, true, t.TempDir()))
+	}, true, t.TempDir(), nil))
 	require.NoError(t, err)
 	_, _, err = s.Open(t.Context(), tenant.Default, devserver.StatePrefix(stateDir)+"-1.29.1.db")
 	require.ErrorContains(t, err, "cogflow's own")

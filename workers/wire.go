@@ -162,7 +162,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 		a.Media = h.ffmpeg
-		if a.Sources, err = source.New(sources(c, local, a.Scratch)); err != nil {
+		if a.Sources, err = source.New(sources(c, local, a.Scratch, a.Store)); err != nil {
 			return implementations{}, err
 		}
 	}
@@ -343,10 +343,11 @@ func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile
 }
 
 // sources restricts reads to the configured roots. Without roots, every local path can be
-// read, but only if the Temporal server is on loopback: no other host can start workflows.
-func sources(c config.Config, local bool, scratch string) source.Config {
+// read, but only if the Temporal server and the gateway are on loopback: no other host can start
+// workflows.
+func sources(c config.Config, local bool, scratch string, uploads source.Uploads) source.Config {
 	out := source.Config{
-		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local,
+		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local && c.Gateway.Local(), Uploads: uploads,
 		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
 	}
 	out.Private, out.PrivatePrefixes = ownFiles(c), []string{serverState()}

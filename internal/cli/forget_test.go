@@ -3,8 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
-	"github.com/cogniverse/cogflow/internal/submit"
 	"testing"
+
+	"github.com/cogniverse/cogflow/internal/submit"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"

@@ -33,6 +33,8 @@ func (s *Sources) download(ctx context.Context, op string, t tenant.ID, at locat
 	case err != nil:
 	case at.scheme == "s3":
 		err = s.copyObject(ctx, op, at, to)
+	case at.scheme == schemeUpload:
+		err = s.copyUpload(ctx, op, t, at, to)
 	default:
 		err = s.copyPage(ctx, op, t, at, to)
 	}

@@ -167,6 +167,9 @@ func (s *Sources) parts(ctx context.Context, t tenant.ID, at location) (parts, e
 	if err := s.permit(opPeek, t, at); err != nil {
 		return nil, err
 	}
+	if at.scheme == schemeUpload {
+		return s.upload(opPeek, t, at)
+	}
 	if at.scheme != "s3" {
 		return webParts{s, t, at}, nil
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/cogniverse/cogflow/tenant"
 )
 
-// location is a parsed s3:// or https:// URI.
+const schemeUpload = "upload"
+
+// location is a parsed s3://, https:// or upload:// URI.
 type location struct {
 	scheme string
 	host   string // or bucket
@@ -25,7 +27,7 @@ type location struct {
 // endpoint, because the worker would send its credentials to it.
 func parseRemote(op, uri string) (at location, remote bool, err error) {
 	m := scheme.FindStringSubmatch(uri)
-	if m == nil || !slices.Contains([]string{"s3", "https", "http"}, strings.ToLower(m[1])) {
+	if m == nil || !slices.Contains([]string{"s3", "https", "http", schemeUpload}, strings.ToLower(m[1])) {
 		return location{}, false, nil
 	}
 	u, err := url.Parse(uri)
@@ -44,6 +46,9 @@ func parseRemote(op, uri string) (at location, remote bool, err error) {
 		return bad("write '#' as %23")
 	case slices.Contains(elements, ".") || slices.Contains(elements, "..") || strings.ContainsAny(at.path, "\\\x00"):
 		return bad(`the path holds ".", "..", a backslash or NUL`)
+	}
+	if at.scheme == schemeUpload {
+		return at, true, at.checkUpload(op)
 	}
 	if at.scheme != "s3" {
 		if u.RawPath != "" && strings.Contains(strings.ToLower(u.RawPath), "%2f") {
@@ -83,6 +88,9 @@ func (l location) holds(other location) bool {
 
 // permit refuses a location that the tenant may not read.
 func (s *Sources) permit(op string, t tenant.ID, at location) error {
+	if at.scheme == schemeUpload { // its key begins with the tenant
+		return nil
+	}
 	if err := s.own.checkObject(op, at); err != nil {
 		return err
 	}
@@ -146,6 +154,8 @@ func (l location) resolveLine(line string) (string, error) {
 		return "", fault.New(fault.Input, op, line, "a manifest in "+l.scheme+":// must not name local files")
 	case m != nil:
 		return line, nil
+	case l.scheme == schemeUpload:
+		return "", fault.New(fault.Input, op, line, "a manifest that was uploaded must name upload://, https:// or s3:// URIs")
 	}
 	if l.scheme == "s3" {
 		l.path = path.Join(path.Dir("/"+l.path), line)[1:]

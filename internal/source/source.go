@@ -39,6 +39,8 @@ type Config struct {
 	// S3Query has the connection parameters of s3:// sources, like those of a store's
 	// URL: region=…&endpoint=…&path_style=true. Credentials come from the environment.
 	S3Query string
+	// Uploads reads upload:// sources. nil = there are none.
+	Uploads Uploads
 	// Fetch has the options of https:// sources. MaxBytes above overrides its own.
 	Fetch fetch.Options
 }
@@ -109,7 +111,7 @@ func New(c Config) (*Sources, error) {
 }
 
 // Open returns the file of a video and its display name: printable and valid UTF-8.
-// A video is given as a path or a file://, s3:// or https:// URI. A remote video is
+// A video is given as a path or a file://, s3://, https:// or upload:// URI. A remote video is
 // downloaded completely; closing the file frees its disk space.
 func (s *Sources) Open(ctx context.Context, t tenant.ID, uri string) (*os.File, string, error) {
 	const op = "open video"

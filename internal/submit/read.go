@@ -36,8 +36,8 @@ func Read(t catalog.Type, data []byte, owner tenant.ID, active string) (Job, err
 	if err := strictjson.Unmarshal(data, value.Interface()); err != nil {
 		return Job{}, fault.Wrap(fault.Input, readInput, "", err)
 	}
-	startable, ok := value.Interface().(workflows.Startable)
-	common, has := value.Elem().FieldByName("Common").Addr().Interface().(*workflows.Common)
+	startable, ok := reflect.TypeAssert[workflows.Startable](value)
+	common, has := reflect.TypeAssert[*workflows.Common](value.Elem().FieldByName("Common").Addr())
 	if !ok || !has {
 		return Job{}, fmt.Errorf("the input of %s cannot be checked", t.Name) // a bug, which a test finds
 	}

@@ -159,7 +159,7 @@ func (s *Source) locate(uri string) (string, error) {
 		return uri, nil
 	}
 	base := s.Dataset.URI
-	if len(s.Dataset.Rows) > 0 || base == "" || strings.HasPrefix(base, activities.UploadScheme) {
+	if len(s.Dataset.Rows) > 0 || base == "" || activities.IsUpload(base) {
 		return "", refused("image_missing", "a path begins at the folder of the dataset's file, and these rows are not read from a file",
 			"use a data URI, s3:// or https://, or start the training by `cogflow train`, which uploads the images")
 	}

@@ -194,7 +194,7 @@ func (b *Bench) Serve() {
 	}
 	w.RegisterActivityWithOptions(standInTraining, activity.RegisterOptions{Name: "RunTraining"})
 	for name, fake := range map[string]any{
-		"IngestLibrary": standInLibrary, "SearchVideos": standInSearch, "ListVideos": standInList,
+		"IngestLibrary": standInLibrary, "IngestVideo": standInVideo, "SearchVideos": standInSearch, "ListVideos": standInList,
 		"DeleteVideo": standInDelete, "CheckHealth": standInHealth,
 	} {
 		w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})

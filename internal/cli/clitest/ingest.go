@@ -54,6 +54,14 @@ func standInLibrary(ctx workflow.Context, in map[string]any) (ingest.LibraryResu
 	return r, nil
 }
 
+// standInVideo is a fake of IngestVideo; a video named bad.mp4 fails.
+func standInVideo(_ workflow.Context, in ingest.VideoInput) (ingest.VideoResult, error) {
+	if filepath.Base(in.URI) == "bad.mp4" {
+		return ingest.VideoResult{}, temporal.NewNonRetryableApplicationError("not a video", "input", nil)
+	}
+	return ingest.VideoResult{Video: in.URI + " " + in.Profile, Status: "indexed", Frames: 7, Documents: 9}, nil
+}
+
 func standInSearch(_ workflow.Context, in ingest.SearchInput) (ingest.SearchResult, error) {
 	if in.Query == "bad" {
 		return ingest.SearchResult{}, temporal.NewNonRetryableApplicationError("embed: no key", "auth", nil)

@@ -32,7 +32,7 @@ func localImages(ctx context.Context, file string) rows.Images {
 
 // remoteImage reports whether a worker fetches an image.
 func remoteImage(uri string) bool {
-	return strings.Contains(uri, "://") && !strings.HasPrefix(uri, "file://") || strings.HasPrefix(uri, activities.UploadScheme)
+	return strings.Contains(uri, "://") && !strings.HasPrefix(uri, "file://") || activities.IsUpload(uri)
 }
 
 // upload uploads a local dataset and the image files that its rows name, and returns its URI. In

@@ -22,6 +22,9 @@ type Section struct {
 	PerMinute   int                 `json:"requests_per_minute" jsonschema:"requests of one tenant in a minute, for each gateway process; more are refused with status 429; 0 = unlimited (default 0)"`
 	Queue       float64             `json:"queue_seconds" jsonschema:"seconds that a request waits for its model server, a cold start included, before it is refused with status 503 and Retry-After (default 120)"`
 	Fallbacks   map[string][]string `json:"fallbacks" jsonschema:"for a model, the models that are asked in this order when none of its servers answers, such as a local one"`
+	MaxUpload   int64               `json:"max_upload_bytes" jsonschema:"maximum size of an uploaded file (default 107374182400)"`
+	OpenUploads int                 `json:"max_open_uploads" jsonschema:"uploads of one tenant that are not complete; more are refused with status 429 (default 16)"`
+	KeepUploads float64             `json:"upload_hours" jsonschema:"hours after which an upload that is not complete is removed (default 24)"`
 	Drain       float64             `json:"drain_seconds" jsonschema:"seconds that requests in flight have after SIGTERM (default 60)"`
 }
 
@@ -43,7 +46,15 @@ type Gateway struct {
 	PerMinute   int                 `json:"requests_per_minute"`
 	Queue       time.Duration       `json:"queue"`
 	Fallbacks   map[string][]string `json:"fallbacks,omitempty"`
+	MaxUpload   int64               `json:"max_upload_bytes"`
+	OpenUploads int                 `json:"max_open_uploads"`
+	KeepUploads time.Duration       `json:"keep_uploads"`
 	Drain       time.Duration       `json:"drain"`
+}
+
+// Local reports whether only this host can reach the gateway.
+func (g Gateway) Local() bool {
+	return !slices.ContainsFunc(g.Listeners, func(l Named) bool { return !Local(l.Address) })
 }
 
 // Named is a listener with its name.
@@ -61,6 +72,11 @@ const (
 	maxSeconds      = 3600
 	maxBody         = 1 << 30
 	maxRequests     = 1 << 20
+	defaultUpload   = 100 << 30
+	defaultUploads  = 16
+	defaultHours    = 24
+	maxHours        = 24 * 365
+	secondsPerHour  = 3600
 )
 
 // Complete is the section with all defaults.
@@ -69,6 +85,7 @@ func (s Section) Complete() Gateway {
 	g := Gateway{
 		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute, Fallbacks: s.Fallbacks,
 		Queue: seconds(s.Queue, defaultQueue), Drain: seconds(s.Drain, defaultDrain),
+		MaxUpload: cmp.Or(s.MaxUpload, defaultUpload), OpenUploads: cmp.Or(s.OpenUploads, defaultUploads), KeepUploads: seconds(s.KeepUploads*secondsPerHour, defaultHours*secondsPerHour),
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Listeners)) {
 		one := s.Listeners[name]
@@ -97,6 +114,9 @@ func (s Section) Check(bad func(key, text, fix string)) {
 		if v != 0 && !(v >= 1 && v <= maxSeconds) { // NaN fails both
 			bad(key, "out of range", "use 1 to 3600")
 		}
+	}
+	if s.MaxUpload < 0 || s.OpenUploads < 0 || s.OpenUploads > maxRequests || !(s.KeepUploads >= 0 && s.KeepUploads <= maxHours) {
+		bad("max_upload_bytes", "this, max_open_uploads or upload_hours is out of range", "use positive numbers, and at most 8760 hours")
 	}
 	if s.MaxBody < 0 || s.MaxBody > maxBody {
 		bad("max_body_bytes", "out of range", "use at most 1073741824")

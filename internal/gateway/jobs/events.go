@@ -134,12 +134,11 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c api.Caller, e *Ev
 		return err
 	}
 	for {
-		switch {
-		case e == nil:
+		if e == nil {
 			if err := send(": waiting\n\n"); err != nil {
 				return err
 			}
-		default:
+		} else {
 			data, err := json.Marshal(e.Job)
 			if err != nil {
 				return err

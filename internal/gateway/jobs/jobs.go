@@ -30,6 +30,8 @@ type API struct {
 	Store    func(context.Context) (Store, error) // opens it, or returns the open one
 	Active   string                               // profile of inputs without one
 	Log      *slog.Logger
+	Files    Files // keeps the files of /ingestion/upload
+	MostFile int64 // bytes of such a file
 }
 
 // Store reads objects.
@@ -76,8 +78,10 @@ func (a *API) Routes() []api.Route {
 	start.Errors = append(start.Errors, http.StatusUnprocessableEntity)
 	list := route(http.MethodGet, "/jobs", "listJobs", "List the jobs of the tenant, running ones first", a.list)
 	list.Query = []api.Param{
-		{Name: "type", Text: "only jobs of this type"}, {Name: "state", Text: "only jobs in this state: running, completed, failed, cancelled, terminated or timed_out"},
-		{Name: "limit", Text: "maximum number of jobs, 1 to 500 (default 50)"}, {Name: "cursor", Text: "next_cursor of the page before"},
+		{Name: "type", Text: "only jobs of this type"},
+		{Name: "state", Text: "only jobs in this state: running, completed, failed, cancelled, terminated or timed_out"},
+		{Name: "limit", Text: "maximum number of jobs, 1 to 500 (default 50)"},
+		{Name: "cursor", Text: "next_cursor of the page before"},
 	}
 	list.Response = List{}
 	show := route(http.MethodGet, "/jobs/{id}", "getJob", "State, progress and cost of a job", a.show)
@@ -99,6 +103,7 @@ func (a *API) Routes() []api.Route {
 	}
 	tune := action("tune", "Change the budget or the concurrency of a running job, or answer its question", a.tune)
 	tune.Request, tune.MaxBody = Tuning{}, maxTuning
+	all = append(all, a.ingestionRoutes()...)
 	return append(all, tune,
 		action("cancel", "Cancel a job and everything it started", a.cancel),
 		action("pause", "Pause a job", a.signal(workflows.SignalPause)),

@@ -52,7 +52,7 @@ func open(t *testing.T, c client.Client, store jobs.Store) front {
 	log := &journal{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	work := &jobs.API{
-		Temporal: c, Server: submit.Server{Namespace: "default", UI: "http://ui"}, Active: "local_preview", Log: logger,
+		Temporal: c, Server: submit.Server{Namespace: "default", UI: "http://ui"}, Active: "local_preview", Log: logger, Files: kept{}, MostFile: 1 << 20,
 		Store: func(context.Context) (jobs.Store, error) { return store, nil },
 	}
 	section := frontdoor.Section{Listeners: map[string]frontdoor.Listener{
@@ -107,6 +107,14 @@ func TestJobs(t *testing.T) {
 	b.Serve()
 	f := open(t, b.Client, b.Store())
 
+	t.Run("ingestion", func(t *testing.T) {
+		t.Parallel()
+		ingestion(t, front{t, f.urls, f.log})
+	})
+	t.Run("other tenants", func(t *testing.T) {
+		t.Parallel()
+		foreign(t, front{t, f.urls, f.log}, b.Client)
+	})
 	t.Run("start, status and result", func(t *testing.T) {
 		t.Parallel()
 		f := front{t, f.urls, f.log}

@@ -3,8 +3,8 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
@@ -53,8 +53,16 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c api.Caller) error
 
 // outcome waits for the end of a job. Its error says that there is no result, and why.
 func (a *API) outcome(parent context.Context, j Job, within time.Duration) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(parent, within)
+	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
+	// A deadline would be sent to the server, which ends the call a moment before it: then a job that
+	// runs could not be told from a server that does not answer.
+	var late atomic.Bool
+	timer := time.AfterFunc(within, func() {
+		late.Store(true)
+		cancel()
+	})
+	defer timer.Stop()
 	var raw json.RawMessage
 	err := a.Temporal.GetWorkflow(ctx, j.ID, j.RunID).Get(ctx, &raw)
 	if err == nil {
@@ -66,11 +74,11 @@ func (a *API) outcome(parent context.Context, j Job, within time.Duration) (json
 			Message: "the job ended without a result: " + class + " error: " + message + ". " + advice(class),
 		}
 	}
-	if ctx.Err() != nil && parent.Err() == nil && j.State == StateRunning {
-		return nil, unfinished()
-	}
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case parent.Err() != nil:
 		return nil, parent.Err()
+	case late.Load() && j.State == StateRunning:
+		return nil, unfinished()
 	}
 	return nil, told(err)
 }

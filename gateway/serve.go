@@ -68,7 +68,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
 
 	work, files := openJobs(c, temporal, server, log)
-	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work, files)
+	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work, files, openAdapters(c))
 	if err != nil {
 		return err
 	}

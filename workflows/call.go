@@ -29,19 +29,38 @@ func Do[In any](ctx workflow.Context, activity func(context.Context, In) error, 
 	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, nil)
 }
 
-// CallOnClass runs a model activity on the first GPU class that has a worker.
+// unservedFor is how long a run does not try a class again that had no worker, in waits: at most a sixth of
+// its time is spent on such waits.
+const unservedFor = 5
+
+// CallOnClass runs a model activity on the first GPU class that has a worker. A class that had none
+// is passed over for a while: a video has many chunks, and each would wait for it again.
 func CallOnClass[In, Out any](ctx workflow.Context, c Caller, stem string, classes []string, wait time.Duration,
 	summary string, activity func(context.Context, In) (Out, error), in In,
 ) (Out, error) {
 	last := len(classes) - 1
 	for _, class := range classes[:last] {
+		queue := ClassQueue(stem, class)
+		if c.passesOver(ctx, queue, wait) {
+			continue
+		}
 		out, err := Call(c.model(ctx, stem, class, summary+" on "+class, wait), activity, in)
 		timeout, ok := errors.AsType[*temporal.TimeoutError](err)
 		if !ok || timeout.TimeoutType() != enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
+			delete(c.unserved, queue)
 			return out, err
 		}
+		c.unserved[queue] = workflow.Now(ctx)
 	}
 	return Call(c.model(ctx, stem, classes[last], summary, 0), activity, in)
+}
+
+// passesOver reports whether a queue had no worker a short time ago. Runs in which an earlier build has
+// met such a queue go on as they began; only runs that meet one have a marker in their history.
+func (c Caller) passesOver(ctx workflow.Context, queue string, wait time.Duration) bool {
+	since, met := c.unserved[queue]
+	return met && workflow.Now(ctx).Sub(since) < unservedFor*wait &&
+		workflow.GetVersion(ctx, "unserved-classes", workflow.DefaultVersion, 1) >= 1
 }
 
 // Typed turns a fault found by a workflow itself into Temporal's error, as

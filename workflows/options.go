@@ -56,11 +56,13 @@ func retry() *temporal.RetryPolicy {
 // Caller carries the options that every activity of a run is scheduled with.
 type Caller struct {
 	Priority temporal.Priority
+
+	unserved map[string]time.Time // queues that had no worker, and when the run noticed it
 }
 
 // NewCaller is the caller of a run with the given input.
 func NewCaller(c Common) Caller {
-	return Caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}}
+	return Caller{temporal.Priority{PriorityKey: c.Priority, FairnessKey: c.Tenant}, map[string]time.Time{}}
 }
 
 // with sets the options of an activity. All of them send heartbeats, see

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == "serve" {
 		serve(os.Args[2], os.Args[3])
 	}
+	if len(os.Args) == 4 && os.Args[1] == "book" {
+		bookUntilKilled(os.Args[2])
+	}
 	if len(os.Args) == 4 && os.Args[1] == "vllm" {
 		serveVLLM(os.Args[2], os.Args[3])
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/cli/clitest"
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/door"
 	"github.com/cogniverse/cogflow/internal/gateway/jobs"
 	"github.com/cogniverse/cogflow/internal/submit"
@@ -45,6 +48,14 @@ type front struct {
 	t    *testing.T
 	urls map[string]string
 	log  *journal
+	mux  *api.Mux
+	said map[string]map[string]any // OpenAPI's paths: the answers of each method
+}
+
+// in is the gateway in a subtest.
+func (f front) in(t *testing.T) front {
+	f.t = t
+	return f
 }
 
 func open(t *testing.T, c client.Client, store jobs.Store) front {
@@ -61,7 +72,14 @@ func open(t *testing.T, c client.Client, store jobs.Store) front {
 	d := door.New(door.Options{Config: section.Complete(), Routes: work.Routes(), Log: logger})
 	require.NoError(t, d.Listen(t.Context(), func(err error) { t.Error(err) }))
 	t.Cleanup(d.Close)
-	f := front{t: t, urls: map[string]string{}, log: log}
+	f := front{t: t, urls: map[string]string{}, log: log, mux: api.NewMux(work.Routes()), said: map[string]map[string]any{}}
+	document, err := api.OpenAPI("test", "1", work.Routes())
+	require.NoError(t, err)
+	for path, methods := range document["paths"].(map[string]map[string]any) {
+		for method, operation := range methods {
+			f.said[strings.ToUpper(method)+" "+path] = operation.(map[string]any)["responses"].(map[string]any)
+		}
+	}
 	for name, address := range d.Addresses() {
 		f.urls[name] = "http://" + address
 	}
@@ -82,6 +100,9 @@ func (f front) ask(tenant, method, path, body string, headers ...string) (int, h
 	defer got.Body.Close()
 	data, err := io.ReadAll(got.Body)
 	require.NoError(f.t, err)
+	if route, err := f.mux.Find(httptest.NewRecorder(), r); err == nil {
+		require.Contains(f.t, f.said[route.Method+" "+route.Path], strconv.Itoa(got.StatusCode), "an answer of %s that its document does not have: %s", route.Name, data)
+	}
 	return got.StatusCode, got.Header, string(data)
 }
 
@@ -109,15 +130,15 @@ func TestJobs(t *testing.T) {
 
 	t.Run("ingestion", func(t *testing.T) {
 		t.Parallel()
-		ingestion(t, front{t, f.urls, f.log})
+		ingestion(t, f.in(t))
 	})
 	t.Run("other tenants", func(t *testing.T) {
 		t.Parallel()
-		foreign(t, front{t, f.urls, f.log}, b.Client)
+		foreign(t, f.in(t), b.Client)
 	})
 	t.Run("start, status and result", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		started := f.start("default", "ingest", `{"source":"/srv/done"}`)
 		require.Equal(t, "IngestLibrary", started.Type)
 		require.Regexp(t, `^ingest-default-local_preview-[0-9a-f]{12}$`, started.ID)
@@ -136,7 +157,7 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("attach and steer", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		first := f.start("default", "ingest", `{"source":"/srv/wait"}`)
 		again := f.start("default", "ingest-library", `{"source": "/srv/wait", "tenant": "default"}`)
 		require.Equal(t, first.RunID, again.RunID)
@@ -190,11 +211,15 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("keys", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		first := f.start("default", "search", `{"query":"a boat"}`, "Idempotency-Key", "k1")
 		_, _, _ = f.ask("default", http.MethodGet, "/jobs/"+first.ID+"/result?wait=60s", "")
 		again := f.start("default", "search", `{ "query": "a boat" }`, "Idempotency-Key", "k1")
 		require.Equal(t, first.RunID, again.RunID, "also after its end")
+		another := open(t, b.Client, b.Store()) // as after a restart
+		require.Equal(t, first.RunID, another.start("default", "search", `{"query":"a boat"}`, "Idempotency-Key", "k1").RunID)
+		status, _, text := another.ask("default", http.MethodGet, "/jobs/"+first.ID, "")
+		require.Equal(t, http.StatusOK, status, text)
 		foreign := f.start("other", "search", `{"query":"a boat"}`, "Idempotency-Key", "k1")
 		require.NotEqual(t, first.ID, foreign.ID)
 		for _, r := range [][2]string{{"search", `{"query":"a car"}`}, {"videos-list", `{}`}} {
@@ -202,12 +227,12 @@ func TestJobs(t *testing.T) {
 			require.Equal(t, http.StatusUnprocessableEntity, status)
 			require.Equal(t, jobs.CodeOtherBody, f.code(text))
 		}
-		status, _, _ := f.ask("default", http.MethodPost, "/jobs/search", `{"query":"q"}`, "Idempotency-Key", strings.Repeat("k", 256))
+		status, _, _ = f.ask("default", http.MethodPost, "/jobs/search", `{"query":"q"}`, "Idempotency-Key", strings.Repeat("k", 256))
 		require.Equal(t, http.StatusBadRequest, status)
 	})
 	t.Run("failure", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		started := f.start("default", "ingest", `{"source":"/srv/fail"}`)
 		status, _, text := f.ask("default", http.MethodGet, "/jobs/"+started.ID+"/result?wait=60s", "")
 		require.Equal(t, http.StatusConflict, status)
@@ -220,7 +245,7 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("report", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		_, err := b.Store().Put(t.Context(), "default/reports/x/y.html", strings.NewReader("<p>fine"))
 		require.NoError(t, err)
 		for tenant, want := range map[string]int{"default": http.StatusOK, "other": http.StatusNotFound} {
@@ -237,7 +262,7 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("same id of two tenants", func(t *testing.T) {
 		t.Parallel()
-		f := front{t, f.urls, f.log}
+		f := f.in(t)
 		// As the profile of a tenant with a hyphen would make it.
 		_, err := b.Client.ExecuteWorkflow(t.Context(), (submit.Job{ID: "delete-other-p-aaaaaaaaaaaa"}).Options(), "IngestLibrary", map[string]any{"source": "/srv/wait"})
 		require.NoError(t, err)

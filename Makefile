@@ -27,7 +27,7 @@ RACE := -race -gcflags=modernc.org/...=-d=checkptr=0 \
 # Packages of pure computation. Their tests run without the race detector, which sees nothing in
 # code without goroutines and makes it eleven times slower; see the same decision.
 PURE := ./prompt/conformance $(foreach p,search confirm gepa propose,./prompt/mipro/$p) ./prompt/image ./prompt/repair \
-  ./prompt/yaml ./internal/picture ./placement ./training ./training/dataset ./training/table/parquet ./video/subtitles
+  ./prompt/yaml ./internal/gateway/archive ./internal/gateway/media ./internal/picture ./placement ./training ./training/dataset ./training/table/parquet ./video/subtitles
 
 # The Python environments of the tests.
 ENVIRONMENTS := $(foreach e,embedder embedder/small trainer prompt/conformance internal/ffmpeg/truth client,$e/.venv/.compiled)

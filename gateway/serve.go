@@ -67,8 +67,9 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	b := broker.New(broker.Options{Ledger: counted, Log: log, Up: onDemand.Up})
 	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
 
+	models := upstream.New(c, getenv, b)
 	work, files := openJobs(c, temporal, server, log)
-	routes, err := table(t.Handler(), &openai.API{Server: upstream.New(c, getenv, b)}, work, files, openAdapters(c))
+	routes, err := table(t.Handler(), &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c))
 	if err != nil {
 		return err
 	}

@@ -367,3 +367,20 @@ func TestServeAdapter(t *testing.T) {
 		require.Empty(t, server.loaded)
 	}
 }
+
+// TestComplaint39: a server never gets a second adapter under a name that it has served, so answers
+// that it keeps for the first one are not served for the second.
+func TestComplaint39(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	server := &modelServer{dir: t.TempDir(), loaded: map[string]string{}}
+	a := &Adapters{Store: s, Serving: server}
+	for _, weights := range []string{"first", "second"} {
+		m := publishAdapter(t, s, training.Adapter{Name: "support", Role: "support", Kind: training.KindAdapter, Job: weights}, map[string]string{"weights": weights})
+		got, err := activitytest.Run(t, a.ServeAdapter, ServeInput{AdapterInput: AdapterInput{Tenant: "default", Name: "support", Version: m.Version}, Base: "base"})
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("default/support@%d", m.Version), got.Name)
+		require.Equal(t, weights, server.loaded[got.Name])
+	}
+	require.Len(t, server.loaded, 2, "both versions have names of their own")
+}

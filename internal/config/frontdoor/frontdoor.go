@@ -18,6 +18,7 @@ type Section struct {
 	Address     string              `json:"address" jsonschema:"host:port of the listener main, which exists unless listeners are configured (default 127.0.0.1:8090)"`
 	Listeners   map[string]Listener `json:"listeners" jsonschema:"addresses that the gateway serves, by name (default one named main, for the tenant default, without keys, on this host only)"`
 	MaxBody     int64               `json:"max_body_bytes" jsonschema:"maximum size of a request; uploads have limits of their own (default 33554432)"`
+	MaxPixels   int                 `json:"max_pixels" jsonschema:"maximum number of pixels of an image in a request, which can have four times as many in all (default 67108864)"`
 	MaxInFlight int                 `json:"max_in_flight" jsonschema:"concurrent requests of one tenant; more are refused with status 429 (default 2048)"`
 	PerMinute   int                 `json:"requests_per_minute" jsonschema:"requests of one tenant in a minute, for each gateway process; more are refused with status 429; 0 = unlimited (default 0)"`
 	Queue       float64             `json:"queue_seconds" jsonschema:"seconds that a request waits for its model server, a cold start included, before it is refused with status 503 and Retry-After (default 120)"`
@@ -30,18 +31,22 @@ type Section struct {
 
 // Listener is one address of the gateway.
 type Listener struct {
-	Address string `json:"address" jsonschema:"host:port; listeners with different hosts can share one; port 0 is a free one, which the log names"`
-	Host    string `json:"host" jsonschema:"host name of the requests that it takes (default all that no other listener of its address takes)"`
-	Model   string `json:"model" jsonschema:"the only model that it serves; callers then need not know its name"`
-	Tenant  string `json:"tenant" jsonschema:"tenant of its callers, who then need no key; only for networks whose callers all belong to that tenant (default that of the key, which is required)"`
-	Cert    string `json:"cert_file" jsonschema:"PEM file with the certificate of TLS; needs key_file (default no TLS)"`
-	Key     string `json:"key_file" jsonschema:"PEM file with the private key of TLS"`
+	Address     string `json:"address" jsonschema:"host:port; listeners with different hosts can share one; port 0 is a free one, which the log names"`
+	Host        string `json:"host" jsonschema:"host name of the requests that it takes (default all that no other listener of its address takes)"`
+	Model       string `json:"model" jsonschema:"the only model that it serves; callers then need not know its name"`
+	Revision    string `json:"revision" jsonschema:"revision of model, which /v1/models lists"`
+	MaxModelLen int    `json:"max_model_len" jsonschema:"maximum number of tokens of a request and its answer to model, which /v1/models lists"`
+	ErrorsAs200 bool   `json:"errors_as_200" jsonschema:"whether the routes of Cogniverse's deployment guide report failures with status 200 and the key error, as the originals did (default false)"`
+	Tenant      string `json:"tenant" jsonschema:"tenant of its callers, who then need no key; only for networks whose callers all belong to that tenant (default that of the key, which is required)"`
+	Cert        string `json:"cert_file" jsonschema:"PEM file with the certificate of TLS; needs key_file (default no TLS)"`
+	Key         string `json:"key_file" jsonschema:"PEM file with the private key of TLS"`
 }
 
 // Gateway is the configuration with all defaults.
 type Gateway struct {
 	Listeners   []Named             `json:"listeners"`
 	MaxBody     int64               `json:"max_body_bytes"`
+	MaxPixels   int                 `json:"max_pixels"`
 	MaxInFlight int                 `json:"max_in_flight"`
 	PerMinute   int                 `json:"requests_per_minute"`
 	Queue       time.Duration       `json:"queue"`
@@ -66,24 +71,27 @@ type Named struct {
 const (
 	defaultAddress  = "127.0.0.1:8090"
 	defaultBody     = 32 << 20
+	defaultPixels   = 1 << 26
 	defaultInFlight = 2048
 	defaultQueue    = 120 // seconds
 	defaultDrain    = 60
 	maxSeconds      = 3600
 	maxBody         = 1 << 30
+	maxPixels       = 1 << 30
 	maxRequests     = 1 << 20
 	defaultUpload   = 100 << 30
 	defaultUploads  = 16
 	defaultHours    = 24
 	maxHours        = 24 * 365
 	secondsPerHour  = 3600
+	maxRevision     = 200
 )
 
 // Complete is the section with all defaults.
 func (s Section) Complete() Gateway {
 	seconds := func(v, or float64) time.Duration { return time.Duration(cmp.Or(v, or) * float64(time.Second)) }
 	g := Gateway{
-		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute, Fallbacks: s.Fallbacks,
+		MaxBody: cmp.Or(s.MaxBody, defaultBody), MaxPixels: cmp.Or(s.MaxPixels, defaultPixels), MaxInFlight: cmp.Or(s.MaxInFlight, defaultInFlight), PerMinute: s.PerMinute, Fallbacks: s.Fallbacks,
 		Queue: seconds(s.Queue, defaultQueue), Drain: seconds(s.Drain, defaultDrain),
 		MaxUpload: cmp.Or(s.MaxUpload, defaultUpload), OpenUploads: cmp.Or(s.OpenUploads, defaultUploads), KeepUploads: seconds(s.KeepUploads*secondsPerHour, defaultHours*secondsPerHour),
 	}
@@ -121,6 +129,9 @@ func (s Section) Check(bad func(key, text, fix string)) {
 	if s.MaxBody < 0 || s.MaxBody > maxBody {
 		bad("max_body_bytes", "out of range", "use at most 1073741824")
 	}
+	if s.MaxPixels < 0 || s.MaxPixels > maxPixels {
+		bad("max_pixels", "out of range", "use at most 1073741824")
+	}
 	if s.MaxInFlight < 0 || s.MaxInFlight > maxRequests || s.PerMinute < 0 {
 		bad("max_in_flight", "this or requests_per_minute is out of range", "use 0 to 1048576")
 	}
@@ -156,6 +167,12 @@ func (l Listener) check(bad func(key, text, fix string)) {
 	}
 	if strings.ContainsAny(l.Host, ":/ ") {
 		bad("host", "not a host name", "write it without a port, like models.example.org")
+	}
+	if l.Model == "" && (l.Revision != "" || l.MaxModelLen != 0) {
+		bad("model", "missing, but revision or max_model_len is set", "set model, or remove them")
+	}
+	if l.MaxModelLen < 0 || len(l.Revision) > maxRevision {
+		bad("max_model_len", "this or revision is out of range", "use a number of tokens, and at most 200 characters for revision")
 	}
 	if (l.Cert == "") != (l.Key == "") {
 		bad("cert_file", "this or key_file is missing", "set both or neither")

@@ -22,15 +22,18 @@ func TestMistakes(t *testing.T) {
 		return frontdoor.Section{Listeners: map[string]frontdoor.Listener{"a": l}}
 	}
 	for want, s := range map[string]frontdoor.Section{
-		"address: not on this host, and its callers need no key": {Address: "0.0.0.0:8090"},
-		"address: not host:port":                                 {Address: "8090"},
-		"address: contradicts listeners":                         {Address: "127.0.0.1:1", Listeners: map[string]frontdoor.Listener{"a": {Address: "127.0.0.1:2"}}},
-		"queue_seconds: out of range":                            {Queue: 0.5},
-		"max_body_bytes: out of range":                           {MaxBody: -1},
-		"listeners.a.address: without a host":                    one(frontdoor.Listener{Address: ":80"}),
-		"listeners.a.tenant: not a tenant":                       one(frontdoor.Listener{Address: "127.0.0.1:1", Tenant: "a/b"}),
-		"listeners.a.host: not a host name":                      one(frontdoor.Listener{Address: "127.0.0.1:1", Host: "a:80"}),
-		"listeners.a.cert_file: this or key_file is missing":     one(frontdoor.Listener{Address: "127.0.0.1:1", Cert: "a.pem"}),
+		"address: not on this host, and its callers need no key":           {Address: "0.0.0.0:8090"},
+		"address: not host:port":                                           {Address: "8090"},
+		"address: contradicts listeners":                                   {Address: "127.0.0.1:1", Listeners: map[string]frontdoor.Listener{"a": {Address: "127.0.0.1:2"}}},
+		"queue_seconds: out of range":                                      {Queue: 0.5},
+		"max_body_bytes: out of range":                                     {MaxBody: -1},
+		"max_pixels: out of range":                                         {MaxPixels: -1},
+		"listeners.a.address: without a host":                              one(frontdoor.Listener{Address: ":80"}),
+		"listeners.a.tenant: not a tenant":                                 one(frontdoor.Listener{Address: "127.0.0.1:1", Tenant: "a/b"}),
+		"listeners.a.host: not a host name":                                one(frontdoor.Listener{Address: "127.0.0.1:1", Host: "a:80"}),
+		"listeners.a.model: missing, but revision or max_model_len is set": one(frontdoor.Listener{Address: "127.0.0.1:1", Revision: "r"}),
+		"listeners.a.max_model_len: this or revision is out of range":      one(frontdoor.Listener{Address: "127.0.0.1:1", Model: "m", MaxModelLen: -1}),
+		"listeners.a.cert_file: this or key_file is missing":               one(frontdoor.Listener{Address: "127.0.0.1:1", Cert: "a.pem"}),
 		"listeners.b.host: the address and the host of the listener a": {Listeners: map[string]frontdoor.Listener{
 			"a": {Address: "127.0.0.1:1", Host: "X"}, "b": {Address: "127.0.0.1:1", Host: "x"},
 		}},

@@ -17,6 +17,11 @@ type Caller struct {
 	Model    string // the only model of the listener; "" = any
 	Request  string // id of the request
 	Local    bool   // only this host can reach the listener
+
+	Revision    string // of Model; "" = not told
+	MaxModelLen int    // tokens of a request and its answer; 0 = not told
+	MaxPixels   int    // of an image
+	ErrorsAs200 bool   // callers expect the failures of Cogniverse's own routes with status 200
 }
 
 // Attrs are the attributes of a caller in logs.

@@ -94,6 +94,8 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		return err
 	}
 	q.caller.Listener, q.caller.Model, q.caller.Local = listener.Name, listener.Model, local
+	q.caller.Revision, q.caller.MaxModelLen, q.caller.ErrorsAs200 = listener.Revision, listener.MaxModelLen, listener.ErrorsAs200
+	q.caller.MaxPixels = d.options.Config.MaxPixels
 	route, err := d.mux.Find(q.w, q.r)
 	if err != nil {
 		return err

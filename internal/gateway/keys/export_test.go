@@ -17,3 +17,12 @@ func (s *Store) Fill(ctx context.Context, n int) error {
 		return nil
 	})
 }
+
+// Plan is how the file finds a key.
+func (s *Store) Plan(ctx context.Context) (plan string, err error) {
+	err = s.db.(*file).db.View(ctx, "explain", func(tx *sql.Tx) error { //nolint:forcetypeassert // of a test
+		var a, b, c int
+		return tx.QueryRowContext(ctx, "EXPLAIN QUERY PLAN "+columns+" WHERE hash=?", "x").Scan(&a, &b, &c, &plan)
+	})
+	return plan, err
+}

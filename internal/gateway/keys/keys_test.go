@@ -142,6 +142,18 @@ func TestCache(t *testing.T) {
 	})
 }
 
+// TestManyKeys: a key is found by an index, however many keys there are.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	s, err := keys.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, plan, "SEARCH key USING")
+	require.NotContains(t, plan, "SCAN")
+}
+
 // BenchmarkFind finds keys among 100,000.
 func BenchmarkFind(b *testing.B) {
 	s, err := keys.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"))

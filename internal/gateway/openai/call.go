@@ -3,7 +3,6 @@ package openai
 import (
 	"context"
 	"io"
-	"mime"
 	"net/http"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
@@ -43,14 +42,11 @@ type Answer map[string]any
 
 func (a *API) json(u upstream.Use) api.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return api.Fail(http.StatusUnsupportedMediaType, "invalid_media_type", "the header Content-Type must be application/json")
-		}
-		body, err := io.ReadAll(r.Body)
+		body, err := api.ReadJSON(r)
 		if err != nil {
 			return err
 		}
-		q, err := upstream.ReadJSON(u, body, c.Model)
+		q, err := upstream.ReadJSON(u, body, c)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ type Model struct {
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
 	OwnedBy string `json:"owned_by"`
+
+	Revision    string `json:"revision,omitempty"`
+	MaxModelLen int    `json:"max_model_len,omitempty" jsonschema:"maximum number of tokens of a request and its answer"`
 }
 
 const tag = "models"
@@ -50,6 +53,9 @@ func (a *API) Routes() []api.Route {
 		call("complete", "Continue a text", upstream.Completions, true),
 		call("embed", "Vectors of texts", upstream.Embeddings, false),
 		call("pool", "Vectors of the tokens of texts or images", upstream.Pooling, false),
+		call("embedVideo", "Vector of a video, as Cogniverse's services do", upstream.EmbedVideo, false),
+		call("embedAudio", "Vector of a sound, as Cogniverse's services do", upstream.EmbedAudio, false),
+		call("embedText", "Vector of a text for videos or sounds, as Cogniverse's services do", upstream.EmbedText, false),
 		call("tokenize", "Count tokens", upstream.Tokenize, false),
 		transcribe,
 		{Method: http.MethodGet, Path: "/v1/models", Name: "listModels", Tag: tag, Summary: "List the models", Response: Models{}, Handle: a.models},
@@ -60,7 +66,7 @@ func (a *API) models(w http.ResponseWriter, _ *http.Request, c api.Caller) error
 	out := Models{Object: "list", Data: []Model{}}
 	for _, name := range a.Server.Models() {
 		if c.Model == "" || c.Model == name {
-			out.Data = append(out.Data, Model{ID: name, Object: "model", OwnedBy: "cogflow"})
+			out.Data = append(out.Data, Model{ID: name, Object: "model", OwnedBy: "cogflow", Revision: c.Revision, MaxModelLen: c.MaxModelLen})
 		}
 	}
 	api.WriteJSON(w, http.StatusOK, out)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
@@ -28,6 +29,9 @@ var (
 	Completions = Use{Path: "/v1/completions", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI}}                                          //nolint:gochecknoglobals // a constant that Go cannot express
 	Embeddings  = Use{Path: "/v1/embeddings", Kind: video.KindEmbed, Kinds: []config.Kind{config.Embeddings, config.Pooling, config.OpenAI}}     //nolint:gochecknoglobals // a constant that Go cannot express
 	Pooling     = Use{Path: "/pooling", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings, config.OpenAI}}           //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedVideo  = Use{Path: "/embed/video", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                      //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedAudio  = Use{Path: "/embed/audio", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                      //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedText   = Use{Path: "/embed/text", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                       //nolint:gochecknoglobals // a constant that Go cannot express
 	Transcribe  = Use{Path: "/v1/audio/transcriptions", Kind: video.KindTranscribe, Kinds: []config.Kind{config.Transcriptions}}                 //nolint:gochecknoglobals // a constant that Go cannot express
 	Tokenize    = Use{Path: "/tokenize", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI, config.Pooling, config.Embeddings}, Free: true} //nolint:gochecknoglobals // a constant that Go cannot express
 )
@@ -61,6 +65,20 @@ func (d *Dispatcher) find(model string, u Use) (out []*server) {
 
 // Models are the names of all models, sorted.
 func (d *Dispatcher) Models() []string { return slices.Sorted(maps.Keys(d.byModel)) }
+
+// Well reports whether a server of a model, or of its fallbacks, is not left out because of its
+// failures. It asks no server.
+func (d *Dispatcher) Well(model string) bool {
+	now := time.Now()
+	for _, name := range append([]string{model}, d.fallbacks[model]...) {
+		for _, s := range d.byModel[name] {
+			if !s.standing(now).out {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // served returns an error for a model that no endpoint serves for a use.
 func (d *Dispatcher) served(model string, u Use) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/gateway/media"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/strictjson"
@@ -48,8 +49,8 @@ const (
 	imageTokens = 16 << 10 // upper estimate of one image or sound in a request
 )
 
-// ReadJSON reads a request whose body is JSON. bound is the model of the listener; "" = any.
-func ReadJSON(u Use, body []byte, bound string) (*Request, error) {
+// ReadJSON reads a request of a caller whose body is JSON.
+func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
 	var fields map[string]json.RawMessage
 	if err := strictjson.Unmarshal(body, &fields); err != nil {
 		return nil, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object: "+err.Error())
@@ -86,9 +87,12 @@ func ReadJSON(u Use, body []byte, bound string) (*Request, error) {
 			}
 		}
 	}
+	if err := media.Check(body, c.MaxPixels); err != nil {
+		return nil, err
+	}
 	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}
 	var err error
-	if q.Model, err = chosen(d.Model, bound); err != nil {
+	if q.Model, err = chosen(d.Model, c.Model); err != nil {
 		return nil, err
 	}
 	q.usage = d.StreamOptions != nil && d.StreamOptions.IncludeUsage != nil && *d.StreamOptions.IncludeUsage

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"context"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/gateway/guide"
+)
+
+// openGuide makes the routes of Cogniverse's deployment guide. They open the store at the first
+// request that needs it.
+func openGuide(c config.Config, models guide.Server) *guide.API {
+	s := &store{url: c.Store}
+	return &guide.API{Server: models, Store: func(ctx context.Context) (activities.Store, error) { return s.open(ctx) }}
+}

@@ -44,7 +44,7 @@ def test_killed_and_called_again(gateway: str, servers: Servers, tmp_path: Path)
             log = servers.folder / "stack.log"
             eventually("attached", lambda: '"attached":true' in log.read_text() or None, log)
             job.resume()
-            out, _ = program.communicate(timeout=600)
+            out, _ = program.communicate(timeout=900)
         assert program.returncode == 0
         result = json.loads(out)
         assert result["job_id"] == job.id, "it attached to the job"
@@ -62,7 +62,7 @@ def test_killed_and_called_again(gateway: str, servers: Servers, tmp_path: Path)
 
         # A third call, after the end, trains nothing, and returns the same adapter.
         with start(gateway, tmp_path / "third") as program:
-            out, _ = program.communicate(timeout=600)
+            out, _ = program.communicate(timeout=900)
         assert program.returncode == 0
         weights = "adapter/adapter_model.safetensors"
         assert (tmp_path / "third" / weights).read_bytes() == (

@@ -100,7 +100,8 @@ def report(policy: Policy, job_id: str) -> Steps[bytes]:
 
 
 def result(policy: Policy, job_id: str, timeout: float | None) -> Steps[Any]:
-    """Wait for the result of a job. An outage is waited for as long as the policy says."""
+    """Wait for the result of a job, also while the gateway cannot be reached for some minutes."""
+    policy = policy.patient()
     until = None if timeout is None else policy.now() + timeout
     while True:
         wait = POLL if until is None else max(0.0, min(POLL, until - policy.now()))
@@ -144,6 +145,7 @@ def events(policy: Policy, job_id: str, after: int | None, timeout: float | None
     It reads the stream of events, and comes back with the number of the last one. Where no stream
     comes through, it asks for the next state instead: some proxies hold streams back.
     """
+    policy = policy.patient()
     until = None if timeout is None else policy.now() + timeout
     attempts = Attempts(policy)
     last, streams = after, True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -28,6 +28,10 @@ class Policy:
     seconds: float = 60.0
     now: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
+
+    def patient(self) -> Policy:
+        """The policy of one who waits for a job: an outage of minutes is short beside it."""
+        return replace(self, seconds=10 * self.seconds)
 
     def send(self, call: Call, *, stream: bool = False) -> Steps[Reply]:
         """Send a request until it succeeds, cannot succeed, or the time is up.

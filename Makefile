@@ -130,8 +130,10 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 	@RUFF_VERSION=$(RUFF_VERSION) deploy/tools/check.sh
 
 .PHONY: docs
-docs: ## Write docs/reference from the code; a test fails when it is out of date
+docs: bin/.uv-$(UV_VERSION) ## Write docs/reference from the code, and the types of the Python client from it; tests fail when they are out of date
 	$(GO) run ./deploy/docs
+	python3 client/generate.py
+	@$(BIN)/uv tool run -q ruff@$(RUFF_VERSION) format -q client
 
 .PHONY: bench
 bench: build tools ## Run the benchmarks and print the results relative to their targets

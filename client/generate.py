@@ -1,7 +1,7 @@
 """Writes the types and the methods of workflow types from docs/reference/workflows.md.
 
-That page is made of the code, and a test keeps it current. Run `python generate.py` in this folder
-after `make docs`; tests/test_generated.py fails when it was forgotten.
+That page is made of the code, and a test keeps it current. `make docs` runs this;
+tests/test_generated.py fails when it was forgotten.
 """
 
 from __future__ import annotations

@@ -10,8 +10,13 @@ from dataclasses import asdict
 
 from cogflow_client.modal_runner import ModalJobConfig, ModalTrainingRunner
 
+# The metadata of Cogniverse's rows; with it they are too large for an input, and are uploaded.
+NOTE = {"note": "x" * 4000}
 ROWS = [
-    {"text": f"### Instruction:\nHow many lamps are in hall {i}?\n\n### Response:\n{3 * i + 1}."}
+    {
+        "text": f"### Instruction:\nHow many lamps are in hall {i}?\n\n### Response:\n{3 * i + 1}.",
+        "metadata": NOTE,
+    }
     for i in range(44)
 ]
 CONFIG = {

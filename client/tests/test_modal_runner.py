@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from server import Got, Say, Server
-from test_uploads import CONTENT, adapter
+from test_uploads import CONTENT, SHA, adapter
 
 from cogflow_client.modal_runner import ModalJobConfig, ModalJobResult, ModalTrainingRunner
 
@@ -24,6 +26,17 @@ STARTED = {
 }
 
 
+def record(tag: str, value: float) -> bytes:
+    """One record of an event file, with checksums that are not read."""
+    scalar = bytes([10, len(tag)]) + tag.encode() + b"\x15" + struct.pack("<f", value)
+    summary = bytes([10, len(scalar)]) + scalar
+    event = b"\x09" + bytes(8) + b"\x10\x96\x01" + bytes([42, len(summary)]) + summary
+    return struct.pack("<Q", len(event)) + bytes(4) + event + bytes(4)
+
+
+SCALARS = record("train/loss", 2.0) + record("train/epoch", 9.0) + record("train/loss", 1.0)
+
+
 @pytest.fixture
 def gateway(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("COGFLOW_URL", server.url)
@@ -34,9 +47,14 @@ def gateway(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
         if got.method == "POST":
             return Say(STARTED, 202)
         if "/result" in got.path:
-            metrics = {"train_loss": 1.5, "loss": 2.0}
+            metrics = {"loss": 2.0}
             return Say({"adapter": "support", "version": 2, "metrics": metrics})
-        return adapter(got)
+        if got.path == "/adapters/support/2":
+            one = {"name": "sub/w.bin", "size": len(CONTENT), "sha256": SHA}
+            name = "tensorboard/events.out.tfevents.1.x"
+            scalars = {"name": name, "size": len(SCALARS), "sha256": sha256(SCALARS).hexdigest()}
+            return Say({"name": "support", "version": 2, "files": [one, scalars]})
+        return Say(SCALARS) if "tensorboard" in got.path else adapter(got)
 
     server.answer = answer
     return server

@@ -241,7 +241,8 @@ class ShowProgramInput(TypedDict, total=False):
 class Dataset(TypedDict, total=False):
     """Dataset is a URI of rows, or the rows themselves."""
 
-    uri: str  # path, file://, s3://, https://, or dataset:<sha256> of an upload
+    # path, file://, s3://, https://, dataset:<sha256> or upload://<sha256>/<name> of an upload
+    uri: str
     name: str  # of the uploaded file, for messages; empty = URI
     rows: list[Any]  # the rows themselves, at most 256 KiB
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import _scalars
 from .async_client import AsyncClient
 
 __all__ = ["ModalJobConfig", "ModalJobResult", "ModalTrainingRunner"]
@@ -135,6 +136,8 @@ class ModalTrainingRunner:
             result = await run.result()
             to = Path(output_dir) / "adapter"
             await run.download(to, replace=True)
+        if kind != "TrainEmbedding":  # Cogniverse reports none for these
+            facts = {"train_loss": _scalars.mean(to / "tensorboard", "train/loss"), **facts}
         return ModalJobResult(
             job_id=run.id,
             adapter_path=os.fspath(to),

@@ -72,7 +72,7 @@ func (d document) operation(r Route) (map[string]any, error) {
 			media = "application/json"
 		}
 		out["requestBody"] = map[string]any{"required": true, "content": map[string]any{media: map[string]any{"schema": schema}}}
-		errors = append(errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		errors = append(errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	content := map[string]any{}
 	if r.Response != nil {

@@ -4,8 +4,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 )
+
+// codeSlow is that of a request which was cut off because its body arrived too slowly.
+const codeSlow = "slow_request"
 
 // A body and an answer must move at least at slowRate, after a start of slowStart. A client that
 // sends or takes a byte at a time would hold its place for hours.
@@ -39,6 +45,9 @@ func (s *slow) Read(p []byte) (int, error) {
 	}
 	n, err := s.ReadCloser.Read(p)
 	s.taken += int64(n)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, &api.Error{Status: http.StatusRequestTimeout, Code: codeSlow, Message: "the request arrives too slowly, so it was cut off", Err: err}
+	}
 	if err == io.EOF { // later reads of the connection only notice that the client has gone
 		_ = s.control.SetReadDeadline(time.Time{}) // fails as the one before, which was reported
 	}

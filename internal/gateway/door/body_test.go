@@ -5,11 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 )
 
 // deadlines notes the deadline of each read.
@@ -44,4 +47,8 @@ func TestSlowBody(t *testing.T) {
 	_, err := io.ReadAll(s)
 	require.NoError(t, err)
 	require.True(t, w.last.IsZero(), "the deadline ends with the body")
+
+	s = &slow{ReadCloser: io.NopCloser(iotest.ErrReader(os.ErrDeadlineExceeded)), control: http.NewResponseController(w), began: began}
+	_, err = s.Read(make([]byte, 1))
+	require.Equal(t, http.StatusRequestTimeout, api.Of(err).Status, "the client is told, and never gets an empty answer with status 200")
 }

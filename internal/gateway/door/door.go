@@ -164,10 +164,14 @@ func (q *request) finish(err error, took time.Duration) {
 	gone := q.r.Context().Err() != nil && !errors.Is(context.Cause(q.r.Context()), ErrStopping)
 	if err != nil && !q.w.wrote {
 		e := api.Of(err)
-		if !gone {
+		switch {
+		case e.Code == codeSlow: // the server takes its client for gone, but it is there
+			q.w.Header().Set("Connection", "close")
 			api.Write(q.w, e)
-		} else {
-			q.w.status = statusGone
+		case gone: // without an answer, the server would send an empty one with status 200
+			q.w.status, q.w.broken = statusGone, true
+		default:
+			api.Write(q.w, e)
 		}
 	} else if _, told := errors.AsType[*api.Told](err); err != nil && !told {
 		q.w.broken = true

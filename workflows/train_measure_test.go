@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities/train/measure"
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/trainer/trainertest"
 	"github.com/cogniverse/cogflow/training"
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
@@ -40,7 +41,7 @@ func (c *counter) Run(_ context.Context, job training.Job, _ string, _ io.Writer
 func measured(t *testing.T, c *counter) *trainWorld {
 	t.Helper()
 	g := newTrainWorld(t)
-	g.train.Tokens = measure.New(g.train.Store, oneModel{}, c, g.dir)
+	g.train.Tokens = measure.New(g.train.Store, trainertest.OneModel{}, c, g.dir)
 	return g
 }
 

@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/trainer/trainertest"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
@@ -53,8 +53,8 @@ func newTrainWorld(t *testing.T) *trainWorld {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, calls.Close()) })
 	g.train = &train.Activities{
-		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: oneModel{}, Trainer: g.trainer,
-		GPUs: freeGPUs{}, Runs: noRuns{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
+		Store: store, Ledger: calls, Documents: (*textVideos)(nil), Models: trainertest.OneModel{}, Trainer: g.trainer,
+		GPUs: trainertest.FreeGPUs{}, Runs: noRuns{}, Prices: estimate.Prices{"cpu": 0, "h100": 36, "t4": 3.6},
 		Reports: train.Reports{
 			Train: func(w io.Writer, r summary.Run) error { return json.NewEncoder(w).Encode(r.Status) },
 			Sweep: func(w io.Writer, r summary.Sweep) error { return json.NewEncoder(w).Encode(r.Best) },
@@ -136,32 +136,6 @@ func (g *trainWorld) keys(prefix string) []string {
 	return keys
 }
 
-// oneModel is a folder of models with one base model.
-type oneModel struct{}
-
-func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
-	return training.Model{Name: name, Repo: "tiny/llama", Revision: strings.Repeat("a", 40), Path: "/models/llama"}, nil
-}
-
-func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
-	return estimate.Shape{
-		Architecture: "llama", Parameters: 1000, WeightBytes: 4000, Layers: 2, Hidden: 64, Intermediate: 128, Heads: 4,
-		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []estimate.Linear{
-			{Name: "model.layers.*.self_attn.k_proj", In: 64, Out: 32, Count: 2},
-			{Name: "model.layers.*.self_attn.o_proj", In: 64, Out: 64, Count: 2},
-			{Name: "model.layers.*.self_attn.q_proj", In: 64, Out: 64, Count: 2},
-			{Name: "model.layers.*.self_attn.v_proj", In: 64, Out: 32, Count: 2},
-		},
-	}, nil
-}
-
-// freeGPUs are always available.
-type freeGPUs struct{}
-
-func (freeGPUs) Lease(context.Context, int, func(string)) (string, func(), error) {
-	return "", func() {}, nil
-}
-
 // modelServer is a model server that records what it serves.
 type modelServer struct {
 	dir  string
@@ -222,14 +196,17 @@ func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, _ io.Wr
 	if job.MicroBatch > h.fits {
 		return training.ErrOutOfMemory
 	}
-	s := &hashState{h: h, job: job, on: on}
+	s := &hashState{h: h, attempt: trainertest.Attempt{Job: job, On: on}}
 	if err := s.load(); err != nil {
 		return err
 	}
 	for !job.Finish && s.Step < h.steps {
 		select {
 		case <-stop:
-			return s.save(training.ErrStopped)
+			if err := s.attempt.Save(s.Step, s.State, s); err != nil {
+				return err
+			}
+			return training.ErrStopped
 		default:
 		}
 		if err := s.advance(stop); err != nil {
@@ -241,132 +218,49 @@ func (h *hashTrainer) Run(_ context.Context, job training.Job, _ string, _ io.Wr
 			}
 		}
 	}
-	return s.finish()
+	loss := trainertest.BetterLoss
+	if h.worse {
+		loss = trainertest.BaseLoss
+	}
+	return s.attempt.Finish(s.Step, s.State, loss)
 }
 
 type hashState struct {
-	h     *hashTrainer
-	job   training.Job
-	on    func(training.Event) error
-	Step  int
-	State string
+	h       *hashTrainer
+	attempt trainertest.Attempt
+	Step    int
+	State   string
 }
 
 func (s *hashState) load() error {
-	if err := s.on(training.Event{Event: training.EventDevice, Device: "abacus", Versions: map[string]string{"abacus": "1"}}); err != nil {
+	if err := s.attempt.On(training.Event{Event: training.EventDevice, Device: "abacus", Versions: map[string]string{"abacus": "1"}}); err != nil {
 		return err
 	}
-	if s.job.Resume != "" {
-		data, err := os.ReadFile(filepath.Join(s.job.Resume, "state.json"))
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal(data, s); err != nil {
-			return err
-		}
-	} else if s.job.Eval != nil {
-		return s.evaluate(training.OfBase, 2)
+	if resumed, err := s.attempt.Resume(s); resumed {
+		return err
 	}
-	return nil
+	return s.attempt.Evaluate(training.OfBase, 0, trainertest.BaseLoss)
 }
 
 func (s *hashState) advance(stop <-chan struct{}) error {
-	rows, err := os.ReadFile(s.job.Train.Path)
+	job := s.attempt.Job
+	rows, err := os.ReadFile(job.Train.Path)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|%d", s.State, rows, s.job.Seed, s.job.MicroBatch*s.job.Accumulation))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d|%d", s.State, rows, job.Seed, job.MicroBatch*job.Accumulation))
 	s.State = hex.EncodeToString(sum[:])
 	s.Step++
 	s.h.mu.Lock()
 	s.h.done++
 	step := s.h.step
 	s.h.mu.Unlock()
-	loss := 2 / float64(s.Step)
-	err = s.on(training.Event{Event: training.EventStep, Step: s.Step, Total: s.h.steps, Loss: &loss, Tokens: int64(s.Step) * 100, TokensPerSecond: 1000})
+	err = s.attempt.Stepped(s.Step, s.h.steps)
 	if err == nil && s.Step%s.h.saveEvery == 0 && s.Step < s.h.steps {
-		err = s.save(nil)
+		err = s.attempt.Save(s.Step, s.State, s)
 	}
 	if step != nil {
 		step(s.Step, stop)
 	}
 	return err
-}
-
-func (s *hashState) save(then error) error {
-	dir := filepath.Join(s.job.WorkDir, "checkpoints", fmt.Sprintf("%08d", s.Step))
-	state, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	m := training.CheckpointManifest{Version: 1, Job: s.job.Job, Step: s.Step, BestStep: s.Step, Tokens: int64(s.Step) * 100}
-	for name, text := range map[string]string{
-		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State, "state.json": string(state),
-	} {
-		if err := write(filepath.Join(dir, name), text); err != nil {
-			return err
-		}
-		sum := sha256.Sum256([]byte(text))
-		m.Files = append(m.Files, training.CheckpointFile{Name: name, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
-	}
-	manifest, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if err := write(filepath.Join(dir, training.ManifestName), string(manifest)); err != nil {
-		return err
-	}
-	rel := "checkpoints/" + filepath.Base(dir)
-	if err := s.on(training.Event{Event: training.EventCheckpoint, Step: s.Step, Path: rel, BestStep: s.Step}); err != nil {
-		return err
-	}
-	return then
-}
-
-// evaluate writes a loss for each held-out row.
-func (s *hashState) evaluate(of string, loss float64) error {
-	var rows bytes.Buffer
-	for i := range s.job.Eval.Rows {
-		fmt.Fprintf(&rows, "{\"row\":%d,\"loss\":%g,\"accuracy\":0.5}\n", i, loss+float64(i%7)/100)
-	}
-	name := "evals/" + of + ".jsonl"
-	if err := write(filepath.Join(s.job.WorkDir, name), rows.String()); err != nil {
-		return err
-	}
-	return s.on(training.Event{
-		Event: training.EventEval, Of: of, Step: s.Step, Rows: name, Metrics: map[string]float64{"loss": loss, "accuracy": 0.5},
-	})
-}
-
-func (s *hashState) finish() error {
-	for name, text := range map[string]string{
-		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State,
-		"last/adapter_config.json": "{}", "last/adapter_model.safetensors": s.State,
-	} {
-		if err := write(filepath.Join(s.job.WorkDir, "output", name), text); err != nil {
-			return err
-		}
-	}
-	if s.job.Eval != nil {
-		loss := 1.0
-		if s.h.worse {
-			loss = 2
-		}
-		if s.job.Resume != "" {
-			if err := s.evaluate(training.OfBase, 2); err != nil {
-				return err
-			}
-		}
-		if err := s.evaluate(training.OfBest, loss); err != nil {
-			return err
-		}
-	}
-	return s.on(training.Event{Event: training.EventDone, Step: s.Step, BestStep: s.Step, Path: "output"})
-}
-
-func write(name, text string) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(name, []byte(text), 0o600)
 }

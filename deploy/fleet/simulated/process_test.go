@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -19,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/trainer/trainertest"
 	"github.com/cogniverse/cogflow/tenant"
-	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/estimate"
 	"github.com/cogniverse/cogflow/training/summary"
 	"github.com/cogniverse/cogflow/video"
@@ -86,7 +85,7 @@ func (p process) activities(ctx context.Context, c client.Client) (map[string]an
 		prices[class] = 36 // USD an hour: a cent a second
 	}
 	t := &train.Activities{
-		Store: store, Ledger: booked, Models: oneModel{}, Trainer: simulatedTrainer{p.Step, steps}, GPUs: freeGPUs{}, Runs: runs{c},
+		Store: store, Ledger: booked, Models: trainertest.OneModel{}, Trainer: simulatedTrainer{p.Step, steps}, GPUs: trainertest.FreeGPUs{}, Runs: runs{c},
 		Prices: prices, Scratch: scratch, Kept: filepath.Join(scratch, "kept"), SaveEvery: 300, Version: "simulated",
 		Reports: train.Reports{Train: func(w io.Writer, r summary.Run) error { return json.NewEncoder(w).Encode(r.Status) }},
 	}
@@ -122,30 +121,4 @@ func (runs) VideoTenant(context.Context, string, string) (tenant.ID, error) {
 
 func (r runs) Signal(ctx context.Context, id, run, name string, in any) error {
 	return r.client.SignalWorkflow(ctx, id, run, name, in)
-}
-
-// freeGPUs are those of a host with one worker, which has a slot for each.
-type freeGPUs struct{}
-
-func (freeGPUs) Lease(context.Context, int, func(string)) (string, func(), error) {
-	return "", func() {}, nil
-}
-
-// oneModel is a folder of models with one base model.
-type oneModel struct{}
-
-func (oneModel) Find(_ context.Context, name string) (training.Model, error) {
-	return training.Model{Name: name, Repo: name, Revision: strings.Repeat("a", 40), Path: "/models/llama"}, nil
-}
-
-func (oneModel) Shape(context.Context, training.Model) (estimate.Shape, error) {
-	return estimate.Shape{
-		Architecture: "llama", Parameters: 1000, WeightBytes: 4000, Layers: 2, Hidden: 64, Intermediate: 128, Heads: 4,
-		KVHeads: 2, Vocab: 256, MaxPositions: 2048, Linear: []estimate.Linear{
-			{Name: "model.layers.*.self_attn.k_proj", In: 64, Out: 32, Count: 2},
-			{Name: "model.layers.*.self_attn.o_proj", In: 64, Out: 64, Count: 2},
-			{Name: "model.layers.*.self_attn.q_proj", In: 64, Out: 64, Count: 2},
-			{Name: "model.layers.*.self_attn.v_proj", In: 64, Out: 32, Count: 2},
-		},
-	}, nil
 }

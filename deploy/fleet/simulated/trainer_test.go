@@ -1,17 +1,15 @@
 package simulated
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/cogniverse/cogflow/internal/trainer/trainertest"
 	"github.com/cogniverse/cogflow/training"
 )
 
@@ -39,7 +37,7 @@ type simulatedTrainer struct {
 
 // Run satisfies the port of the training activities.
 func (g simulatedTrainer) Run(ctx context.Context, job training.Job, _ string, _ io.Writer, stop <-chan struct{}, on func(training.Event) error) error {
-	at := &simulatedState{job: job, on: on}
+	at := &simulatedState{attempt: trainertest.Attempt{Job: job, On: on}}
 	if err := at.begin(); err != nil {
 		return err
 	}
@@ -50,7 +48,10 @@ func (g simulatedTrainer) Run(ctx context.Context, job training.Job, _ string, _
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-stop:
-			return at.save(training.ErrStopped)
+			if err := at.attempt.Save(at.Step, at.State, at); err != nil {
+				return err
+			}
+			return training.ErrStopped
 		case <-clock.C:
 		}
 		if _, err := fmt.Fprintln(g.log, job.Job, at.Step); err != nil {
@@ -60,113 +61,32 @@ func (g simulatedTrainer) Run(ctx context.Context, job training.Job, _ string, _
 			return err
 		}
 	}
-	return at.finish()
+	return at.attempt.Finish(at.Step, at.State, trainertest.BetterLoss)
 }
 
 type simulatedState struct {
-	job   training.Job
-	on    func(training.Event) error
-	Step  int
-	State string
+	attempt trainertest.Attempt
+	Step    int
+	State   string
 }
 
 func (s *simulatedState) begin() error {
-	if err := s.on(training.Event{Event: training.EventDevice, Device: "simulated", Versions: map[string]string{"simulated": "1"}}); err != nil {
+	if err := s.attempt.On(training.Event{Event: training.EventDevice, Device: "simulated", Versions: map[string]string{"simulated": "1"}}); err != nil {
 		return err
 	}
-	if s.job.Resume == "" {
-		return s.evaluate(training.OfBase, 2)
-	}
-	data, err := os.ReadFile(filepath.Join(s.job.Resume, "state.json"))
-	if err != nil {
+	if resumed, err := s.attempt.Resume(s); resumed {
 		return err
 	}
-	return json.Unmarshal(data, s)
+	return s.attempt.Evaluate(training.OfBase, 0, trainertest.BaseLoss)
 }
 
 func (s *simulatedState) advance() error {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d", s.State, s.job.Job, s.Step))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%d", s.State, s.attempt.Job.Job, s.Step))
 	s.State = hex.EncodeToString(sum[:])
 	s.Step++
-	loss := 2 / float64(s.Step)
-	err := s.on(training.Event{Event: training.EventStep, Step: s.Step, Total: simulatedSteps, Loss: &loss, Tokens: int64(s.Step) * 100, TokensPerSecond: 1000})
+	err := s.attempt.Stepped(s.Step, simulatedSteps)
 	if err == nil && s.Step%saveEvery == 0 && s.Step < simulatedSteps {
-		err = s.save(nil)
+		err = s.attempt.Save(s.Step, s.State, s)
 	}
 	return err
-}
-
-func (s *simulatedState) save(then error) error {
-	dir := filepath.Join(s.job.WorkDir, "checkpoints", fmt.Sprintf("%08d", s.Step))
-	state, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	m := training.CheckpointManifest{Version: 1, Job: s.job.Job, Step: s.Step, BestStep: s.Step, Tokens: int64(s.Step) * 100}
-	for name, text := range map[string]string{
-		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State, "state.json": string(state),
-	} {
-		if err := write(filepath.Join(dir, name), text); err != nil {
-			return err
-		}
-		sum := sha256.Sum256([]byte(text))
-		m.Files = append(m.Files, training.CheckpointFile{Name: name, Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
-	}
-	manifest, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if err := write(filepath.Join(dir, training.ManifestName), string(manifest)); err != nil {
-		return err
-	}
-	rel := "checkpoints/" + filepath.Base(dir)
-	if err := s.on(training.Event{Event: training.EventCheckpoint, Step: s.Step, Path: rel, BestStep: s.Step}); err != nil {
-		return err
-	}
-	return then
-}
-
-// evaluate writes a loss for each held-out row.
-func (s *simulatedState) evaluate(of string, loss float64) error {
-	if s.job.Eval == nil {
-		return nil
-	}
-	var rows bytes.Buffer
-	for i := range s.job.Eval.Rows {
-		fmt.Fprintf(&rows, "{\"row\":%d,\"loss\":%g,\"accuracy\":0.5}\n", i, loss+float64(i%7)/100)
-	}
-	name := "evals/" + of + ".jsonl"
-	if err := write(filepath.Join(s.job.WorkDir, name), rows.String()); err != nil {
-		return err
-	}
-	return s.on(training.Event{
-		Event: training.EventEval, Of: of, Step: s.Step, Rows: name, Metrics: map[string]float64{"loss": loss, "accuracy": 0.5},
-	})
-}
-
-func (s *simulatedState) finish() error {
-	for name, text := range map[string]string{
-		"best/adapter_config.json": "{}", "best/adapter_model.safetensors": s.State,
-		"last/adapter_config.json": "{}", "last/adapter_model.safetensors": s.State,
-	} {
-		if err := write(filepath.Join(s.job.WorkDir, "output", name), text); err != nil {
-			return err
-		}
-	}
-	if s.job.Resume != "" {
-		if err := s.evaluate(training.OfBase, 2); err != nil {
-			return err
-		}
-	}
-	if err := s.evaluate(training.OfBest, 1); err != nil {
-		return err
-	}
-	return s.on(training.Event{Event: training.EventDone, Step: s.Step, BestStep: s.Step, Path: "output"})
-}
-
-func write(name, text string) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	return os.WriteFile(name, []byte(text), 0o600)
 }

@@ -39,24 +39,31 @@ type folders struct{ read, write []string }
 
 // foldersOf lists them. The pools cogflow and media read all results, for plans and reports.
 func foldersOf(pool string) folders {
+	learned := []string{"limits", "parameters"} // of model servers
 	return map[string]folders{
 		"cogflow":    {write: []string{"*"}},
-		"media":      {write: []string{"*"}},
-		"describe":   {read: []string{"recipes", "examples"}, write: []string{"videos", "captions", "refusals"}},
-		"transcribe": {read: []string{"recipes"}, write: []string{"videos", "transcripts", "refusals"}},
-		"embed":      {read: []string{"recipes", "captions", "transcripts"}, write: []string{"videos", "embeddings", "refusals", "roles"}},
+		"media":      {read: []string{"*"}, write: []string{"videos", "sources", "listings", "datasets", "training", "optimize", "reports"}},
+		"describe":   {read: []string{"recipes", "examples"}, write: append(learned, "videos", "captions", "refusals")},
+		"transcribe": {read: []string{"recipes"}, write: append(learned, "videos", "transcripts", "refusals")},
+		"embed":      {read: []string{"recipes", "captions", "transcripts"}, write: append(learned, "videos", "embeddings", "refusals", "roles")},
 		"index":      {read: []string{"recipes", "captions", "transcripts", "embeddings", "refusals", "roles"}, write: []string{"videos"}},
-		"lm":         {read: []string{"datasets"}, write: []string{"optimize", "lm"}},
+		"lm":         {read: []string{"datasets"}, write: append(learned, "optimize", "lm")},
 		"train":      {read: []string{"adapters"}, write: []string{"datasets", "training"}},
 	}[pool]
 }
 
-// may reports whether a pool may read an object.
-func (o folders) may(key string) bool {
-	_, path, _ := strings.Cut(key, "/")
-	folder, _, _ := strings.Cut(path, "/")
-	return slices.Contains(o.write, "*") || slices.Contains(o.write, folder) || slices.Contains(o.read, folder) ||
-		folder == "health" || strings.HasPrefix(key, ".tmp/")
+// mayRead reports whether a pool may read an object, and list the objects of its folder.
+func (o folders) mayRead(key string) bool { return o.mayWrite(key) || has(o.read, key) }
+
+// mayWrite reports whether a pool may write and delete an object.
+func (o folders) mayWrite(key string) bool {
+	return has(o.write, key) || has([]string{"health"}, key) || strings.HasPrefix(key, ".tmp/")
+}
+
+// has reports whether the folder of an object is one of some folders.
+func has(folders []string, key string) bool {
+	parts := strings.SplitN(key, "/", 3)
+	return slices.Contains(folders, "*") || len(parts) > 1 && slices.Contains(folders, parts[1])
 }
 
 // grant gives each host the rights that its pool needs. A user of the S3 server has none by itself.
@@ -65,19 +72,26 @@ func (f *fleet) grant() {
 	var all, sources []statement
 	for _, s := range sites() {
 		if s.pool == "media" || s.name == single {
-			sources = append(sources, statement{storeUserOf(s.name), []string{"s3:ListBucket"}, []string{""}}, statement{storeUserOf(s.name), []string{"s3:GetObject"}, []string{"/*"}})
+			user := storeUserOf(s.name)
+			sources = append(sources, statement{user: user, actions: []string{"s3:ListBucket"}, paths: []string{""}},
+				statement{user: user, actions: []string{"s3:GetObject"}, paths: []string{"/*"}})
 		}
 		if s.pool == "" {
 			continue
 		}
-		own := foldersOf(s.pool)
+		own, user := foldersOf(s.pool), storeUserOf(s.name)
+		write := objects(own.write, "/.tmp/*", "/*/health/*")
+		names := append(objects(own.read), write...)
+		if slices.Contains(append(own.read, own.write...), "*") {
+			names = nil // all
+		}
 		all = append(all,
-			// Without ListBucket, S3 answers 403 for an object that does not exist.
-			statement{storeUserOf(s.name), []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, []string{""}},
-			statement{storeUserOf(s.name), []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, objects(own.write, "/.tmp/*", "/*/health/*")},
+			statement{user: user, actions: []string{"s3:ListBucket"}, paths: []string{""}, prefixes: names},
+			statement{user: user, actions: []string{"s3:ListBucketMultipartUploads"}, paths: []string{""}},
+			statement{user: user, actions: []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"}, paths: write},
 		)
 		if len(own.read) > 0 {
-			all = append(all, statement{storeUserOf(s.name), []string{"s3:GetObject"}, objects(own.read)})
+			all = append(all, statement{user: user, actions: []string{"s3:GetObject"}, paths: objects(own.read)})
 		}
 	}
 	for name, statements := range map[string][]statement{bucket: all, library: sources} {
@@ -116,19 +130,13 @@ func (f *fleet) checkRights() {
 			continue
 		}
 		client := f.storeClient(storeUserOf(s.name), f.password(s.name, store))
-		folders := map[string]bool{}
+		seen := map[string]bool{}
 		for key := range all {
 			parts := strings.Split(key, "/")
-			if name := strings.Join(parts[:min(2, len(parts)-1)], "/"); !folders[name] { // one of each folder
-				folders[name] = true
-				_, err := client.HeadObject(f.t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: &key})
-				may := foldersOf(s.pool).may(key)
-				checked[may]++
-				if may {
-					require.NoError(f.t, err, "%s reads %s", s.name, key)
-				} else {
-					require.Equal(f.t, http.StatusForbidden, ourS3.Status(err), "%s reads %s", s.name, key)
-				}
+			if folder := strings.Join(parts[:min(2, len(parts)-1)], "/") + "/"; !seen[folder] {
+				seen[folder] = true
+				checked[foldersOf(s.pool).mayRead(key)]++
+				f.checkFolder(s, client, folder, key)
 			}
 		}
 		if slices.Contains(s.keys, ledgerKey) && s.name != control {
@@ -136,6 +144,28 @@ func (f *fleet) checkRights() {
 		}
 	}
 	f.logf("rights: of the hosts' keys, %d may read a folder and %d may not", checked[true], checked[false])
+}
+
+// checkFolder tries to read an object, to list its folder, and to delete an object there that does not exist.
+func (f *fleet) checkFolder(s site, client *s3.Client, folder, key string) {
+	f.t.Helper()
+	bucket, none := aws.String(bucket), folder+"none"
+	_, read := client.HeadObject(f.t.Context(), &s3.HeadObjectInput{Bucket: bucket, Key: &key})
+	_, listed := client.ListObjectsV2(f.t.Context(), &s3.ListObjectsV2Input{Bucket: bucket, Prefix: &folder})
+	_, deleted := client.DeleteObject(f.t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: &none})
+	may := foldersOf(s.pool)
+	for what, try := range map[string]struct {
+		may bool
+		err error
+	}{
+		"reads": {may.mayRead(key), read}, "lists": {may.mayRead(key), listed}, "deletes": {may.mayWrite(key), deleted},
+	} {
+		if try.may {
+			require.NoError(f.t, try.err, "%s %s %s", s.name, what, key)
+		} else {
+			require.Equal(f.t, http.StatusForbidden, ourS3.Status(try.err), "%s %s %s", s.name, what, key)
+		}
+	}
 }
 
 func (f *fleet) checkLedgerRights(host string) {
@@ -157,10 +187,10 @@ func (f *fleet) checkLedgerRights(host string) {
 	}
 }
 
-// statement allows a user actions on paths of a bucket; empty = the bucket.
+// statement allows a user actions on paths of a bucket; empty = the bucket. Prefixes limit what it lists.
 type statement struct {
-	user           string
-	actions, paths []string
+	user                     string
+	actions, paths, prefixes []string
 }
 
 func policy(f *fleet, bucket string, all []statement) string {
@@ -171,7 +201,15 @@ func policy(f *fleet, bucket string, all []statement) string {
 		for _, path := range s.paths {
 			resources = append(resources, fmt.Sprintf("arn:aws:s3:::%s%s", bucket, path))
 		}
-		out = append(out, map[string]any{"Effect": "Allow", "Principal": map[string]any{"AWS": []string{s.user}}, "Action": s.actions, "Resource": resources})
+		one := map[string]any{"Effect": "Allow", "Principal": map[string]any{"AWS": []string{s.user}}, "Action": s.actions, "Resource": resources}
+		if len(s.prefixes) > 0 {
+			var patterns []string
+			for _, path := range s.prefixes {
+				patterns = append(patterns, strings.TrimPrefix(path, "/"))
+			}
+			one["Condition"] = map[string]any{"StringLike": map[string]any{"s3:prefix": patterns}}
+		}
+		out = append(out, one)
 	}
 	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": out})
 	require.NoError(f.t, err)

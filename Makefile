@@ -180,7 +180,7 @@ verify-vespa: ## Check Vespa packages, requests and scores with Vespa's own code
 	@GO='$(GO)' deploy/vespa/verify/run.sh
 
 .PHONY: soak
-soak: build tools ## Run the tests at full size: hundreds of kills, thousands of videos
+soak: build tools bin/temporal-postgres ## Run the tests at full size: hundreds of kills, thousands of videos
 	COGFLOW_SOAK=1 $(GO) test -run 'Soak|Kill|Scale|Machine' -count=1 -p 1 -timeout 120m -v ./...
 	$(MAKE) fleet FLEET_MODE=faults FLEET_FAULTS=40
 

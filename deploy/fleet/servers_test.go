@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/cogniverse/cogflow/deploy/fleet/hosttest"
+	"github.com/cogniverse/cogflow/deploy/fleet/temporaltest"
 	"github.com/cogniverse/cogflow/internal/answer/billtest"
 	"github.com/cogniverse/cogflow/internal/embed/embedtest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
@@ -178,27 +179,22 @@ func (f *fleet) keyed(key string, to http.Handler) http.Handler {
 // prepareTemporal makes the databases of the Temporal server, with the tool of the server.
 func (f *fleet) prepareTemporal() {
 	f.t.Helper()
-	f.temporalDB.run("postgres", fmt.Sprintf("CREATE ROLE temporal LOGIN PASSWORD '%s'", f.password("temporal", temporalDB)),
-		"CREATE DATABASE temporal OWNER temporal", "CREATE DATABASE temporal_visibility OWNER temporal")
-	for _, db := range []string{"temporal", "visibility"} {
-		name := map[string]string{"temporal": "temporal", "visibility": "temporal_visibility"}[db]
-		for _, step := range [][]string{{"setup-schema", "-v", "0.0"}, {"update-schema", "--schema-name", "postgresql/v12/" + db}} {
-			out := f.net.Host(control).Run(hosttest.Command{
-				Path: "/opt/temporal-server", Env: []string{"SQL_PASSWORD=" + f.password("temporal", temporalDB)},
-				Args: append([]string{"sql", "--plugin", "postgres12", "--ep", temporalDB, "-p", "5432", "-u", "temporal", "--db", name}, step...),
-			})
-			require.Zero(f.t, out.Code, out.Stdout+out.Stderr)
-		}
+	f.temporalDB.run("postgres", temporaltest.Databases(f.password("temporal", temporalDB))...)
+	for _, args := range temporaltest.Schemas(temporalDB) {
+		out := f.net.Host(control).Run(hosttest.Command{Path: "/opt/temporal-server", Env: f.temporalEnv(), Args: args})
+		require.Zero(f.t, out.Code, out.Stdout+out.Stderr)
 	}
+}
+
+func (f *fleet) temporalEnv() []string {
+	return temporaltest.Environment(f.net.Host(control).Address.String(), temporalDB, f.password("temporal", temporalDB), "/opt/dynamic.yaml")
 }
 
 // launchTemporal starts the Temporal server.
 func (f *fleet) launchTemporal() {
 	f.t.Helper()
-	h := f.net.Host(control)
-	f.temporal = h.Start(hosttest.Command{
-		Name: "temporal", Path: "/opt/temporal-server", Args: []string{"serve", "/opt"},
-		Env: []string{"ADDRESS=" + h.Address.String(), "DATABASE=" + temporalDB, "SQL_PASSWORD=" + f.password("temporal", temporalDB)},
+	f.temporal = f.net.Host(control).Start(hosttest.Command{
+		Name: "temporal", Path: "/opt/temporal-server", Args: []string{"serve", "/opt"}, Env: f.temporalEnv(),
 	})
 }
 

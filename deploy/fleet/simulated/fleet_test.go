@@ -3,6 +3,7 @@ package simulated
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type fleet struct {
 	client    client.Client
 	namespace string
 
+	gpuTime atomic.Int64 // a time.Duration that each query takes on a GPU
+
 	mu    sync.Mutex
 	taken []task
 }
@@ -43,7 +46,7 @@ type task struct {
 // newFleet starts the workers that need no GPU, which serve everything but the queues of GPU classes.
 func newFleet(t testing.TB) *fleet {
 	f := &fleet{t: t}
-	f.client, f.namespace = dial(t)
+	f.client, f.namespace = dial(t, address(t))
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueMedia, workflows.QueueIndex} {
 		f.serve(queue, 64)
 	}
@@ -119,6 +122,12 @@ func (f *fleet) start(id, kind string, common workflows.Common, in any) (err err
 		<-pause.C
 	}
 	return err
+}
+
+// awaitResult waits for the result of a job, which must end well. out may be nil.
+func (f *fleet) awaitResult(t testing.TB, id string, out any) {
+	t.Helper()
+	patiently(t, "result of "+id, func() error { return f.client.GetWorkflow(t.Context(), id, "").Get(t.Context(), out) })
 }
 
 // backlog is the number of tasks of a queue that wait for a worker; -1 = the server does not say.

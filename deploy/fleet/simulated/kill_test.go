@@ -10,13 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
@@ -34,9 +32,9 @@ type killing struct {
 
 // running is a worker process.
 type running struct {
+	*program
+
 	queues []string
-	cmd    *exec.Cmd
-	ended  chan error
 }
 
 func newKilling(t *testing.T, step time.Duration) *killing {
@@ -44,10 +42,9 @@ func newKilling(t *testing.T, step time.Duration) *killing {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	k := &killing{fleet: &fleet{t: t}, random: rand.New(rand.NewPCG(seed, 0))}
-	k.client, k.namespace = dial(t)
-	s, err := server()
-	require.NoError(t, err)
-	k.shared = process{Address: s.Address(), Namespace: k.namespace, Dir: t.TempDir(), Step: step, Slots: 2}
+	server := address(t)
+	k.client, k.namespace = dial(t, server)
+	k.shared = process{Address: server, Namespace: k.namespace, Dir: t.TempDir(), Step: step, Slots: 2}
 	t.Cleanup(func() {
 		if said, err := os.ReadFile(k.shared.log()); err == nil && t.Failed() {
 			t.Logf("worker log:\n%s", said[max(0, len(said)-6000):])
@@ -65,30 +62,9 @@ func (k *killing) spawn(queues ...string) *running {
 	require.NoError(k.t, err)
 	said, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(k.t, err)
-	one := &running{queues: queues, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)} //nolint:noctx // it is killed explicitly
-	one.cmd.Env = append(os.Environ(), asProcess+"="+string(text))
-	one.cmd.Stdout, one.cmd.Stderr = said, said
-	one.cmd.SysProcAttr = child.Attributes(syscall.SIGKILL)
-	started := make(chan error, 1)
-	go func() {
-		one.ended <- child.OnOneThread(func() error {
-			err := one.cmd.Start()
-			started <- err
-			if err != nil {
-				return err
-			}
-			return one.cmd.Wait()
-		})
-		_ = said.Close()
-	}()
-	require.NoError(k.t, <-started)
-	k.t.Cleanup(one.kill)
-	return one
-}
-
-func (r *running) kill() {
-	_ = r.cmd.Process.Kill()
-	r.ended <- <-r.ended
+	cmd := exec.Command(os.Args[0]) //nolint:noctx // it is killed explicitly
+	cmd.Env = append(os.Environ(), asProcess+"="+string(text))
+	return &running{queues: queues, program: launch(k.t, cmd, said)}
 }
 
 // killSome kills a share of the workers at once, and starts others in their place as a supervisor does.
@@ -136,7 +112,7 @@ func (k *killing) requireWhole(ids []string) {
 	redone := 0
 	for _, id := range ids {
 		var out train.Result
-		patiently(t, "result of "+id, func() error { return k.client.GetWorkflow(t.Context(), id, "").Get(t.Context(), &out) })
+		k.awaitResult(t, id, &out)
 		require.Equal(t, "trained", out.Status, id)
 		require.Equal(t, 1, out.Version, id)
 		owner, _, _ := strings.Cut(id, "-")
@@ -171,7 +147,7 @@ func (k *killing) number(query string, args ...any) (n int64) {
 	return n
 }
 
-// TestKill kills 30 % of all workers again and again: 40 % of five here, and with COGFLOW_SOAK=1 30 % of twenty, every 20
+// TestKill kills 30 % of all workers again and again: 40 % of five here, and with COGFLOW_SOAK=1 30 % of twenty-two, every 20
 // seconds for five minutes.
 func TestKill(t *testing.T) {
 	t.Parallel()
@@ -205,7 +181,7 @@ func soakKill(t *testing.T) {
 	for range 4 {
 		k.alive = append(k.alive, k.spawn(workflows.QueueMain, workflows.QueueMedia))
 	}
-	classes := []string{"t4", "l4", "a10g", "l40s", "a100-40gb", "a100-80gb", "h100", "h200"}
+	classes := realGPUs()
 	for _, class := range classes {
 		for range 2 {
 			k.alive = append(k.alive, k.spawn(workflows.ClassQueue(workflows.StemTrain, class)))
@@ -221,10 +197,13 @@ func soakKill(t *testing.T) {
 	submit(64)
 	tick := time.NewTicker(20 * time.Second)
 	defer tick.Stop()
+	began, rounds := time.Now(), []time.Duration(nil)
 	for range 15 {
 		<-tick.C
+		rounds = append(rounds, time.Since(began).Round(time.Second))
 		k.killSome(0.3)
 		submit(24)
 	}
+	t.Logf("workers were killed after %s", rounds)
 	k.requireWhole(ids)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -66,22 +67,36 @@ var server = sync.OnceValues(func() (*devserver.Kept, error) {
 	return s, nil
 })
 
-// dial makes a namespace for the test and returns a client of it.
-func dial(t testing.TB) (c client.Client, namespace string) {
+// address is where the server for the test is. At full size, that is one of its own, which a development server with its
+// one SQLite file cannot replace.
+func address(t testing.TB) string {
 	t.Helper()
+	if atFullSize() {
+		return onPostgres(t)
+	}
 	s, err := server()
 	require.NoError(t, err)
+	return s.Address()
+}
+
+// dial makes a namespace for the test and returns a client of it.
+func dial(t testing.TB, address string) (c client.Client, namespace string) {
+	t.Helper()
 	namespace = strings.ToLower(regexp.MustCompile(`\W+`).ReplaceAllString(t.Name(), "-"))
-	options := client.Options{
-		HostPort: s.Address(), Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-	}
-	c, err = client.DialContext(t.Context(), options)
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	_, err = c.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
-		Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+	c, err := client.NewLazyClient(client.Options{
+		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	patiently(t, "make a namespace", func() error {
+		_, err := c.WorkflowService().RegisterNamespace(t.Context(), &workflowservice.RegisterNamespaceRequest{
+			Namespace: namespace, WorkflowExecutionRetentionPeriod: durationpb.New(24 * time.Hour),
+		})
+		if _, exists := errors.AsType[*serviceerror.NamespaceAlreadyExists](err); exists {
+			return nil
+		}
+		return err
+	})
 	await(t, "the namespace", func() bool { return devserver.Register(t.Context(), c, namespace) == nil })
 	return c, namespace
 }

@@ -13,14 +13,20 @@ import (
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
-// atOnce is how many jobs are started before all of them wait: a development server keeps its tasks in one SQLite file.
-const atOnce = 100
+// atOnce is how many jobs are started before all of them wait. A development server keeps its tasks in one SQLite file, and
+// it takes the server up to five seconds to count them again.
+func atOnce() int {
+	if atFullSize() {
+		return 500
+	}
+	return 100
+}
 
 // searches starts n jobs of a tenant that need a GPU of a class, which has no worker yet, and returns when all of them
 // wait for it.
 func (f *fleet) searches(class, owner string, priority, n int) {
 	f.t.Helper()
-	queue := workflows.ClassQueue(workflows.StemEmbed, class)
+	queue := embed(class)
 	waiting := -1
 	await(f.t, "the server says what waits", func() bool { waiting = f.backlog(queue); return waiting >= 0 })
 	common := workflows.Common{Tenant: owner, Priority: priority}
@@ -32,7 +38,7 @@ func (f *fleet) searches(class, owner string, priority, n int) {
 				Common: common, Query: "harbour", Profile: profile(never, class),
 			})
 		})
-		if (i+1)%atOnce == 0 || i+1 == n {
+		if (i+1)%atOnce() == 0 || i+1 == n {
 			require.NoError(f.t, starts.Wait())
 			// A server that is restarted counts tasks twice that it was about to write.
 			await(f.t, "all jobs wait", func() bool { return f.backlog(queue) >= waiting+i+1 })
@@ -40,14 +46,24 @@ func (f *fleet) searches(class, owner string, priority, n int) {
 	}
 }
 
+// embed is the queue of searches that need a GPU of a class.
+func embed(class string) string { return workflows.ClassQueue(workflows.StemEmbed, class) }
+
+// awaitServed waits until a class has taken n tasks of a tenant.
+func (f *fleet) awaitServed(class string, owner tenant.ID, n int) {
+	f.t.Helper()
+	await(f.t, "all jobs were served", func() bool {
+		return len(f.which(func(one task) bool { return one.queue == embed(class) && one.owner == owner })) == n
+	})
+}
+
 // dispatched serves the jobs that wait for the only GPU of a class, and returns their tasks in the order in which its
 // worker takes them.
 func (f *fleet) dispatched(class string, jobs int) []task {
 	f.t.Helper()
-	queue := workflows.ClassQueue(workflows.StemEmbed, class)
-	f.serve(queue, 1)
-	await(f.t, "all jobs were served", func() bool { return len(f.on(queue)) == jobs })
-	return f.on(queue)
+	f.serve(embed(class), 1)
+	await(f.t, "all jobs were served", func() bool { return len(f.on(embed(class))) == jobs })
+	return f.on(embed(class))
 }
 
 // TestPriorities: of the jobs that wait for a GPU, those of priority 1 come first, whatever the order of their start.

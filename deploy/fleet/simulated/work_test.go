@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/training/dataset"
 	"github.com/cogniverse/cogflow/training/estimate"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // profile is the name of a simulated profile with a gpu_wait and GPU classes.
@@ -49,13 +50,30 @@ func (f *fleet) activities() map[string]any {
 		"ReleaseJob":       simulate(f, func(activities.JobInput) struct{} { return struct{}{} }),
 
 		"ResolveProfile": simulate(f, func(in ingest.ResolveInput) (out ingest.Recipe) {
-			text, classes, _ := strings.Cut(in.Profile, " ")
-			out.Profile, out.EmbedGPU = in.Profile, strings.Split(classes, ",")
+			text, list, _ := strings.Cut(in.Profile, " ")
+			classes := strings.Split(list, ",")
+			out.Profile, out.Describe, out.Transcribe = in.Profile, "a model", "a model"
+			out.ChunkFrames, out.DescribeGPU, out.TranscribeGPU, out.EmbedGPU = 4, classes, classes, classes
 			out.GPUWait, _ = time.ParseDuration(text) // 0 = no limit
 			return out
 		}),
-		"EmbedQuery": simulate(f, func(ingest.EmbedQueryInput) ingest.EmbedQueryResult { return ingest.EmbedQueryResult{} }),
-		"Search":     simulate(f, func(ingest.SearchInput) ingest.SearchResult { return ingest.SearchResult{} }),
+		"Inspect": simulate(f, func(in ingest.InspectInput) video.Source { return video.Source{Video: "abc", Name: in.URI} }),
+		"Claim":   simulate(f, func(ingest.ClaimInput) ingest.ClaimResult { return ingest.ClaimResult{Generation: "def", Expected: 4} }),
+		"Extract": simulate(f, func(ingest.ExtractInput) video.Extraction {
+			return video.Extraction{Frames: 4, Chunks: 1, AudioPieces: 1, DurationMS: 1000}
+		}),
+		"DescribeChunk": simulate(f, func(ingest.ChunkInput) ingest.ChunkResult { return ingest.ChunkResult{Frames: 4} }),
+		"Transcribe":    simulate(f, func(ingest.TranscribeInput) ingest.ChunkResult { return ingest.ChunkResult{} }),
+		"EmbedChunk":    simulate(f, func(ingest.ChunkInput) ingest.ChunkResult { return ingest.ChunkResult{Frames: 4} }),
+		"IndexChunks":   simulate(f, func(ingest.IndexInput) ingest.ChunkResult { return ingest.ChunkResult{Frames: 4} }),
+		"PublishVideo":  simulate(f, func(ingest.PublishInput) ingest.PublishResult { return ingest.PublishResult{Documents: 4} }),
+		"WriteReport":   simulate(f, func(ingest.ReportInput) activities.ReportResult { return activities.ReportResult{} }),
+
+		"EmbedQuery": simulate(f, func(ingest.EmbedQueryInput) ingest.EmbedQueryResult {
+			<-time.After(time.Duration(f.gpuTime.Load()))
+			return ingest.EmbedQueryResult{}
+		}),
+		"Search": simulate(f, func(ingest.SearchInput) ingest.SearchResult { return ingest.SearchResult{} }),
 	}
 }
 

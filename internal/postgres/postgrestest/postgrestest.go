@@ -22,6 +22,7 @@ import (
 // Server is a server of one test, or of all tests of a package.
 type Server struct {
 	dir      string
+	address  string // for TCP; empty = none
 	programs string
 	user     user
 	process  *exec.Cmd
@@ -112,6 +113,14 @@ func (s *Server) Start(t testing.TB) {
 	require.NoError(t, s.start())
 }
 
+// Listen makes the server take TCP connections, too: at port 5432 of an address of this machine, from 127.0.0.1.
+func (s *Server) Listen(t testing.TB, address string) {
+	t.Helper()
+	s.Stop(t)
+	s.address = address
+	s.Start(t)
+}
+
 const superuser = "postgres"
 
 func create() (*Server, error) {
@@ -148,7 +157,7 @@ const serve = `"$@" & server=$!; read -r _; kill -QUIT "$server"; wait "$server"
 
 func (s *Server) start() (err error) {
 	s.process = exec.Command("/bin/sh", "-c", serve, "sh", filepath.Join(s.programs, "postgres"), //nolint:noctx // it outlives tests
-		"-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200")
+		"-D", s.data(), "-k", s.dir, "-c", "listen_addresses="+s.address, "-c", "max_connections=200")
 	s.process.Dir = s.dir
 	s.user.run(s.process)
 	s.log.Reset()

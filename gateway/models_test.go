@@ -114,10 +114,16 @@ func (g *gateway) books(t *testing.T) *ledger.Ledger {
 	return l
 }
 
-func (g *gateway) spent(t *testing.T) video.Spend {
+// spent is what is booked, once all answers are: they do not wait for it.
+func (g *gateway) spent(t *testing.T) (s video.Spend) {
 	t.Helper()
-	s, err := g.books(t).Job(t.Context(), tenant.Default, "gateway")
-	require.NoError(t, err)
+	l := g.books(t)
+	require.Eventually(t, func() (settled bool) {
+		var err error
+		s, err = l.Job(t.Context(), tenant.Default, "gateway")
+		require.NoError(t, err)
+		return s.Open == 0
+	}, time.Minute, 5*time.Millisecond)
 	return s
 }
 

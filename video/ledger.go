@@ -15,6 +15,7 @@ type Call struct {
 	Unpriced     bool        // the cost is unknown, so the call is refused under a hard limit or budget
 	Owed         bool        // the cost is incurred already, so it is booked whatever limits and budgets say
 	GPU          string      // class of the GPU that does the work; "" = not known
+	Unique       bool        // its fingerprint is random, so the ledger looks for no other call that has it
 }
 
 // Spend sums up the calls of a job.

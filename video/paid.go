@@ -18,7 +18,8 @@ type PaidCall struct {
 	// chooses.
 	Endpoint string
 	// Once is for a caller who has another endpoint to go to, or has begun to pass the answer on: a
-	// failed attempt is not repeated, and an endpoint that is down or asks to wait fails the call.
+	// failed attempt is not repeated, and an endpoint that is down or asks to wait fails the call. An
+	// answer is settled a moment later, so that its caller does not wait for the ledger.
 	Once bool
 	// Limit is the concurrency that the endpoint takes, as far as is known.
 	Limit func() int

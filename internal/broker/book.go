@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -24,7 +25,7 @@ func (f *flight) book(key string, b money.Booking) error {
 		}
 		f.waits(waits.For(waits.Book, fmt.Sprintf("booking a call: %v", err), wait))
 		if time.Since(start) > f.options.StoreFor || sleep(f.going, wait) != nil {
-			f.unsettled.add(key, b)
+			f.unsettled.add(free, key, b, firstWait)
 			return err
 		}
 	}
@@ -41,26 +42,44 @@ func hopeless(err error) bool {
 // background.
 type unsettled struct {
 	ledger  Ledger
+	log     *slog.Logger
 	ctx     context.Context //nolint:containedctx // lives as long as the process
 	end     context.CancelFunc
 	pending panics.Group
 }
 
-func newUnsettled(l Ledger) *unsettled {
+func newUnsettled(l Ledger, log *slog.Logger) *unsettled {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &unsettled{ledger: l, ctx: ctx, end: cancel}
+	return &unsettled{ledger: l, log: log, ctx: ctx, end: cancel}
 }
 
-func (u *unsettled) add(key string, b money.Booking) {
+// add settles an entry after a wait. ctx has the values of its call.
+func (u *unsettled) add(ctx context.Context, key string, b money.Booking, wait time.Duration) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(u.ctx, cancel)
 	u.pending.Go(func() error {
-		for wait := firstWait; sleep(u.ctx, wait) == nil; wait = min(2*wait, storeWait) {
-			if _, err := u.ledger.Settle(u.ctx, key, b); err == nil || hopeless(err) {
+		defer cancel()
+		defer stop()
+		for ; sleep(ctx, wait) == nil; wait = min(max(firstWait, 2*wait), storeWait) {
+			_, err := u.ledger.Settle(ctx, key, b)
+			switch {
+			case err == nil:
+				return nil
+			case hopeless(err):
+				u.log.ErrorContext(ctx, "a call could not be booked; its reservation stays", "entry", key, "error", err.Error())
 				return nil
 			}
 		}
 		return nil
 	})
 }
+
+// settleEvery is how far apart the settlements of calls are whose callers do not wait for them. Those
+// of one moment share a transaction of the ledger.
+const settleEvery = 10 * time.Millisecond
+
+// soon is the time until the next such moment.
+func soon() time.Duration { return settleEvery - time.Duration(time.Now().UnixNano())%settleEvery }
 
 // settleFor is how long Close waits for a ledger that accepts nothing.
 const settleFor = 5 * time.Second

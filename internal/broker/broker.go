@@ -85,7 +85,7 @@ func New(o Options) *Brokers {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Minute
 	}
-	return &Brokers{options: o, unsettled: newUnsettled(o.Ledger), by: map[string]*broker{}}
+	return &Brokers{options: o, unsettled: newUnsettled(o.Ledger, o.Log), by: map[string]*broker{}}
 }
 
 // Ticket is a place in the order of calls, behind all earlier tickets.

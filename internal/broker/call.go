@@ -275,6 +275,11 @@ func (f *flight) settle(r money.Reservation, a video.PaidAnswer, used money.Used
 			}
 		}
 	}
+	if f.call.Once && booking.Outcome == money.Answered {
+		// Until it is settled, its reservation counts: no budget is exceeded meanwhile.
+		f.unsettled.add(context.WithoutCancel(f.going), r.Key, booking, soon())
+		return video.Paid{Called: true, CostMicroUSD: booking.MicroUSD}, nil
+	}
 	if booked := f.book(r.Key, booking); booked != nil {
 		return video.Paid{}, errors.Join(err, booked)
 	}

@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,8 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestOnce: the failure of a call whose caller has another endpoint is reported at once, and so is
@@ -47,6 +51,7 @@ func TestOnce(t *testing.T) {
 		well.Once = true
 		_, err = w.Do(t.Context(), well)
 		require.NoError(t, err, "the other endpoint is not down")
+		require.NoError(t, w.Close())
 	})
 }
 
@@ -64,5 +69,59 @@ func TestOnceWaitsForItsSlot(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 31*time.Second, time.Since(start), "30 for the slot, and 1 for its answer")
 		wg.Wait()
+		require.NoError(t, w.Close())
 	})
+}
+
+// TestOnceDoesNotWaitForTheLedger: an answer is passed on while the ledger cannot be written. Its
+// reservation counts until it is settled, which the end of the process waits for.
+func TestOnceDoesNotWaitForTheLedger(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(4)
+		l := &lockedLedger{world: w}
+		w.Brokers = broker.New(broker.Options{Ledger: l})
+		once := func(name string) (video.Paid, error) {
+			c := w.call(name, nil)
+			c.Once, c.LimitMicroUSD = true, 17
+			return w.Do(t.Context(), c)
+		}
+		l.lock(true)
+		start := time.Now()
+		paid, err := once("a")
+		require.NoError(t, err)
+		require.Equal(t, video.Paid{Called: true, CostMicroUSD: 7}, paid)
+		require.Equal(t, time.Second, time.Since(start))
+		next := make(chan error, 1)
+		go func() { _, err := once("b"); next <- err }()
+		<-time.After(time.Minute)
+		require.Len(t, w.began, 1, "the reservation of the first leaves no room")
+		l.lock(false)
+		require.NoError(t, <-next)
+		require.NoError(t, w.Close())
+		by, cost := w.booked()
+		require.Equal(t, map[money.Outcome]int{money.Answered: 2}, by)
+		require.EqualValues(t, 14, cost)
+	})
+}
+
+// TestOnceUnknownEntry: an answer whose entry the ledger does not have is reported in the log.
+func TestOnceUnknownEntry(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(4)
+		var log strings.Builder
+		w.Brokers = broker.New(broker.Options{Ledger: forgetful{w}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		c := w.call("a", nil)
+		c.Once = true
+		_, err := w.Do(t.Context(), c)
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		require.Contains(t, log.String(), "a call could not be booked")
+	})
+}
+
+// forgetful is a ledger that has no entry.
+type forgetful struct{ *world }
+
+func (forgetful) Settle(context.Context, string, money.Booking) (money.Booking, error) {
+	return money.Booking{}, fault.New(fault.Input, "end call", "", "the ledger has no such entry")
 }

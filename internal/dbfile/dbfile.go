@@ -33,6 +33,9 @@ type Kind struct {
 	// indexes, and columns that are NULL or have a default. The statements of a build
 	// without them keep working and keep their meaning. Package dbfiletest checks that.
 	Additions []string
+	// Quick files are written often, by callers that wait: checkpoints are made beside the
+	// writer.
+	Quick bool
 }
 
 // DB is an open file. Any number of processes may have it open.
@@ -41,6 +44,8 @@ type DB struct {
 	Read  *sql.DB // cannot write; a transaction sees one snapshot
 	path  string
 	files identity
+
+	checkpoints checkpoints
 }
 
 const (
@@ -65,7 +70,11 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 		return nil, cannotOpen(op, abs, err)
 	}
 	db := &DB{path: abs}
-	if db.Write, err = sql.Open("sqlite", dsn(abs, "_txlock=immediate&_pragma=synchronous(NORMAL)")); err != nil {
+	write := "_txlock=immediate&_pragma=synchronous(NORMAL)"
+	if kind.Quick {
+		write += "&_pragma=wal_autocheckpoint(0)"
+	}
+	if db.Write, err = sql.Open("sqlite", dsn(abs, write)); err != nil {
 		return nil, db.Fault(op, err)
 	}
 	db.Write.SetMaxOpenConns(1)
@@ -76,6 +85,13 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 	if db.Read, err = sql.Open("sqlite", dsn(abs, "_pragma=query_only(1)")); err != nil {
 		_ = db.Write.Close()
 		return nil, db.Fault(op, err)
+	}
+	if kind.Quick {
+		db.checkpoints.path = abs + "-wal"
+		if db.checkpoints.db, err = sql.Open("sqlite", dsn(abs, "_pragma=synchronous(NORMAL)")); err != nil {
+			return nil, errors.Join(db.Fault(op, err), db.Close())
+		}
+		db.checkpoints.db.SetMaxOpenConns(1)
 	}
 	if err := db.remember(); err != nil {
 		return nil, errors.Join(cannotOpen(op, abs, err), db.Close())
@@ -88,7 +104,7 @@ func Open(ctx context.Context, path string, kind Kind) (*DB, error) {
 
 // Close waits for running statements and closes the file.
 func (db *DB) Close() error {
-	readErr := db.Read.Close()
+	readErr := errors.Join(db.checkpoints.close(), db.Read.Close())
 	if err := db.Write.Close(); err != nil {
 		return db.Fault("close", err)
 	}
@@ -105,7 +121,12 @@ func dsn(path, params string) string {
 
 // Update runs change in one writing transaction and commits it unless it fails.
 func (db *DB) Update(ctx context.Context, op string, change func(tx *sql.Tx) error) error {
-	return db.within(ctx, db.Write, op, change)
+	if err := db.checkpoints.catchUp(ctx, db.Write); err != nil {
+		return db.Fault(op, err)
+	}
+	err := db.within(ctx, db.Write, op, change)
+	db.checkpoints.committed()
+	return err
 }
 
 // View runs look on one snapshot of the file.

@@ -18,7 +18,7 @@ func alertArgs(a money.Alert) []any {
 }
 
 func (b sqliteBooks) alert(ctx context.Context, a money.Alert) error {
-	_, err := b.warn.ExecContext(ctx, append(alertArgs(a), b.now().UnixMilli())...)
+	_, err := b.in(ctx, b.statements.warn).ExecContext(ctx, append(alertArgs(a), b.now().UnixMilli())...)
 	return err
 }
 

@@ -68,13 +68,13 @@ func standing(b money.Budget, at time.Time, read func(args ...any) *sql.Row) (mo
 
 func (b sqliteBooks) standings(ctx context.Context, r request) (all []money.Standing, err error) {
 	of := string(r.Tenant)
-	found, err := readBudgets(b.covering.QueryContext(ctx, money.OrgOf(of), of, r.Model))
+	found, err := readBudgets(b.in(ctx, b.statements.covering).QueryContext(ctx, money.OrgOf(of), of, r.Model))
 	if err != nil {
 		return nil, err
 	}
 	at := b.now()
 	for _, budget := range found {
-		by := map[string]*sql.Stmt{ofTenant: b.ofTenant, ofOrg: b.ofOrg, ofModel: b.ofModel}[shape(budget.Scope)]
+		by := b.in(ctx, map[string]*sql.Stmt{ofTenant: b.statements.ofTenant, ofOrg: b.statements.ofOrg, ofModel: b.statements.ofModel}[shape(budget.Scope)])
 		s, err := standing(budget, at, func(args ...any) *sql.Row { return by.QueryRowContext(ctx, args...) })
 		if err != nil {
 			return nil, err

@@ -44,27 +44,13 @@ func reserve(ctx context.Context, b books, r request) (out money.Reservation, re
 			return out, refusal, err
 		}
 	}
-	switch rival, err := b.rival(ctx, r); {
-	case err != nil:
-		return out, nil, err
-	case rival:
-		return out, &fault.Error{
-			Class: fault.Overload, Op: "begin call", Subject: r.subject(), RetryAfter: time.Second, Err: money.ErrElsewhere,
-			Reason: "another worker is making or has just made the same call; waiting for its answer",
-		}, nil
+	if !r.Unique {
+		if refusal, err := compare(ctx, b, &out, r); refusal != nil || err != nil {
+			return out, refusal, err
+		}
 	}
-	if r.Attempt == 0 {
-		before, err := b.earlier(ctx, r)
-		if err != nil {
-			return out, nil, err
-		}
-		if out.Charged = before.charged; out.Charged >= money.MaxCharged {
-			return out, money.GiveUp("begin call", r.Model, out.Charged, nil), nil
-		}
-		if before.lost >= money.MaxLost {
-			return out, money.GiveUpLost("begin call", r.Model, before.lost), nil
-		}
-		out.Attempt = before.made + 1
+	if out.Key == "" {
+		out.Attempt++
 		out.Key = r.key(out.Attempt)
 	}
 	for _, rule := range []func(context.Context, books, request) (refusal, err error){afford, allowed} {
@@ -74,6 +60,35 @@ func reserve(ctx context.Context, b books, r request) (out money.Reservation, re
 	}
 	out.MicroUSD = r.CostMicroUSD
 	return out, nil, b.insert(ctx, r, out)
+}
+
+// compare applies the rules about other calls of the fingerprint. It sets the attempt to the number
+// of those in the job, unless the call has one.
+func compare(ctx context.Context, b books, out *money.Reservation, r request) (refusal, err error) {
+	switch rival, err := b.rival(ctx, r); {
+	case err != nil:
+		return nil, err
+	case rival:
+		return &fault.Error{
+			Class: fault.Overload, Op: "begin call", Subject: r.subject(), RetryAfter: time.Second, Err: money.ErrElsewhere,
+			Reason: "another worker is making or has just made the same call; waiting for its answer",
+		}, nil
+	}
+	if r.Attempt > 0 {
+		return nil, nil
+	}
+	before, err := b.earlier(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if out.Charged = before.charged; out.Charged >= money.MaxCharged {
+		return money.GiveUp("begin call", r.Model, out.Charged, nil), nil
+	}
+	if before.lost >= money.MaxLost {
+		return money.GiveUpLost("begin call", r.Model, before.lost), nil
+	}
+	out.Attempt = before.made
+	return nil, nil
 }
 
 // takeOver assigns an open entry to this process. A settled one is refused: it is paid.

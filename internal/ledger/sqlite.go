@@ -52,7 +52,7 @@ func (s *sqlite) close() error { return s.db.Close() }
 func (s *sqlite) update(ctx context.Context, _ wanted, change func(b books) error) error {
 	return s.db.Update(ctx, "write to ledger", func(tx *sql.Tx) error {
 		// A panic rolls back: dbfile would leave the transaction open.
-		return panics.Try(func() error { return change(s.in(ctx, tx)) })
+		return panics.Try(func() error { return change(sqliteBooks{s, tx}) })
 	})
 }
 
@@ -129,48 +129,46 @@ func (s *sqlite) latency(ctx context.Context, model string, last int) (time.Dura
 // sqliteBooks are the prepared statements within a transaction.
 type sqliteBooks struct {
 	*sqlite
-	statements
+	tx *sql.Tx
 }
 
-func (s *sqlite) in(ctx context.Context, tx *sql.Tx) sqliteBooks {
-	return sqliteBooks{s, s.statements.in(ctx, tx)}
-}
+func (b sqliteBooks) in(ctx context.Context, s *sql.Stmt) *sql.Stmt { return b.tx.StmtContext(ctx, s) }
 
 func (b sqliteBooks) rival(ctx context.Context, r request) (found bool, err error) {
 	since := b.now().Add(-aliveFor).UnixMilli()
-	err = b.statements.rival.QueryRowContext(ctx, string(r.Tenant), string(r.Fingerprint), b.process, since).Scan(&found)
+	err = b.in(ctx, b.statements.rival).QueryRowContext(ctx, string(r.Tenant), string(r.Fingerprint), b.process, since).Scan(&found)
 	return found, err
 }
 
 func (b sqliteBooks) earlier(ctx context.Context, r request) (e earlier, err error) {
-	err = b.statements.earlier.QueryRowContext(ctx, string(r.Tenant), r.Job, string(r.Fingerprint)).Scan(&e.made, &e.charged, &e.lost)
+	err = b.in(ctx, b.statements.earlier).QueryRowContext(ctx, string(r.Tenant), r.Job, string(r.Fingerprint)).Scan(&e.made, &e.charged, &e.lost)
 	return e, err
 }
 
 func (b sqliteBooks) spent(ctx context.Context, r request) (settled, held int64, err error) {
 	var reserved float64 // a sum of integers may overflow in SQL
-	err = b.statements.spent.QueryRowContext(ctx, string(r.Tenant), r.Job).Scan(&settled, &reserved)
+	err = b.in(ctx, b.statements.spent).QueryRowContext(ctx, string(r.Tenant), r.Job).Scan(&settled, &reserved)
 	return settled, micro(reserved), err
 }
 
 func (b sqliteBooks) insert(ctx context.Context, r request, as money.Reservation) error {
-	_, err := b.statements.insert.ExecContext(ctx, string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model,
+	_, err := b.in(ctx, b.statements.insert).ExecContext(ctx, string(r.Tenant), r.Job, r.Workflow, r.Kind, r.Model,
 		string(r.Fingerprint), b.now().UnixMilli(), as.MicroUSD, b.process, as.Key, as.Attempt, r.GPU)
 	return err
 }
 
 func (b sqliteBooks) take(ctx context.Context, r row) error {
-	_, err := b.statements.take.ExecContext(ctx, r.row, b.process)
+	_, err := b.in(ctx, b.statements.take).ExecContext(ctx, r.row, b.process)
 	return err
 }
 
 func (b sqliteBooks) find(ctx context.Context, n name) (r row, err error) {
 	var key sql.NullString
-	by, value := b.byKey, any(n.key)
+	by, value := b.statements.byKey, any(n.key)
 	if n.key == "" {
-		by, value = b.byRow, n.row
+		by, value = b.statements.byRow, n.row
 	}
-	err = by.QueryRowContext(ctx, value).
+	err = b.in(ctx, by).QueryRowContext(ctx, value).
 		Scan(&r.row, &key, &r.tenant, &r.job, &r.workflow, &r.process, &r.open, &r.booked.Outcome, &r.booked.MicroUSD)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, nil
@@ -181,7 +179,7 @@ func (b sqliteBooks) find(ctx context.Context, n name) (r row, err error) {
 
 func (b sqliteBooks) settle(ctx context.Context, r row, now money.Booking) error {
 	u := now.Used
-	_, err := b.correct.ExecContext(ctx, r.row, b.now().UnixMilli(), now.Outcome == money.Answered, string(now.Outcome), now.MicroUSD,
+	_, err := b.in(ctx, b.statements.correct).ExecContext(ctx, r.row, b.now().UnixMilli(), now.Outcome == money.Answered, string(now.Outcome), now.MicroUSD,
 		u.InputTokens, u.OutputTokens, u.CachedTokens, u.ReasoningTokens, u.GPUMS)
 	if err != nil {
 		return err
@@ -190,10 +188,10 @@ func (b sqliteBooks) settle(ctx context.Context, r row, now money.Booking) error
 	if more == 0 {
 		return nil
 	}
-	if _, err := b.spend.ExecContext(ctx, r.tenant, r.job, more); err != nil {
+	if _, err := b.in(ctx, b.statements.spend).ExecContext(ctx, r.tenant, r.job, more); err != nil {
 		return err
 	}
-	_, err = b.share.ExecContext(ctx, r.tenant, r.job, r.workflow, more)
+	_, err = b.in(ctx, b.statements.share).ExecContext(ctx, r.tenant, r.job, r.workflow, more)
 	return err
 }
 
@@ -213,7 +211,7 @@ func (b sqliteBooks) gone(ctx context.Context) (out []row, err error) {
 }
 
 func (b sqliteBooks) goneRows(ctx context.Context) (ids []int64, err error) {
-	rows, err := b.statements.gone.QueryContext(ctx, b.leases()...)
+	rows, err := b.in(ctx, b.statements.gone).QueryContext(ctx, b.leases()...)
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +227,6 @@ func (b sqliteBooks) goneRows(ctx context.Context) (ids []int64, err error) {
 }
 
 func (b sqliteBooks) beat(ctx context.Context) error {
-	_, err := b.statements.beat.ExecContext(ctx, b.process, b.now().UnixMilli())
+	_, err := b.in(ctx, b.statements.beat).ExecContext(ctx, b.process, b.now().UnixMilli())
 	return err
 }

@@ -50,12 +50,3 @@ func prepare(ctx context.Context, db *sql.DB) (s statements, err error) {
 	}
 	return s, nil
 }
-
-// in returns the statements bound to a transaction.
-func (s statements) in(ctx context.Context, tx *sql.Tx) statements {
-	out := s
-	for stmt := range out.all() {
-		*stmt = tx.StmtContext(ctx, *stmt)
-	}
-	return out
-}

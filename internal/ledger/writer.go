@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -81,12 +82,16 @@ func alive(ctx context.Context, b books) (refusal, err error) { return nil, b.be
 
 func (l *Ledger) gather(first *entry) []*entry {
 	batch := []*entry{first}
-	for len(batch) < maxBatch {
+	for yielded := false; len(batch) < maxBatch; {
 		select {
 		case e := <-l.entries:
 			batch = append(batch, e)
 		default:
-			return batch
+			if yielded {
+				return batch
+			}
+			runtime.Gosched() // goroutines that were woken together are about to send
+			yielded = true
 		}
 	}
 	return batch

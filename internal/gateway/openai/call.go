@@ -2,7 +2,6 @@ package openai
 
 import (
 	"context"
-	"io"
 	"net/http"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
@@ -56,7 +55,7 @@ func (a *API) json(u upstream.Use) api.Handler {
 
 func (a *API) form(u upstream.Use) api.Handler {
 	return func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-		body, err := io.ReadAll(r.Body)
+		body, err := api.Read(r)
 		if err != nil {
 			return err
 		}

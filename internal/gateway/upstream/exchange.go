@@ -62,7 +62,7 @@ func (x *exchange) do() error {
 	c := video.PaidCall{
 		Call: video.Call{
 			Tenant: x.caller.Tenant, Job: job, Workflow: who, Kind: x.q.Use.Kind, Model: x.model,
-			Fingerprint: video.NewFingerprint("gateway", x.caller.Request, rand.Text()),
+			Fingerprint: video.NewFingerprint("gateway", x.caller.Request, rand.Text()), Unique: true,
 		},
 		Endpoint: x.s.Server(), Once: true, Ticket: x.d.broker.Ticket(), Limit: x.s.limit.Limit,
 		Prepare: func(context.Context) (video.Ask, error) { return x.ask, nil },

@@ -3,7 +3,7 @@ package upstream
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,22 +51,12 @@ const (
 
 // ReadJSON reads a request of a caller whose body is JSON.
 func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
-	var fields map[string]json.RawMessage
-	if err := strictjson.Unmarshal(body, &fields); err != nil {
-		return nil, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object: "+err.Error())
-	}
-	if fields == nil {
-		return nil, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object, not null")
-	}
-	for name := range fields {
-		for _, known := range deciding {
-			if name != known && strings.EqualFold(name, known) {
-				return nil, api.BadField(safetext.Line(name, safetext.MaxReason), "write the name as "+known)
-			}
-		}
+	fields, err := find(body)
+	if err != nil {
+		return nil, err
 	}
 	var d decisions
-	if err := strictjson.Unmarshal(body, &d, strictjson.AllowUnknown); err != nil {
+	if err := fields.decode(&d); err != nil {
 		return nil, api.Fail(http.StatusBadRequest, "invalid_value", err.Error())
 	}
 	outputs := 1
@@ -91,7 +81,6 @@ func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
 		return nil, err
 	}
 	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}
-	var err error
 	if q.Model, err = chosen(d.Model, c.Model); err != nil {
 		return nil, err
 	}
@@ -121,10 +110,61 @@ func chosen(named *string, bound string) (string, error) {
 	return *named, nil
 }
 
+// found are the fields of a body that decide about money.
+type found struct {
+	by  map[string]place
+	all int // fields of the body
+}
+
+// place is where a value is in a body.
+type place struct {
+	value []byte
+	at    int
+}
+
+// find reads the names of all fields, and finds those that decide.
+func find(body []byte) (out found, err error) {
+	out.by = map[string]place{}
+	err = strictjson.Fields(body, func(name string, value []byte, at int) error {
+		out.all++
+		for _, known := range deciding {
+			switch {
+			case name == known:
+				out.by[name] = place{body[at : at+len(value)], at}
+			case strings.EqualFold(name, known):
+				return api.BadField(safetext.Line(name, safetext.MaxReason), "write the name as "+known)
+			}
+		}
+		return nil
+	})
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return out, e
+	}
+	if err != nil {
+		err = api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object: "+err.Error())
+	}
+	return out, err
+}
+
+func (f found) decode(d *decisions) error {
+	var small bytes.Buffer
+	for name, p := range f.by {
+		small.WriteString("," + strconv.Quote(name) + ":")
+		small.Write(p.value)
+	}
+	small.WriteByte('}')
+	object := small.Bytes()
+	if len(f.by) == 0 {
+		return nil
+	}
+	object[0] = '{'
+	return strictjson.Unmarshal(object, d, strictjson.AllowUnknown)
+}
+
 // rewrite is the body for a server: with its name of the model, and with the usage in streams.
 // Otherwise the bytes stay as they are.
-func (q *Request) rewrite(body []byte, fields map[string]json.RawMessage, d decisions, model string) ([]byte, error) {
-	set := map[string]json.RawMessage{}
+func (q *Request) rewrite(body []byte, fields found, d decisions, model string) ([]byte, error) {
+	set := map[string][]byte{}
 	if d.Model == nil || *d.Model != model {
 		name, err := json.Marshal(model)
 		if err != nil {
@@ -134,7 +174,7 @@ func (q *Request) rewrite(body []byte, fields map[string]json.RawMessage, d deci
 	}
 	if q.Stream && !q.usage {
 		options := map[string]json.RawMessage{}
-		if raw := fields["stream_options"]; raw != nil && string(raw) != "null" {
+		if raw := fields.by["stream_options"].value; raw != nil && string(raw) != "null" {
 			if err := strictjson.Unmarshal(raw, &options); err != nil {
 				return nil, err
 			}
@@ -149,27 +189,37 @@ func (q *Request) rewrite(body []byte, fields map[string]json.RawMessage, d deci
 	if len(set) == 0 {
 		return body, nil
 	}
-	var out bytes.Buffer
-	at := bytes.IndexByte(body, '{')
-	replaced := slices.ContainsFunc(deciding, func(name string) bool { return set[name] != nil && fields[name] != nil })
-	if !replaced { // only new fields: they go in front of the others
-		out.WriteByte('{')
-		for _, name := range deciding {
-			if set[name] != nil {
-				out.WriteString(strconv.Quote(name) + ":")
-				out.Write(set[name])
-				if len(fields) > 0 || name != "stream_options" && set["stream_options"] != nil {
-					out.WriteByte(',')
-				}
-			}
+	return fields.with(body, set), nil
+}
+
+// with is a body with other values. New fields come first.
+func (f found) with(body []byte, set map[string][]byte) []byte {
+	out := make([]byte, 0, len(body)+256)
+	at := bytes.IndexByte(body, '{') + 1
+	out = append(out, body[:at]...)
+	added := false
+	var replaced []string
+	for _, name := range deciding {
+		switch {
+		case set[name] == nil:
+		case f.by[name].value != nil:
+			replaced = append(replaced, name)
+		default:
+			out = append(append(out, strconv.Quote(name)+":"...), set[name]...)
+			out = append(out, ',')
+			added = true
 		}
-		out.Write(body[at+1:])
-		return out.Bytes(), nil
 	}
-	all := map[string]json.RawMessage{}
-	maps.Copy(all, fields)
-	maps.Copy(all, set)
-	return json.Marshal(all)
+	if added && f.all == 0 {
+		out = out[:len(out)-1]
+	}
+	slices.SortFunc(replaced, func(a, b string) int { return f.by[a].at - f.by[b].at })
+	for _, name := range replaced {
+		p := f.by[name]
+		out = append(append(out, body[at:p.at]...), set[name]...)
+		at = p.at + len(p.value)
+	}
+	return append(out, body[at:]...)
 }
 
 // estimate is an upper estimate of the tokens of a body: a token has at least one byte, and an

@@ -78,6 +78,7 @@ func (m *machine) call(r *rapid.T) video.Call {
 	case 1:
 		c.Owed = true
 	}
+	c.Unique = rapid.Bool().Draw(r, "unique")
 	return c
 }
 

@@ -76,6 +76,7 @@ func File() dbfile.Kind {
 		ApplicationID: 0x434f474c, // "COGL"
 		Migrations:    []string{calls, owners},
 		Additions:     []string{keys, budgetsInFile, used, alertsInFile},
+		Quick:         true,
 	}
 }
 

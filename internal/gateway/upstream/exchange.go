@@ -83,8 +83,10 @@ func (x *exchange) do() error {
 	}
 	x.w.Header().Set("Content-Type", x.media)
 	x.w.Header().Set("Content-Length", strconv.Itoa(len(x.answer)))
-	_, err = x.w.Write(x.answer)
-	return err
+	if _, err = x.w.Write(x.answer); err != nil {
+		return err
+	}
+	return http.NewResponseController(x.w).Flush() // before the door writes its log
 }
 
 // ask makes the request. The broker calls it once.

@@ -21,15 +21,17 @@ import (
 // roleOf names what the test binary is besides tests: the processes of a benchmark.
 const roleOf = "COGFLOW_BENCH_ROLE"
 
-func TestMain(m *testing.M) {
+// inRole is what this process does, if it is not one of tests.
+func inRole() (did bool) {
 	switch os.Getenv(roleOf) {
 	case "gateway":
 		main()
 	case "server":
 		modelServer()
 	default:
-		os.Exit(m.Run())
+		return false
 	}
+	return true
 }
 
 // modelServer is the bare server: it answers at once, always the same.

@@ -29,8 +29,12 @@ import (
 	"github.com/cogniverse/cogflow/workflows"
 )
 
-// The program of the tests is also the keeper of a model server, and the model server.
+// The program of the tests is also the keeper of a model server, the model server, and the processes of
+// a benchmark.
 func TestMain(m *testing.M) {
+	if inRole() {
+		return
+	}
 	if code, asked := modelserver.Keep(os.Args[1:]); asked {
 		os.Exit(code)
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/answer/zootest"
 )
 
-// servers are the bare server and a gateway before it.
-func servers(b *testing.B) (bare, gateway *process) {
+// both are the bare server and a gateway before it.
+func both(b *testing.B) (bare, gateway *process) {
 	b.Helper()
 	bare = starts(b, "server")
 	dir := b.TempDir()
@@ -41,19 +41,19 @@ const askWhole = `{"model":"m","messages":[{"role":"user","content":"Describe th
 //	added-p50, added-p99   how much later the gateway answers, in ms (goals 1 and 5)
 //	cpu-us                 CPU time of the gateway for a request
 func BenchmarkRequests(b *testing.B) {
-	bare, gateway := servers(b)
+	bare, gateway := both(b)
 	compare(b, bare, gateway, 500, []byte(askWhole), lastByte)
 }
 
 // BenchmarkFirstByte makes 200 streams a second: how much later their first byte comes (goal 2).
 func BenchmarkFirstByte(b *testing.B) {
-	bare, gateway := servers(b)
+	bare, gateway := both(b)
 	compare(b, bare, gateway, 200, []byte(askStream), firstByte)
 }
 
 // BenchmarkImages makes 50 requests a second with a body of 1 MB. Memory must not grow.
 func BenchmarkImages(b *testing.B) {
-	bare, gateway := servers(b)
+	bare, gateway := both(b)
 	image := strings.Repeat("QUJD", 1<<18)
 	body := `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"What is it?"},{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,` + image + `"}}]}],"max_tokens":100}`
 	compare(b, bare, gateway, 50, []byte(body), lastByte)
@@ -88,7 +88,7 @@ func compare(b *testing.B, bare, gateway *process, rate float64, body []byte, of
 
 // BenchmarkOpenStreams has 2,000 streams open that get an event every second. Memory must not grow.
 func BenchmarkOpenStreams(b *testing.B) {
-	_, gateway := servers(b)
+	_, gateway := both(b)
 	const streams = 2000
 	body := []byte(strings.Replace(askStream, `"stream"`, `"slow":true,"stream"`, 1))
 	empty := gateway.memory(b)
@@ -133,7 +133,7 @@ func BenchmarkLiteLLM(b *testing.B) {
 	}
 	program, err := filepath.Abs("../internal/answer/zootest/litellm/.venv/bin/litellm")
 	require.NoError(b, err)
-	bare, gateway := servers(b)
+	bare, gateway := both(b)
 	other := litellm(b, program, bare.address)
 	ours, theirs := post(gateway.address, []byte(askWhole)), post(other.address, []byte(askWhole))
 	for _, t := range []target{ours, theirs} {

@@ -18,7 +18,10 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/door"
 	"github.com/cogniverse/cogflow/internal/gateway/keys"
 	"github.com/cogniverse/cogflow/internal/gateway/openai"
+	"github.com/cogniverse/cogflow/internal/gateway/page"
+	"github.com/cogniverse/cogflow/internal/gateway/pools"
 	"github.com/cogniverse/cogflow/internal/gateway/upstream"
+	"github.com/cogniverse/cogflow/internal/gateway/versions"
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )

@@ -18,6 +18,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/notice"
 	"github.com/cogniverse/cogflow/internal/program"
@@ -74,7 +75,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, poo
 			return fmt.Errorf("%w; an operator can do it: `cogflow health` prints the command", err)
 		}
 	}
-	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, loopback(options.HostPort), t, limit)
+	h, closeAll, err := wire(ctx, c, getenv, pools, class, temporal, frontdoor.Local(options.HostPort), t, limit)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/source"
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -21,7 +22,7 @@ func TestServerStateIsNoSource(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 	}
-	s, err := source.New(sources(config.Config{
+	s, err := source.New(program.Sources(config.Config{
 		Ledger: filepath.Join(stateDir, "ledger.db"), Index: filepath.Join(stateDir, "index.db"), Scratch: filepath.Join(stateDir, "tmp"),
 	}, true, t.TempDir(), nil))
 	require.NoError(t, err)

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -21,8 +18,6 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/broker"
 	"github.com/cogniverse/cogflow/internal/config"
-	"github.com/cogniverse/cogflow/internal/devserver"
-	"github.com/cogniverse/cogflow/internal/fetch"
 	"github.com/cogniverse/cogflow/internal/ffmpeg"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/ledger"
@@ -162,7 +157,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 		a.Media = h.ffmpeg
-		if a.Sources, err = source.New(sources(c, local, a.Scratch, a.Store)); err != nil {
+		if a.Sources, err = source.New(program.Sources(c, local, a.Scratch, a.Store)); err != nil {
 			return implementations{}, err
 		}
 	}
@@ -305,20 +300,11 @@ func (h *health) confine(ctx context.Context) (_ *sandbox.Sandbox, err error) {
 
 // private lists the paths that are hidden from sandboxes.
 func private(c config.Config) []string {
-	own := append(ownFiles(c), serverState())
+	own := append(program.OwnFiles(c), program.ServerState())
 	if home, err := os.UserHomeDir(); err == nil {
 		own = append(own, home)
 	}
 	return own
-}
-
-// serverState returns the path prefix of the files of the Temporal dev server.
-func serverState() string {
-	path := devserver.StatePrefix(stateDir)
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	return path
 }
 
 // tesseract returns the configured path, or "" for the default. With the default, tesseract is
@@ -340,50 +326,4 @@ func profiles(c config.Config, d *preview.Describer) func(string) (video.Profile
 		}
 		return p, err
 	}
-}
-
-// sources restricts reads to the configured roots. Without roots, every local path can be
-// read, but only if the Temporal server and the gateway are on loopback: no other host can start
-// workflows.
-func sources(c config.Config, local bool, scratch string, uploads source.Uploads) source.Config {
-	out := source.Config{
-		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local && c.Gateway.Local(), Uploads: uploads,
-		Scratch: scratch, S3Query: c.FetchS3, Fetch: fetch.Options{Allowed: c.FetchAllowed},
-	}
-	out.Private, out.PrivatePrefixes = ownFiles(c), []string{serverState()}
-	if strings.HasPrefix(c.Store, "s3:") {
-		out.PrivateS3 = c.Store
-	}
-	for t, roots := range c.Sources {
-		out.Roots[tenant.ID(t)] = roots
-	}
-	return out
-}
-
-// ownFiles lists cogflow's own files and folders on this host.
-func ownFiles(c config.Config) []string {
-	own := []string{c.Scratch}
-	if file := c.LedgerFile(); file != "" {
-		own = append(own, file)
-	}
-	if c.Index != "" {
-		own = append(own, c.Index)
-	}
-	if c.Logs != "" {
-		own = append(own, c.Logs)
-	}
-	if u, err := url.Parse(c.Store); err == nil && u.Scheme != "s3" && u.Path != "" {
-		own = append(own, u.Path)
-	}
-	return own
-}
-
-// loopback reports whether an address is a loopback address.
-func loopback(hostPort string) bool {
-	host, _, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/activities/ingest/stored"
 	"github.com/cogniverse/cogflow/activities/ingest/texts"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt/outcome"
@@ -164,7 +165,7 @@ func (a *Activities) PublishVideo(ctx context.Context, in PublishInput) (Publish
 	if err != nil {
 		return PublishResult{}, err
 	}
-	passages, err := a.passages(ctx, p, prefix, record.Extraction)
+	passages, err := stored.Passages(ctx, a.Store, p, prefix, record.Extraction)
 	if err != nil {
 		return PublishResult{}, err
 	}

@@ -3,13 +3,12 @@ package ingest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
-	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/activities/ingest/stored"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -148,7 +147,7 @@ func (a *Activities) contactSheet(ctx context.Context, in ReportInput, p video.P
 			return err
 		}
 	}
-	frames, err := a.frames(ctx, prefix, p.Extraction)
+	frames, err := stored.Frames(ctx, a.Store, prefix, p.Extraction)
 	if err != nil {
 		return err
 	}
@@ -165,44 +164,16 @@ func (a *Activities) contactSheet(ctx context.Context, in ReportInput, p video.P
 	return nil
 }
 
-// frames reads all frames of an extraction.
-func (a *Activities) frames(ctx context.Context, prefix string, x video.Extraction) ([]video.Frame, error) {
-	out := make([]video.Frame, 0, x.Frames)
-	for index := range x.Chunks {
-		var chunk video.Chunk
-		if err := activities.ReadJSON(ctx, a.Store, video.ChunkKey(prefix, index), &chunk); err != nil {
-			return nil, err
-		}
-		out = append(out, chunk.Frames...)
-	}
-	return out, nil
-}
-
 func (a *Activities) contactFrame(ctx context.Context, t tenant.ID, p video.Profile, prefix string, f video.Frame) (video.ContactFrame, error) {
-	var c video.Caption
-	if p.Describe.Model != "" {
-		err := activities.ReadJSON(ctx, a.Store, video.CaptionKey(t, p.CaptionFingerprint(f)), &c)
-		if activities.Absent(err) {
-			c.Text, err = a.noCaption(ctx, t, p, f)
-		}
-		if err != nil {
-			return video.ContactFrame{}, err
-		}
+	c, err := stored.Caption(ctx, a.Store, t, p, f)
+	if err != nil {
+		return video.ContactFrame{}, err
 	}
 	picture, err := a.picture(ctx, video.FrameKey(prefix, f))
 	return video.ContactFrame{
 		PTSMS: f.PTSMS, StartMS: f.StartMS, EndMS: f.EndMS, JPEG: picture,
 		Caption: p.DocumentText(f, c), OnScreenText: c.OnScreenText,
 	}, err
-}
-
-// noCaption says in the place of a caption why there is none.
-func (a *Activities) noCaption(ctx context.Context, t tenant.ID, p video.Profile, f video.Frame) (string, error) {
-	err := refusal.Stored(ctx, a.Store, video.RefusalKey(t, p.CaptionFingerprint(f)))
-	if why, ok := errors.AsType[*outcome.UnusableError](err); ok {
-		return "(no caption: " + why.Error() + ")", nil
-	}
-	return "(the model refused this frame)", err
 }
 
 func (a *Activities) picture(ctx context.Context, key string) ([]byte, error) {

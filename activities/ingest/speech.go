@@ -7,6 +7,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
+	"github.com/cogniverse/cogflow/activities/ingest/stored"
 	"github.com/cogniverse/cogflow/activities/ingest/texts"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/video/passage"
@@ -75,7 +76,7 @@ func (a *Activities) indexSpeech(ctx context.Context, ref VideoRef) (documents i
 	if err != nil {
 		return 0, err
 	}
-	passages, err := a.passages(ctx, p, prefix, x)
+	passages, err := stored.Passages(ctx, a.Store, p, prefix, x)
 	if err != nil || len(passages) == 0 {
 		return 0, err
 	}
@@ -83,7 +84,7 @@ func (a *Activities) indexSpeech(ctx context.Context, ref VideoRef) (documents i
 	if err := activities.ReadJSON(ctx, a.Store, video.SourceKey(ref.Tenant, ref.Video), &source); err != nil {
 		return 0, err
 	}
-	frames, err := a.frames(ctx, prefix, x)
+	frames, err := stored.Frames(ctx, a.Store, prefix, x)
 	if err != nil {
 		return 0, err
 	}
@@ -131,15 +132,6 @@ func shown(frames []video.Frame, atMS int64) *video.Frame {
 		return nil
 	}
 	return &frames[i]
-}
-
-// passages reads the passages of speech of a video; nil = its speech has no documents of its
-// own.
-func (a *Activities) passages(ctx context.Context, p video.Profile, prefix string, x video.Extraction) (out []video.Passage, err error) {
-	if p.SpeechApart(x) {
-		err = activities.ReadJSON(ctx, a.Store, p.PassagesKey(prefix), &out)
-	}
-	return out, err
 }
 
 // extraction reads what is stored of the extraction of a video.

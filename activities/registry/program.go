@@ -107,14 +107,7 @@ func (a *Programs) ListPrograms(ctx context.Context, in ListProgramsInput) (Prog
 		if err != nil {
 			return out, err
 		}
-		line := ProgramLine{
-			Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
-			Promote: d.Verdict.Promote, Rows: d.Verdict.Examples, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
-		}
-		if d.Status == statusCanary {
-			line.Share = d.Canary.Share
-		}
-		out.Programs = append(out.Programs, line)
+		out.Programs = append(out.Programs, d.Line())
 	}
 	return out, nil
 }
@@ -127,6 +120,18 @@ type ProgramDetail struct {
 	Program json.RawMessage      `json:"program"`          // the program itself
 	Active  *training.Activation `json:"active,omitempty"` // of all versions; nil = none
 	Canary  *training.Canary     `json:"canary,omitempty"` // of all versions; nil = none
+}
+
+// Line is the version in a list.
+func (d ProgramDetail) Line() ProgramLine {
+	line := ProgramLine{
+		Name: d.Name, Version: d.Version, Status: d.Status, Mode: d.Mode, Default: d.Default, Score: d.Score,
+		Promote: d.Verdict.Promote, Rows: d.Verdict.Examples, Calls: d.Calls, CostUSD: d.CostUSD, Created: d.Created,
+	}
+	if d.Status == statusCanary {
+		line.Share = d.Canary.Share
+	}
+	return line
 }
 
 // ShowProgram describes one version; 0 = the active one, else the latest. It passes over

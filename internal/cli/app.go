@@ -53,7 +53,7 @@ type App struct {
 
 // Run runs the program and returns its exit code.
 func (a *App) Run(ctx context.Context, root *cobra.Command) int {
-	defer a.close()
+	defer a.Close()
 	a.AddFlags(root)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -81,7 +81,8 @@ func (a *App) AddFlags(root *cobra.Command) {
 	a.target.flags(flags)
 }
 
-func (a *App) close() {
+// Close ends the connection.
+func (a *App) Close() {
 	if a.conn != nil {
 		a.conn.Close()
 	}

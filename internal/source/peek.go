@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -43,11 +42,8 @@ func (s *Sources) Version(ctx context.Context, t tenant.ID, uri string) (video.F
 			return video.FileVersion{}, "", err
 		}
 		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return video.FileVersion{}, "", explain(opPeek, uri, err)
-		}
-		return video.FileVersion{Bytes: info.Size(), Tag: fmt.Sprintf("modified %d", info.ModTime().UnixNano())}, name, nil
+		v, err := versionOf(f, uri)
+		return v, name, err
 	}
 	p, err := s.parts(ctx, t, at)
 	if err != nil {

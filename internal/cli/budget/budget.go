@@ -96,14 +96,7 @@ func (a app) with(ctx context.Context, do func(ctx context.Context, l *ledger.Le
 }
 
 // nameOf names a budget without its amount: "hard budget of tenant acme".
-func nameOf(b money.Budget) string { return kindOf(b) + " budget of " + b.String() }
-
-func kindOf(b money.Budget) string {
-	if b.Soft {
-		return "soft"
-	}
-	return "hard"
-}
+func nameOf(b money.Budget) string { return b.Kind() + " budget of " + b.String() }
 
 // per is the period of an amount: "a month", "in total".
 func per(p money.Period) string {

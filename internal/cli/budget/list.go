@@ -2,7 +2,6 @@ package budget
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,34 +11,8 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// report is a budget as `list --json` prints it.
-type report struct {
-	money.Scope
-	Period      money.Period `json:"period"`
-	Kind        string       `json:"kind"` // hard or soft
-	LimitUSD    float64      `json:"limit_usd"`
-	SpentUSD    float64      `json:"spent_usd"`    // settled in this period
-	ReservedUSD float64      `json:"reserved_usd"` // by calls in flight
-	LeftUSD     float64      `json:"left_usd"`
-	State       string       `json:"state"`                // ok, 80 % or reached
-	Ends        *time.Time   `json:"period_end,omitempty"` // none for a total
-}
-
 type reports struct {
-	Budgets []report `json:"budgets"`
-}
-
-func usd(micro int64) float64 { return float64(micro) / 1e6 }
-
-func reportOf(s money.Standing) report {
-	r := report{
-		Scope: s.Scope, Period: s.Period, Kind: kindOf(s.Budget), LimitUSD: usd(s.MicroUSD), SpentUSD: usd(s.Settled),
-		ReservedUSD: usd(s.Reserved), LeftUSD: usd(s.Left()), State: s.State(),
-	}
-	if end := s.End(); !end.IsZero() {
-		r.Ends = &end
-	}
-	return r
+	Budgets []money.BudgetReport `json:"budgets"`
 }
 
 func (a app) listCommand() *cobra.Command {
@@ -66,15 +39,15 @@ is left, and when the period ends. An entry of the ledger belongs to the period 
 }
 
 func (a app) list(all []money.Standing, only money.Scope) error {
-	out := reports{Budgets: []report{}}
+	out := reports{Budgets: []money.BudgetReport{}}
 	rows := [][]string{}
 	for _, s := range all {
 		if only.Org != "" && only.Org != s.Org || only.Tenant != "" && only.Tenant != s.Tenant || only.Model != "" && only.Model != s.Model {
 			continue
 		}
-		out.Budgets = append(out.Budgets, reportOf(s))
+		out.Budgets = append(out.Budgets, s.Report())
 		rows = append(rows, []string{
-			s.String(), string(s.Period), kindOf(s.Budget), money.Dollars(s.MicroUSD), money.Dollars(s.Settled), money.Dollars(s.Reserved),
+			s.String(), string(s.Period), s.Kind(), money.Dollars(s.MicroUSD), money.Dollars(s.Settled), money.Dollars(s.Reserved),
 			money.Dollars(s.Left()), s.State(), format.OrDash(ends(s)),
 		})
 	}

@@ -16,10 +16,10 @@ import (
 
 // changed is the JSON output of set and clear.
 type changed struct {
-	Done   string  `json:"done"` // set or clear
-	Budget *report `json:"budget,omitempty"`
-	Told   int     `json:"told"`            // waiting runs that try again now
-	Error  string  `json:"error,omitempty"` // why waiting runs could not be told
+	Done   string              `json:"done"` // set or clear
+	Budget *money.BudgetReport `json:"budget,omitempty"`
+	Told   int                 `json:"told"`            // waiting runs that try again now
+	Error  string              `json:"error,omitempty"` // why waiting runs could not be told
 }
 
 func (a app) setCommand() *cobra.Command {
@@ -73,7 +73,7 @@ func (a app) set(ctx context.Context, l *ledger.Ledger, b money.Budget) error {
 	out := changed{Done: "set"}
 	for _, s := range all {
 		if s.Same(b) {
-			r := reportOf(s)
+			r := s.Report()
 			out.Budget = &r
 			if !a.JSON {
 				a.Say("%s", setText(s))
@@ -112,7 +112,7 @@ that wait for it are told to try again.`,
 				}
 				if !found {
 					return fault.New(fault.Input, "clear budget", b.String(),
-						"there is no "+kindOf(b)+" budget with the period "+string(b.Period)+"; `cogflow budget list` shows all")
+						"there is no "+b.Kind()+" budget with the period "+string(b.Period)+"; `cogflow budget list` shows all")
 				}
 				if !a.JSON {
 					a.Say("Cleared the %s, period %s.", nameOf(b), b.Period)

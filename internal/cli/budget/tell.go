@@ -52,12 +52,16 @@ func (a app) tell(ctx context.Context, b money.Budget, out changed) error {
 	return &cli.ExitError{Code: cli.ExitPartial}
 }
 
-// signal signals every run of a scope that waits for budget.
 func (a app) signal(ctx context.Context, s money.Scope) (int, error) {
 	c, err := a.Connect(ctx)
 	if err != nil {
 		return 0, err
 	}
+	return Tell(ctx, c, s)
+}
+
+// Tell signals every run of a scope that waits for budget, and counts them.
+func Tell(ctx context.Context, c client.Client, s money.Scope) (int, error) {
 	var told atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(toldAt)

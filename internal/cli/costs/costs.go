@@ -148,7 +148,7 @@ func (a app) run(ctx context.Context, o options, q money.CostQuery) (err error) 
 	}
 	switch {
 	case a.JSON:
-		return a.PrintJSON(document(q, out))
+		return a.PrintJSON(out.Report(q))
 	case o.csv:
 		return writeCSV(a.Out, q.By, out)
 	}

@@ -12,76 +12,6 @@ import (
 	"github.com/cogniverse/cogflow/money"
 )
 
-// answer is the output of --json.
-type answer struct {
-	Since  *time.Time        `json:"since"` // null = from the first entry
-	Until  *time.Time        `json:"until"` // null = to the last entry
-	Tenant string            `json:"tenant,omitempty"`
-	By     []money.Dimension `json:"by"`
-	Total  sum               `json:"total"`
-	Groups []row             `json:"groups"`
-	Number int               `json:"groups_total"` // also those beyond --limit
-}
-
-// row is the cost of one group.
-type row struct {
-	Group map[money.Dimension]string `json:"group"`
-	sum
-}
-
-// sum is a cost with amounts in USD.
-type sum struct {
-	Calls    int64   `json:"calls"`
-	Answered int64   `json:"answered"`
-	Refused  int64   `json:"refused"`
-	Charged  int64   `json:"charged"`
-	Lost     int64   `json:"lost"`
-	Open     int64   `json:"open"`
-	Repeated int64   `json:"repeated"`
-	Settled  float64 `json:"settled_usd"`
-	Failed   float64 `json:"failed_usd"` // of it, for calls without a usable answer
-	Reserved float64 `json:"reserved_usd"`
-
-	InputTokens     int64   `json:"input_tokens"` // cached ones included; 0 = not known
-	CachedTokens    int64   `json:"cached_tokens"`
-	OutputTokens    int64   `json:"output_tokens"` // reasoning included
-	ReasoningTokens int64   `json:"reasoning_tokens"`
-	GPUSeconds      float64 `json:"gpu_seconds"`
-}
-
-func sumOf(c money.Cost) sum {
-	return sum{
-		Calls: c.Calls, Answered: c.Answered, Refused: c.Refused, Charged: c.Charged, Lost: c.Lost, Open: c.Open, Repeated: c.Repeated,
-		Settled: usd(c.SettledMicroUSD), Failed: usd(c.FailedMicroUSD), Reserved: usd(c.ReservedMicroUSD),
-		InputTokens: c.InputTokens, CachedTokens: c.CachedTokens, OutputTokens: c.OutputTokens, ReasoningTokens: c.ReasoningTokens,
-		GPUSeconds: float64(c.GPUMS) / 1000,
-	}
-}
-
-func usd(micro int64) float64 { return float64(micro) / 1e6 }
-
-func document(q money.CostQuery, c money.Costs) answer {
-	out := answer{
-		Since: given(q.Since), Until: given(q.Until), Tenant: q.Tenant, By: q.By, Total: sumOf(c.Total), Groups: []row{}, Number: c.Number,
-	}
-	for _, g := range c.Groups {
-		one := row{map[money.Dimension]string{}, sumOf(g.Cost)}
-		for i, by := range q.By {
-			one.Group[by] = g.Values[i]
-		}
-		out.Groups = append(out.Groups, one)
-	}
-	return out
-}
-
-func given(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Millisecond)
-	return &t
-}
-
 // writeCSV writes the groups. Amounts have all digits of a micro-USD.
 func writeCSV(out io.Writer, by []money.Dimension, c money.Costs) error {
 	w := csv.NewWriter(out)
@@ -121,7 +51,7 @@ func dollars(micro int64) string {
 	if micro > 0 && micro < 50 {
 		return "<$0.0001"
 	}
-	return fmt.Sprintf("$%.4f", usd(micro))
+	return fmt.Sprintf("$%.4f", float64(micro)/1e6)
 }
 
 // table prints the groups and their total.

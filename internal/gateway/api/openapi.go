@@ -90,6 +90,9 @@ func (d document) operation(r Route) (map[string]any, error) {
 	}
 	status := max(r.Status, http.StatusOK)
 	responses := map[string]any{strconv.Itoa(status): map[string]any{"description": http.StatusText(status), "content": content}}
+	for _, more := range r.More {
+		responses[strconv.Itoa(more)] = map[string]any{"description": http.StatusText(more), "content": content}
+	}
 	failure, err := d.schema(Body{})
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Route struct {
 	Media        string // of an answer that is not JSON
 	Stream       bool   // it can also answer as a stream of events
 	Status       int    // of the answer; 0 = 200
+	More         []int  // further statuses that are no errors, such as 206
 	Errors       []int  // besides those of the door
 	Public       bool   // without a tenant
 	MaxBody      int64  // 0 = the configured limit

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
+	"github.com/cogniverse/cogflow/internal/gateway/library"
+	"github.com/cogniverse/cogflow/internal/program"
+	"github.com/cogniverse/cogflow/internal/source"
+	"github.com/cogniverse/cogflow/tenant"
+)
+
+// openLibrary makes the routes of videos. The gateway reads sources under the rules of workers.
+func openLibrary(c config.Config, temporal string, workers *asker) (*library.API, error) {
+	sources, err := source.New(program.Sources(c, frontdoor.Local(temporal), os.TempDir()))
+	if err != nil {
+		return nil, err
+	}
+	s := &store{url: c.Store}
+	return &library.API{
+		Workers: workers,
+		Store:   func(ctx context.Context) (activities.Store, error) { return s.open(ctx) },
+		Source: func(ctx context.Context, t tenant.ID, uri string) (library.Bytes, error) {
+			one, err := sources.Stream(ctx, t, uri)
+			if err != nil {
+				return library.Bytes{}, err
+			}
+			return library.Bytes{ReadSeekCloser: one, Version: one.Version}, nil
+		},
+	}, nil
+}

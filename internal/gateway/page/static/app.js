@@ -1,0 +1,104 @@
+// The frame of the page: sections, the key, and which view is shown.
+import { h, place, failure } from "/page/ui.js";
+import { key, onKeyRequired } from "/page/api.js";
+import { withKey } from "/page/media.js";
+import search from "/page/search.js";
+import { list as videos, one as video } from "/page/videos.js";
+import { list as jobs, one as job } from "/page/jobs.js";
+import { adapters, programs } from "/page/versions.js";
+import { pools, models } from "/page/serving.js";
+import { costs, budgets } from "/page/money.js";
+
+const sections = [
+  { path: "search", name: "Search", view: search },
+  { path: "videos", name: "Videos", view: (main, route) => (route.parts[1] ? video : videos)(main, route) },
+  { path: "jobs", name: "Jobs", view: (main, route) => (route.parts[1] ? job : jobs)(main, route) },
+  { path: "adapters", name: "Adapters", view: adapters },
+  { path: "programs", name: "Programs", view: programs },
+  { path: "pools", name: "Pools", view: pools },
+  { path: "models", name: "Models", view: models },
+  { path: "costs", name: "Costs", view: costs },
+  { path: "budgets", name: "Budgets", view: budgets },
+];
+
+// route reads the address: #/videos/ID?profile=x
+function route() {
+  const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(text) };
+}
+
+let leave = () => {};
+let shown = "";
+
+async function render() {
+  const at = route();
+  if (location.hash === "#main") return; // the link that skips the sections
+  const section = sections.find((s) => s.path === at.parts[0]) ?? sections[0];
+  const name = section.path + "/" + (at.parts.slice(1).join("/"));
+  for (const link of document.querySelectorAll("#nav a")) {
+    link.toggleAttribute("aria-current", false);
+    if (link.dataset.path === section.path) link.setAttribute("aria-current", "page");
+  }
+  leave();
+  const gone = new AbortController();
+  leave = () => gone.abort();
+  const main = document.getElementById("main");
+  document.title = section.name + " · cogflow";
+  if (name !== shown) {
+    scrollTo(0, 0);
+    if (shown) main.focus({ preventScroll: true });
+  }
+  shown = name;
+  try {
+    await section.view(main, { ...at, signal: gone.signal, again: render });
+  } catch (e) {
+    if (e.name !== "AbortError" && !gone.signal.aborted) place(main, failure(e, render));
+  }
+}
+
+// who shows whether a key is in use.
+function who() {
+  place(document.getElementById("who"), key.get() && h("button", {
+    type: "button", class: "plain", click: () => { key.clear(); location.reload(); },
+  }, "Forget key"));
+}
+
+let asking = null;
+onKeyRequired((wrong) => {
+  asking ??= new Promise((resolve) => {
+    const input = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true, placeholder: "cf_…" });
+    const form = h("form", { method: "dialog", submit: (e) => {
+      e.preventDefault();
+      key.set(input.value.trim());
+      dialog.close();
+      dialog.remove();
+      asking = null;
+      who();
+      withKey();
+      resolve();
+    } },
+    h("h2", { id: "key-title" }, "Key required"),
+    h("p", {}, wrong ? "The key is unknown, expired or revoked." : "This gateway needs a key. It stays in this tab and is gone when the tab is closed."),
+    h("label", { for: "key" }, "Key"), input,
+    h("p", { class: "quiet" }, "An operator makes one: ", h("code", {}, "cogflow keys create --tenant TENANT")),
+    h("button", { type: "submit", class: "primary" }, "Continue"));
+    const dialog = h("dialog", { "aria-labelledby": "key-title", cancel: (e) => e.preventDefault() }, form);
+    document.body.append(dialog);
+    if (wrong) key.clear();
+    dialog.showModal();
+    input.focus();
+  });
+  return asking;
+});
+
+place(document.getElementById("nav"), sections.map((s) => h("a", { href: "#/" + s.path, dataset: { path: s.path } }, s.name)));
+addEventListener("hashchange", render);
+addEventListener("keydown", (e) => {
+  if (e.key !== "/" || /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName) || document.querySelector("dialog[open]")) return;
+  e.preventDefault();
+  if (shown.startsWith("search")) document.getElementById("q")?.focus();
+  else location.hash = "#/search";
+});
+who();
+withKey();
+render();

@@ -1,0 +1,187 @@
+// Jobs: the list, and one of them with what it does now.
+import { h, place, say, number, usd, when, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
+import { ask, change, query, key, stream, download } from "/page/api.js";
+
+const kinds = { running: "", completed: "soft", failed: "bad", cancelled: "soft", terminated: "bad", timed_out: "bad" };
+export const state = (job) => chip(job.state.replace("_", " "), kinds[job.state] ?? "soft");
+const path = (id) => "/jobs/" + encodeURIComponent(id);
+const link = (id) => "#/jobs/" + encodeURIComponent(id);
+
+const refresh = 5000; // ms between two looks at the list
+
+export async function list(main, route) {
+  main.dataset.view = "jobs";
+  const only = route.query.get("state") ?? "";
+  const choose = h("select", { change: (e) => { location.hash = "#/jobs" + query({ state: e.target.value }); } },
+    [["", "all"], ["running", "running"], ["completed", "completed"], ["failed", "failed"], ["cancelled", "cancelled"]].map(([value, text]) => h("option", { value, selected: value === only }, text)));
+  const box = h("div", {}, skeleton("rows", 6));
+  place(main, heading("Jobs", "Ingests, training runs and optimizations. The list follows them.", h("label", { class: "choice" }, "Show", choose)), box);
+  let before = "";
+  for (;;) {
+    const found = await ask("/jobs" + query({ state: only, limit: 50, cursor: route.query.get("cursor") }), { signal: route.signal, cache: "no-store" });
+    const text = JSON.stringify(found);
+    if (text !== before && !box.contains(document.activeElement)) show(box, found, only);
+    before = text;
+    await pause(refresh, route.signal);
+  }
+}
+
+function show(box, found, only) {
+  if (found.jobs.length === 0) {
+    place(box, empty(only ? "No job is " + only + "." : "No job was started yet.", "cogflow ingest ~/Videos"));
+    return;
+  }
+  place(box, table("Jobs", [
+    { name: "Job", head: true, of: (j) => [h("a", { href: link(j.id) }, j.name || j.id), h("span", { class: "quiet under" }, j.type + (j.dry_run ? ", dry run" : ""))] },
+    { name: "State", of: (j) => [state(j), j.state === "running" && j.stage ? h("span", { class: "quiet" }, " " + j.stage) : ""] },
+    { name: "Failed items", right: true, of: (j) => number(j.failed) },
+    { name: "Cost (USD)", right: true, of: (j) => usd(j.cost_usd) },
+    { name: "Time", right: true, of: (j) => span((new Date(j.closed ?? Date.now()) - new Date(j.started)) / 1000) },
+    { name: "Started", of: (j) => when(j.started) },
+  ], found.jobs),
+  found.next_cursor && h("p", { class: "pages" }, h("a", { href: "#/jobs" + query({ state: only, cursor: found.next_cursor }) }, "Next page →")));
+}
+
+const pause = (ms, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(new DOMException("left", "AbortError")); });
+});
+
+// one follows a job until its end.
+export async function one(main, route) {
+  main.dataset.view = "job";
+  const id = route.parts[1];
+  place(main, skeleton("rows", 5));
+  const view = page(main, id);
+  view.show(await ask(path(id), { signal: route.signal, cache: "no-store" }));
+  let last = "";
+  for (let wait = 500; ; wait = Math.min(2 * wait, 10000)) {
+    try {
+      for await (const e of events(path(id) + "/events" + query({ after: last }), route.signal)) {
+        if (e.event === "error") break;
+        view.show(e.job, true);
+        last = e.id;
+        wait = 500;
+        if (e.event === "end") return;
+      }
+    } catch (e) {
+      if (e.name === "AbortError" || (e.status >= 400 && e.status < 500)) throw e;
+    }
+    view.cut();
+    await pause(wait, route.signal);
+  }
+}
+
+// events reads server-sent events. EventSource sends no key.
+async function* events(at, signal) {
+  const reader = (await stream(at, signal)).pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const all = text.split("\n\n");
+    text = all.pop();
+    for (const block of all) {
+      const e = { event: "message", id: "", data: "" };
+      for (const line of block.split("\n")) {
+        const at = line.indexOf(":");
+        if (at > 0) e[line.slice(0, at)] = line.slice(at + 1).trimStart();
+      }
+      if (e.data) yield { event: e.event, id: e.id, job: JSON.parse(e.data) };
+    }
+  }
+}
+
+function page(main, id) {
+  const parts = { title: h("div"), bar: h("div"), live: h("p", { class: "quiet" }), facts: h("div"), steps: h("div"), actions: h("div", { class: "actions" }) };
+  const problem = h("div");
+  let shown = null;
+  const act = async (verb, text) => {
+    if (text && !(await confirmed(text))) return;
+    place(problem);
+    try {
+      await change("POST", path(id) + "/" + verb, {});
+      say("Done: " + verb);
+    } catch (e) {
+      place(problem, failure(e));
+    }
+  };
+  return {
+    cut: () => place(parts.live, "The connection was cut; connecting again."),
+    show(job, live) {
+      if (!shown) place(main, h("p", { class: "back" }, h("a", { href: "#/jobs" }, "← Jobs")), parts.title, parts.live, problem, parts.bar, parts.facts, parts.steps);
+      if (shown?.state !== job.state) say("The job is " + job.state);
+      if (shown?.state !== job.state || !shown) place(parts.actions, actions(job, act, id));
+      if (!shown) place(parts.title, heading(job.name || job.id, null, parts.actions));
+      shown = job;
+      document.title = (job.name || job.id) + " · cogflow";
+      place(parts.live, state(job), " ", job.stage ? job.stage + ". " : "", job.state !== "running" ? "Ended " : live ? "Live. Started " : "Started ", when(job.closed ?? job.started));
+      place(parts.bar, meter(job.progress));
+      place(parts.facts, job.error && h("div", { class: "failure" }, h("p", {}, job.error.message), job.error.advice && h("p", { class: "quiet" }, job.error.advice)), facts(job));
+      place(parts.steps, steps(job), job.details && h("details", {}, h("summary", {}, "Details"), h("pre", { class: "details", tabindex: "0" }, job.details)));
+    },
+  };
+}
+
+function actions(job, act, id) {
+  const running = job.state === "running";
+  const report = path(id) + "/report";
+  const trains = /^(Train|Optimize)/.test(job.type);
+  return [
+    running && h("button", { type: "button", click: () => act("pause") }, "Pause"),
+    running && h("button", { type: "button", click: () => act("resume") }, "Resume"),
+    running && trains && h("button", { type: "button", click: () => act("stop", "End the job early and keep the best so far?") }, "Stop early"),
+    running && h("button", { type: "button", class: "danger", click: () => act("cancel", "End the job and everything that it started?") }, "Cancel"),
+    job.state === "completed" && job.type !== "DeleteVideo" && (key.get() ?
+      h("button", { type: "button", click: () => download(report, id + ".html") }, "Download report") :
+      h("a", { class: "button", href: report, target: "_blank", rel: "noopener" }, "Report")),
+    job.ui && h("a", { class: "button", href: /^https?:/.test(job.ui) ? job.ui : null, target: "_blank", rel: "noopener noreferrer" }, "Temporal Web UI"),
+  ];
+}
+
+// confirmed asks before something that cannot be undone.
+export function confirmed(text) {
+  return new Promise((resolve) => {
+    const dialog = h("dialog", { "aria-label": text, close: () => { resolve(dialog.returnValue === "yes"); dialog.remove(); } },
+      h("form", { method: "dialog" }, h("p", {}, text), h("div", { class: "actions" }, h("button", { value: "yes", class: "primary" }, "Yes"), h("button", { value: "no" }, "No"))));
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+// totals are the pairs of counts that say how far a job is.
+const totals = [["done", "total"], ["finished", "videos"], ["step", "steps"], ["step", "max_steps"], ["described", "frames"], ["done", "frames"]];
+
+function meter(progress) {
+  if (!progress) return null;
+  let pair = totals.find(([a, b]) => progress[b] > 0 && progress[a] >= 0);
+  let [done, all] = pair ? [progress[pair[0]], progress[pair[1]]] : [0, 0];
+  if (!pair && Array.isArray(progress.trials) && progress.planned > 0) [done, all, pair] = [progress.trials.length, progress.planned, true];
+  if (!pair && progress.total?.videos > 0) [done, all, pair] = [(progress.indexed ?? 0) + (progress.unchanged ?? 0) + (progress.failed ?? 0), progress.total.videos, true];
+  if (!pair) return null;
+  return h("div", { class: "meter" }, h("progress", { max: all, value: Math.min(done, all), "aria-label": "Progress" }), h("span", {}, number(done) + " of " + number(all)));
+}
+
+const words = (name) => name.replace(/_usd$/, " (USD)").replace(/_ms$/, " (ms)").replaceAll("_", " ");
+
+function facts(job) {
+  const rows = [["Type", job.type], ["Id", job.id], ["Failed items", number(job.failed)], ["Cost", usd(job.cost_usd)]];
+  const hidden = ["tenant", "stage", "started", "cost_usd", "failed", "job", "name"];
+  for (const [name, value] of Object.entries(job.progress ?? {})) {
+    if (hidden.includes(name) || value === "" || value === null || value === false) continue;
+    if (typeof value === "number") rows.push([words(name), Number.isInteger(value) ? number(value) : value.toFixed(4)]);
+    else if (typeof value === "string" || value === true) rows.push([words(name), value === true ? "yes" : value]);
+  }
+  return h("dl", { class: "facts wide" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function steps(job) {
+  if (!job.steps?.length) return null;
+  return [h("h2", {}, "Now"), table("Steps", [
+    { name: "Step", head: true, of: (s) => s.activity },
+    { name: "State", of: (s) => s.state },
+    { name: "Attempt", right: true, of: (s) => number(s.attempt) },
+    { name: "Last failure", of: (s) => s.last_failure || "–" },
+  ], job.steps)];
+}

@@ -171,6 +171,14 @@ gpu-check: ## Check leases, and measure training and embedding, on this machine'
 test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behaviours of real servers behind LiteLLM's proxy
 	COGFLOW_LITELLM=1 $(GO) test -count=1 ./internal/answer/zootest/litellm
 
+.PHONY: test-page
+test-page: build internal/gateway/page/e2e/node_modules/.installed ## Use the page in Chromium (CHROMIUM=… selects it), on a real server and worker, and check it with axe-core
+	cd internal/gateway/page/e2e && BIN=$(BIN) node --test --test-timeout 600000 page.test.mjs
+
+internal/gateway/page/e2e/node_modules/.installed: internal/gateway/page/e2e/package-lock.json
+	cd internal/gateway/page/e2e && npm ci --no-audit --no-fund --ignore-scripts
+	touch $@
+
 .PHONY: test-telemetry
 test-telemetry: tools trainer internal/traces/phoenixtest/.venv/.compiled bin/.prometheus ## Send traces to a real Phoenix, and let a real Prometheus scrape a worker
 	COGFLOW_TELEMETRY_SERVERS=1 $(GO) test -count=1 -timeout 30m -v -run 'TestPhoenix|TestPrometheus' ./workers

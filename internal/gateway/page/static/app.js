@@ -36,8 +36,10 @@ async function render() {
   const section = sections.find((s) => s.path === at.parts[0]) ?? sections[0];
   const name = section.path + "/" + (at.parts.slice(1).join("/"));
   for (const link of document.querySelectorAll("#nav a")) {
-    link.toggleAttribute("aria-current", false);
-    if (link.dataset.path === section.path) link.setAttribute("aria-current", "page");
+    link.removeAttribute("aria-current");
+    if (link.dataset.path !== section.path) continue;
+    link.setAttribute("aria-current", "page");
+    link.parentElement.scrollLeft = link.offsetLeft - (link.parentElement.clientWidth - link.offsetWidth) / 2;
   }
   leave();
   const gone = new AbortController();

@@ -62,7 +62,7 @@ export async function one(main, route) {
         view.show(e.job, true);
         last = e.id;
         wait = 500;
-        if (e.event === "end") return;
+        if (e.event === "end") return view.end(e.job, route.signal);
       }
     } catch (e) {
       if (e.name === "AbortError" || (e.status >= 400 && e.status < 500)) throw e;
@@ -97,6 +97,7 @@ function page(main, id) {
   const parts = { title: h("div"), bar: h("div"), live: h("p", { class: "quiet" }), facts: h("div"), steps: h("div"), actions: h("div", { class: "actions" }) };
   const problem = h("div");
   let shown = null;
+  let result = null; // of a job that has completed
   const act = async (verb, text) => {
     if (text && !(await confirmed(text))) return;
     place(problem);
@@ -109,6 +110,11 @@ function page(main, id) {
   };
   return {
     cut: () => place(parts.live, "The connection was cut; connecting again."),
+    async end(job, signal) {
+      if (job.state !== "completed" || result) return;
+      result = await ask(path(id) + "/result", { signal });
+      this.show(job, true);
+    },
     show(job, live) {
       if (!shown) place(main, h("p", { class: "back" }, h("a", { href: "#/jobs" }, "← Jobs")), parts.title, parts.live, problem, parts.bar, parts.facts, parts.steps);
       if (shown?.state !== job.state) say("The job is " + job.state);
@@ -116,9 +122,9 @@ function page(main, id) {
       if (!shown) place(parts.title, heading(job.name || job.id, null, parts.actions));
       shown = job;
       document.title = (job.name || job.id) + " · cogflow";
-      place(parts.live, state(job), " ", job.stage ? job.stage + ". " : "", job.state !== "running" ? "Ended " : live ? "Live. Started " : "Started ", when(job.closed ?? job.started));
+      place(parts.live, state(job), " ", job.stage && job.state === "running" ? job.stage + ". " : "", job.state !== "running" ? "Ended " : live ? "Live. Started " : "Started ", when(job.closed ?? job.started));
       place(parts.bar, meter(job.progress));
-      place(parts.facts, job.error && h("div", { class: "failure" }, h("p", {}, job.error.message), job.error.advice && h("p", { class: "quiet" }, job.error.advice)), facts(job));
+      place(parts.facts, job.error && h("div", { class: "failure" }, h("p", {}, job.error.message), job.error.advice && h("p", { class: "quiet" }, job.error.advice)), facts(job, result));
       place(parts.steps, steps(job), job.details && h("details", {}, h("summary", {}, "Details"), h("pre", { class: "details", tabindex: "0" }, job.details)));
     },
   };
@@ -165,10 +171,10 @@ function meter(progress) {
 
 const words = (name) => name.replace(/_usd$/, " (USD)").replace(/_ms$/, " (ms)").replaceAll("_", " ");
 
-function facts(job) {
+function facts(job, result) {
   const rows = [["Type", job.type], ["Id", job.id], ["Failed items", number(job.failed)], ["Cost", usd(job.cost_usd)]];
-  const hidden = ["tenant", "stage", "started", "cost_usd", "failed", "job", "name"];
-  for (const [name, value] of Object.entries(job.progress ?? {})) {
+  const hidden = ["tenant", "stage", "started", "cost_usd", "failed", "job", "name", "report"];
+  for (const [name, value] of Object.entries(result ?? job.progress ?? {})) {
     if (hidden.includes(name) || value === "" || value === null || value === false) continue;
     if (typeof value === "number") rows.push([words(name), Number.isInteger(value) ? number(value) : value.toFixed(4)]);
     else if (typeof value === "string" || value === true) rows.push([words(name), value === true ? "yes" : value]);

@@ -13,12 +13,13 @@ export function thumbnail(path, text = "") {
   return box;
 }
 
-// timeline marks moments of a video: start_ms, end_ms, text. jump is called with a chosen one.
+// timeline marks moments of a video: start_ms, end_ms, text, and weak = found by its meaning only.
+// jump is called with a chosen one.
 export function timeline(duration, moments, jump) {
   const bar = h("div", { class: "timeline", role: "group", "aria-label": "Time line, " + clock(duration) });
   const head = h("span", { class: "playhead", hidden: true });
   const marks = moments.map((m) => {
-    const mark = h("button", { type: "button", class: "mark", "aria-label": "Play at " + clock(m.start_ms) + (m.text ? ": " + m.text : ""), title: clock(m.start_ms), click: () => jump(m) });
+    const mark = h("button", { type: "button", class: m.weak ? "mark weak" : "mark", "aria-label": "Play at " + clock(m.start_ms) + (m.text ? ": " + m.text : ""), title: clock(m.start_ms), click: () => jump(m) });
     mark.style.left = Math.min(100, (100 * m.start_ms) / duration) + "%";
     mark.style.width = Math.max(0, Math.min(100, (100 * (m.end_ms - m.start_ms)) / duration)) + "%";
     return mark;

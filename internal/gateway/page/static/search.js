@@ -98,14 +98,14 @@ function group(v, now, profile, route) {
   };
   ask("/videos/" + v.video + query({ frames: 0, profile }), { signal: route.signal }).then((about) => {
     const last = Math.max(...v.hits.map((x) => x.end_ms), 1);
-    marks = timeline(Math.max(about.duration_ms, last), v.hits.map((x) => Object.assign(x, { text: words(x) })), choose);
+    marks = timeline(Math.max(about.duration_ms, last), v.hits.map((x) => Object.assign(x, { text: words(x), weak: !(x.matched ?? []).length })), choose);
     place(line, marks.element);
   }).catch((e) => { if (e.name !== "AbortError") place(line, h("p", { class: "note" }, e.message)); });
   const items = v.hits.map((hit) => {
     const b = h("button", { type: "button", class: "hit", "aria-pressed": "false", click: () => choose(hit) },
       hit.frame_key ? thumbnail(frame(v.video, frameOf(hit), profile)) : h("span", { class: "thumb sound", "aria-hidden": "true" }, "♪"),
       h("span", { class: "about" },
-        h("span", { class: "times" }, h("b", {}, clock(hit.start_ms)), "–" + clock(hit.end_ms),
+        h("span", { class: "times" }, h("span", {}, h("b", {}, clock(hit.start_ms)), "–" + clock(hit.end_ms)),
           (hit.matched ?? []).map((m) => chip(fields[m] ?? m)), (hit.matched ?? []).length === 0 && chip("meaning"), hit.preview && chip("preview caption", "soft")),
         h("span", { class: "words" }, hit.kind === "frame" ? marked(words(hit), now.q) : ["“", marked(words(hit), now.q), "”"]),
         hit.on_screen_text && !words(hit).includes(hit.on_screen_text) && h("span", { class: "words quiet" }, "On screen: ", marked(hit.on_screen_text, now.q))));

@@ -1,0 +1,151 @@
+// The page in Chromium: what a person does with it, on a phone and on a desk, in light and in dark.
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { hostile, start } from "./stack.mjs";
+
+const axe = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
+const shots = process.env.SHOTS; // a folder for pictures; none = none are taken
+let stack, browser;
+
+before(async () => {
+  stack = await start();
+  await stack.cogflow("ingest", stack.clips, "--quiet");
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+
+after(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+// visit opens a view. Nothing may be loaded from elsewhere, and no script may fail.
+async function visit(hash, { width = 1440, height = 900, colorScheme = "light" } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (e) => problems.push(e.message));
+  page.on("console", (m) => { if (m.type() === "error") problems.push(m.text()); });
+  page.on("dialog", (d) => { problems.push("a dialog: " + d.message()); d.dismiss(); });
+  page.on("request", (r) => { if (!r.url().startsWith(stack.base) && !r.url().startsWith("blob:")) problems.push("loaded " + r.url()); });
+  await page.goto(stack.base + "/" + hash);
+  return { page, done: async () => { await context.close(); assert.deepEqual(problems, []); } };
+}
+
+test("search as you type, play at the hit, without a mouse", async () => {
+  const { page, done } = await visit("#/search");
+  await page.keyboard.type("harbour"); // the field has the focus
+  const hit = page.locator(".group", { hasText: "harbour.webm" }).locator(".hit", { hasText: /blue harbour/i }).first();
+  await hit.waitFor();
+  assert.match(await page.evaluate(() => location.hash), /q=harbour/);
+  assert.equal((await hit.locator("mark").first().textContent()).toLowerCase(), "harbour");
+  const found = await (await fetch(stack.base + "/search?q=harbour&limit=60&per_video=12")).json();
+  const first = found.videos.find((v) => v.name === "harbour.webm").hits.find((h) => /harbour/i.test(h.caption));
+  await page.locator(".group", { hasText: "harbour.webm" }).locator(".mark").first().waitFor();
+  await hit.focus();
+  await page.evaluate(() => addEventListener("seeked", (e) => { window.sought ??= e.target.currentTime; }, true)); // before it plays on
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => window.sought !== undefined);
+  assert.equal(await page.evaluate(() => window.sought), first.start_ms / 1000);
+  assert.equal(await hit.getAttribute("aria-pressed"), "true");
+  assert.equal(await page.locator(".group", { hasText: "harbour.webm" }).locator(".mark.chosen").count(), 1);
+  await done();
+});
+
+test("hostile names and captions stay text", async () => {
+  const { page, done } = await visit("#/videos");
+  await page.locator(".tile", { hasText: hostile }).click();
+  await page.locator("h1", { hasText: hostile }).waitFor();
+  assert.equal(await page.locator("img[src=x]").count(), 0);
+  await page.locator(".cell").nth(1).click();
+  await page.waitForFunction(() => document.querySelector("video").currentTime > 0);
+  await done();
+});
+
+test("watch a job to its end", async () => {
+  const { id } = await (await fetch(stack.base + "/jobs/ingest", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ source: stack.clips, force: true }) })).json();
+  const { page, done } = await visit("#/jobs/" + encodeURIComponent(id));
+  await page.locator(".chip", { hasText: "completed" }).waitFor({ timeout: 120_000 });
+  await page.locator("dt", { hasText: "indexed" }).waitFor();
+  assert.match(await page.locator("a.button", { hasText: "Temporal Web UI" }).getAttribute("href"), /^http:\/\/127\.0\.0\.1/);
+  const report = await fetch(stack.base + (await page.locator("a.button", { hasText: "Report" }).getAttribute("href")));
+  assert.equal(report.status, 200);
+  await done();
+});
+
+test("change a budget", async () => {
+  const { page, done } = await visit("#/budgets");
+  await page.fill("#usd", "12.5");
+  await page.selectOption("#period", "day");
+  await page.click("text=Set budget");
+  await page.locator("td", { hasText: "$12.50" }).first().waitFor();
+  assert.equal((await (await fetch(stack.base + "/budgets")).json()).budgets[0].limit_usd, 12.5);
+  await page.click("text=Clear");
+  await page.click("dialog >> text=Yes");
+  await page.locator(".empty").waitFor();
+  await done();
+});
+
+test("compare versions", async () => {
+  // No optimization runs here: two versions that it could have published are written down.
+  const { page, done } = await visit("#/search");
+  const line = (version, status) => ({ name: "router", version, status, mode: "improved", default_score: 50, score: 60 + version, confirmed: true, rows: 40, calls: 10, cost_usd: 0.5, created: "2026-11-01T00:00:00Z" });
+  await page.route("**/programs", (r) => r.fulfill({ json: { programs: [line(2, "inactive"), line(1, "active")] } }));
+  await page.route("**/programs/router/2/diff?with=1", (r) => r.fulfill({ json: {
+    before: line(1, "active"), after: line(2, "inactive"), changed: true,
+    predictors: [{ name: "route", changed: true, demos_before: 1, demos_after: 1, demos_added: [], demos_removed: [],
+      instructions: [{ op: "same", text: "Answer " }, { op: "removed", text: "fast" }, { op: "added", text: "<script>alert(1)</script>" }] }],
+  } }));
+  await page.evaluate(() => { location.hash = "#/programs"; });
+  await page.locator("select[name=before]").waitFor();
+  await page.click("form.inline >> text=Compare");
+  assert.equal(await page.locator("ins").textContent(), "<script>alert(1)</script>");
+  assert.equal(await page.locator("del").textContent(), "fast");
+  await done();
+});
+
+test("a key is asked for where it is needed, and stays in the tab", async () => {
+  const { page, done } = await visit("#/search");
+  let used = "";
+  await page.route("**/videos?*", (r) => {
+    used = r.request().headers().authorization ?? "";
+    return used === "Bearer cf_good" ? r.fulfill({ json: { videos: [] } }) :
+      r.fulfill({ status: 401, json: { error: { message: "a key is required", code: "invalid_api_key" } } });
+  });
+  await page.evaluate(() => { location.hash = "#/videos"; });
+  await page.fill("#key", "cf_good");
+  await page.keyboard.press("Enter");
+  await page.locator(".empty").waitFor();
+  assert.equal(used, "Bearer cf_good");
+  assert.equal(await page.evaluate(() => sessionStorage.getItem("cogflow.key") + localStorage.length), "cf_good0");
+  await page.close();
+  await done().catch((e) => assert.match(e.message, /401/)); // Chromium writes each 401 to its console
+});
+
+test("every view has no serious violation and fits, at 390 and 1440, in light and dark", async () => {
+  const { videos } = await (await fetch(stack.base + "/videos")).json();
+  const { jobs } = await (await fetch(stack.base + "/jobs?limit=1")).json();
+  const views = ["search", "search?q=harbour", "videos", "videos/" + videos[0].video, "jobs", "jobs/" + encodeURIComponent(jobs[0].id), "adapters", "programs", "pools", "models", "costs", "budgets"];
+  if (shots) await mkdir(shots, { recursive: true });
+  for (const width of [390, 1440]) {
+    for (const colorScheme of ["light", "dark"]) {
+      for (const view of views) {
+        const { page, done } = await visit("#/" + view, { width, colorScheme });
+        await page.waitForFunction(() => document.querySelector("main").childElementCount > 0 && !document.querySelector(".skeleton, [aria-busy]"));
+        const name = `${view.replace(/[^a-z]+/g, "-").slice(0, 20)}-${width}-${colorScheme}`;
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
+        if (shots) await page.screenshot({ path: path.join(shots, name + ".png") });
+        // Playwright runs it outside the policy of the page.
+        const client = await page.context().newCDPSession(page);
+        await client.send("Runtime.evaluate", { expression: axe });
+        const found = await page.evaluate(() => window.axe.run());
+        const serious = found.violations.filter((v) => ["serious", "critical"].includes(v.impact));
+        assert.deepEqual(serious.map((v) => [v.id, v.nodes.map((n) => n.target.join(" ") + ": " + n.failureSummary)]), [], name);
+        await done();
+      }
+    }
+  }
+});

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 
+	"go.temporal.io/sdk/client"
+
 	"github.com/cogniverse/cogflow/internal/cli/budget"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/gateway/accounts"
@@ -12,16 +14,18 @@ import (
 )
 
 // openAccounts makes the routes of money.
-func openAccounts(c config.Config, l *ledger.Ledger, workers *asker) *accounts.API {
+func openAccounts(c config.Config, l *ledger.Ledger, temporal client.Client) *accounts.API {
 	return &accounts.API{
 		Ledger: l,
 		Costs:  func(ctx context.Context) (accounts.Costs, error) { return costs.Open(ctx, c.Ledger) },
 		Tell: func(ctx context.Context, s money.Scope) (int, error) {
-			temporal, err := workers.connect(ctx)
+			ctx, stop := context.WithTimeout(ctx, answerIn)
+			defer stop()
+			told, err := budget.Tell(ctx, temporal, s)
 			if err != nil {
-				return 0, err
+				err = serverError(ctx, err)
 			}
-			return budget.Tell(ctx, temporal, s)
+			return told, err
 		},
 	}
 }

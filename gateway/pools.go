@@ -14,11 +14,7 @@ func (a *asker) pools(ctx context.Context, _ api.Caller) (out pools.Pools, err e
 	out.Pools, out.Servers = []pools.Pool{}, []pools.Server{}
 	ctx, stop := context.WithTimeout(ctx, answerIn)
 	defer stop()
-	c, err := a.connect(ctx)
-	if err != nil {
-		return out, err
-	}
-	f, err := fleet.Ask(ctx, &a.app, c)
+	f, err := fleet.Ask(ctx, a.app, a.temporal)
 	if err != nil {
 		return out, serverError(ctx, err)
 	}
@@ -36,7 +32,7 @@ func (a *asker) pools(ctx context.Context, _ api.Caller) (out pools.Pools, err e
 	if len(f.Queues) == 0 || f.Queues[0].Workers == 0 { // no worker would run the workflow that asks
 		return out, nil
 	}
-	hosts, err := fleet.Hosts(ctx, &a.app, f.HostQueues(), workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
+	hosts, err := fleet.Hosts(ctx, a.app, f.HostQueues(), workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
 	if err != nil {
 		return out, serverError(ctx, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,33 +24,16 @@ const answerIn = 30 * time.Second
 // retryIn is what a caller is told to wait when the server or the workers do not answer.
 const retryIn = 5 * time.Second
 
-// asker answers questions by workers, in the way of the command line. It connects at the first
-// question: models are served although the Temporal server is down.
+// asker answers questions by workers, in the way of the command line.
 type asker struct {
-	mu  sync.Mutex
-	app cli.App
+	app      *cli.App
+	temporal client.Client
 }
 
-func newAsker(getenv func(string) string) *asker {
-	return &asker{app: cli.App{Process: cli.Process{Version: version, Getenv: getenv, Out: io.Discard, Err: io.Discard}, Quiet: true}}
-}
-
-// connect makes the connection that app.Ask uses.
-func (a *asker) connect(ctx context.Context) (client.Client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c, err := a.app.Connect(ctx)
-	if err != nil {
-		return nil, unreachable(err)
-	}
-	return c, nil
-}
-
-func unreachable(err error) error {
-	return &api.Error{
-		Status: http.StatusServiceUnavailable, Code: "temporal_unavailable", Message: "the Temporal server does not answer, so no worker can be asked; ask again later",
-		RetryAfter: retryIn, Err: err,
-	}
+func newAsker(getenv func(string) string, temporal client.Client, server submit.Server) *asker {
+	app := &cli.App{Process: cli.Process{Version: version, Getenv: getenv, Out: io.Discard, Err: io.Discard}, Quiet: true}
+	app.Use(temporal, server)
+	return &asker{app: app, temporal: temporal}
 }
 
 // serverError is what a caller is told about an error of the Temporal server or of a workflow.
@@ -60,8 +42,8 @@ func serverError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return &api.Error{
-			Status: http.StatusServiceUnavailable, Code: "no_worker", Message: "no worker answered in " + answerIn.String() + "; `cogflow pools` shows the workers",
-			RetryAfter: retryIn, Err: err,
+			Status: http.StatusServiceUnavailable, Code: api.CodeBusy, RetryAfter: retryIn, Err: err,
+			Message: "neither the Temporal server nor a worker answered in " + answerIn.String() + "; `cogflow pools` shows the workers",
 		}
 	case fault.ClassOf(err) != "":
 		return err
@@ -69,16 +51,16 @@ func serverError(ctx context.Context, err error) error {
 		return &fault.Error{Class: fault.Class(why.Class), Op: why.Message}
 	}
 	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
-		return unreachable(err)
+		return &api.Error{
+			Status: http.StatusServiceUnavailable, Code: "temporal_unavailable", Message: "the Temporal server does not answer, so no worker can be asked; ask again later",
+			RetryAfter: retryIn, Err: err,
+		}
 	}
 	return err
 }
 
 // Ask implements api.Asker.
 func (a *asker) Ask(ctx context.Context, q api.Question, result any) error {
-	if _, err := a.connect(ctx); err != nil {
-		return err
-	}
 	wait, stop := context.WithTimeout(ctx, answerIn)
 	defer stop()
 	_, err := a.app.Ask(wait, submit.Job{
@@ -93,6 +75,3 @@ func (a *asker) Ask(ctx context.Context, q api.Question, result any) error {
 	}
 	return serverError(wait, err)
 }
-
-// close ends the connection.
-func (a *asker) close() { a.app.Close() }

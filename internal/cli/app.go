@@ -53,7 +53,7 @@ type App struct {
 
 // Run runs the program and returns its exit code.
 func (a *App) Run(ctx context.Context, root *cobra.Command) int {
-	defer a.Close()
+	defer a.close()
 	a.AddFlags(root)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -81,8 +81,7 @@ func (a *App) AddFlags(root *cobra.Command) {
 	a.target.flags(flags)
 }
 
-// Close ends the connection.
-func (a *App) Close() {
+func (a *App) close() {
 	if a.conn != nil {
 		a.conn.Close()
 	}

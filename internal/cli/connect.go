@@ -22,6 +22,9 @@ const dialTimeout = 4 * time.Second
 // traceFlush bounds how long a command that ends waits for the collector of traces.
 const traceFlush = time.Second
 
+// Use has Connect return this client, which its owner closes. at is its server.
+func (a *App) Use(c client.Client, at submit.Server) { a.conn, a.Where = c, at }
+
 // Connect returns the client of the server that the usual TEMPORAL_* variables
 // or temporal.toml specify, else of the server that `make up` starts.
 func (a *App) Connect(ctx context.Context) (client.Client, error) {

@@ -42,13 +42,13 @@ func (a *API) Routes() []api.Route {
 			Errors: []int{http.StatusBadGateway}, Handle: handle,
 		}
 	}
-	clear := route(http.MethodDelete, "/budgets", "clearBudget", "Remove a budget of the tenant; for operators", nil, Changed{}, budgetParams(), a.clear)
-	clear.Errors = append(clear.Errors, http.StatusNotFound)
+	remove := route(http.MethodDelete, "/budgets", "clearBudget", "Remove a budget of the tenant; for operators", nil, Changed{}, budgetParams(), a.clear)
+	remove.Errors = append(remove.Errors, http.StatusNotFound)
 	return []api.Route{
 		route(http.MethodGet, "/costs", "listCosts", "What the calls of the tenant have cost", nil, money.CostReport{}, costParams(), a.costs),
 		route(http.MethodGet, "/budgets", "listBudgets", "Budgets of the tenant, what is spent of them and what is left", nil, Budgets{}, nil, a.budgets),
 		route(http.MethodPut, "/budgets", "setBudget", "Set a budget of the tenant, or change its amount; for operators", Budget{}, Changed{}, nil, a.set),
-		clear,
+		remove,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -101,7 +100,7 @@ func newBench(t *testing.T, format string) *bench {
 }
 
 // get asks as a tenant. Headers are names and values.
-func (b *bench) get(t *testing.T, who tenant.ID, path string, headers ...string) *http.Response {
+func (b *bench) get(t *testing.T, who tenant.ID, path string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	for i := 0; i < len(headers); i += 2 {
@@ -115,15 +114,7 @@ func (b *bench) get(t *testing.T, who tenant.ID, path string, headers ...string)
 	if err != nil {
 		api.Write(w, api.Of(err))
 	}
-	return w.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	defer r.Body.Close()
-	data, err := io.ReadAll(r.Body)
-	require.NoError(t, err)
-	return string(data)
+	return w
 }
 
 // TestContent: ranges of the bytes are answered as players ask for them, with a type that no browser
@@ -134,16 +125,15 @@ func TestContent(t *testing.T) {
 		b := newBench(t, format)
 		path := "/videos/" + string(b.video) + "/content"
 		r := b.get(t, "acme", path)
-		require.Equal(t, media, r.Header.Get("Content-Type"))
-		require.Equal(t, content, body(t, r))
+		require.Equal(t, media, r.Header().Get("Content-Type"))
+		require.Equal(t, content, r.Body.String())
 		r = b.get(t, "acme", path, "Range", "bytes=4-7")
-		require.Equal(t, http.StatusPartialContent, r.StatusCode)
-		require.Equal(t, "bytes 4-7/16", r.Header.Get("Content-Range"))
-		require.Contains(t, r.Header.Get("Content-Security-Policy"), "sandbox")
-		require.Equal(t, "4567", body(t, r))
+		require.Equal(t, http.StatusPartialContent, r.Code)
+		require.Equal(t, "bytes 4-7/16", r.Header().Get("Content-Range"))
+		require.Contains(t, r.Header().Get("Content-Security-Policy"), "sandbox")
+		require.Equal(t, "4567", r.Body.String())
 		r = b.get(t, "acme", path, "Range", "bytes=99-")
-		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, r.StatusCode)
-		require.NoError(t, r.Body.Close())
+		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, r.Code)
 	}
 }
 
@@ -153,8 +143,8 @@ func TestChanged(t *testing.T) {
 	b := newBench(t, "mov")
 	require.NoError(t, os.WriteFile(b.file, []byte("another"), 0o600))
 	r := b.get(t, "acme", "/videos/"+string(b.video)+"/content")
-	require.Equal(t, http.StatusConflict, r.StatusCode)
-	require.Contains(t, body(t, r), "ingest it again")
+	require.Equal(t, http.StatusConflict, r.Code)
+	require.Contains(t, r.Body.String(), "ingest it again")
 }
 
 // TestOtherTenant: nothing of a video is there for another tenant, and no path leads out.
@@ -164,19 +154,17 @@ func TestOtherTenant(t *testing.T) {
 	at := "/videos/" + string(b.video)
 	for _, path := range []string{at, at + "/content", at + "/poster.jpg", at + "/frames/0.jpg"} {
 		r := b.get(t, "acme", path)
-		require.Equal(t, http.StatusOK, r.StatusCode, path)
-		require.NoError(t, r.Body.Close())
+		require.Equal(t, http.StatusOK, r.Code, path)
 		r = b.get(t, "evil", path)
-		require.Equal(t, http.StatusNotFound, r.StatusCode, path)
-		require.NotContains(t, body(t, r), "img")
+		require.Equal(t, http.StatusNotFound, r.Code, path)
+		require.NotContains(t, r.Body.String(), "img")
 	}
 	for _, path := range []string{
 		"/videos/..%2f..%2facme/content", "/videos/AB" + strings.Repeat("ab", 31), at + "/frames/..%2f0.jpg", at + "/frames/-1.jpg", at + "/frames/00.jpg", at + "/frames/0.svg",
 		at + "/frames/0.jpg?profile=..%2fp", at + "?frames=501", at + "?Frames=1",
 	} {
 		r := b.get(t, "acme", path)
-		require.Contains(t, []int{http.StatusBadRequest, http.StatusNotFound}, r.StatusCode, path)
-		require.NoError(t, r.Body.Close())
+		require.Contains(t, []int{http.StatusBadRequest, http.StatusNotFound}, r.Code, path)
 	}
 }
 
@@ -184,21 +172,20 @@ func TestVideo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "mov,mp4,m4a")
 	var v library.Video
-	require.NoError(t, json.Unmarshal([]byte(body(t, b.get(t, "acme", "/videos/"+string(b.video)))), &v))
+	require.NoError(t, json.Unmarshal(b.get(t, "acme", "/videos/"+string(b.video)).Body.Bytes(), &v))
 	require.Equal(t, hostile, v.Name)
 	require.Equal(t, []string{"p"}, v.Profiles)
 	require.Len(t, v.Sheet, 2)
 	require.Equal(t, "<b>a dog</b>", v.Sheet[0].Caption)
 	require.Contains(t, v.Sheet[1].Caption, "refused")
-	require.NoError(t, json.Unmarshal([]byte(body(t, b.get(t, "acme", "/videos/"+string(b.video)+"?from_ms=1500"))), &v))
+	require.NoError(t, json.Unmarshal(b.get(t, "acme", "/videos/"+string(b.video)+"?from_ms=1500").Body.Bytes(), &v))
 	require.Len(t, v.Sheet, 1)
 
 	r := b.get(t, "acme", "/videos/"+string(b.video)+"/frames/0.jpg")
-	require.Equal(t, "image/jpeg", r.Header.Get("Content-Type"))
-	require.Equal(t, picture, body(t, r))
-	r = b.get(t, "acme", "/videos/"+string(b.video)+"/frames/0.jpg", "If-None-Match", r.Header.Get("ETag"))
-	require.Equal(t, http.StatusNotModified, r.StatusCode)
-	require.NoError(t, r.Body.Close())
+	require.Equal(t, "image/jpeg", r.Header().Get("Content-Type"))
+	require.Equal(t, picture, r.Body.String())
+	r = b.get(t, "acme", "/videos/"+string(b.video)+"/frames/0.jpg", "If-None-Match", r.Header().Get("ETag"))
+	require.Equal(t, http.StatusNotModified, r.Code)
 }
 
 // TestSearch: the query becomes the input of the search; the tenant is that of the caller.
@@ -207,7 +194,7 @@ func TestSearch(t *testing.T) {
 	b := newBench(t, "mov")
 	b.workers.result = ingest.SearchResult{Hits: []video.Hit{{Video: "a", StartMS: 1}, {Video: "b"}, {Video: "a", StartMS: 2, Matched: []string{"caption"}}}}
 	var found ingest.SearchGroups
-	require.NoError(t, json.Unmarshal([]byte(body(t, b.get(t, "acme", "/search?q=red+car&limit=3&kind=frame&kind=speech&video=a.mp4&from_ms=5&rank=bm25"))), &found))
+	require.NoError(t, json.Unmarshal(b.get(t, "acme", "/search?q=red+car&limit=3&kind=frame&kind=speech&video=a.mp4&from_ms=5&rank=bm25").Body.Bytes(), &found))
 	require.Len(t, found.Videos, 2)
 	require.Len(t, found.Videos[0].Hits, 2)
 	in := b.workers.asked[0].Input.(ingest.SearchInput)
@@ -217,11 +204,10 @@ func TestSearch(t *testing.T) {
 	require.Equal(t, []string{"a.mp4"}, in.Videos)
 	for _, query := range []string{"", "?q=", "?q=a&limit=0", "?q=a&limit=1001", "?q=a&Q=b", "?q=a&q=b", "?q=a&tenant=evil", "?q=a&kind=cat", "?q=a&rank=x", "?q=a&from_ms=9&to_ms=3", "?q=%zz"} {
 		r := b.get(t, "acme", "/search"+query)
-		require.Equal(t, http.StatusBadRequest, r.StatusCode, query)
-		require.NoError(t, r.Body.Close())
+		require.Equal(t, http.StatusBadRequest, r.Code, query)
 	}
 	require.Len(t, b.workers.asked, 1)
 	b.workers.result = ingest.ListVideosResult{}
-	require.JSONEq(t, `{"videos":[]}`, body(t, b.get(t, "acme", "/videos?limit=3")))
+	require.JSONEq(t, `{"videos":[]}`, b.get(t, "acme", "/videos?limit=3").Body.String())
 	require.Equal(t, tenant.ID("acme"), b.workers.asked[1].Tenant)
 }

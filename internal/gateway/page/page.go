@@ -17,7 +17,7 @@ import (
 )
 
 //go:embed static
-var files embed.FS //nolint:gochecknoglobals // the files of the page
+var files embed.FS
 
 // Page has the routes.
 type Page struct{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -10,16 +11,17 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/library"
 	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/source"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
 // openLibrary makes the routes of videos. The gateway reads sources under the rules of workers.
 func openLibrary(c config.Config, temporal string, workers *asker) (*library.API, error) {
-	sources, err := source.New(program.Sources(c, frontdoor.Local(temporal), os.TempDir()))
+	s := &store{url: c.Store}
+	sources, err := source.New(program.Sources(c, frontdoor.Local(temporal), os.TempDir(), uploaded{s}))
 	if err != nil {
 		return nil, err
 	}
-	s := &store{url: c.Store}
 	return &library.API{
 		Workers: workers,
 		Store:   func(ctx context.Context) (activities.Store, error) { return s.open(ctx) },
@@ -31,4 +33,25 @@ func openLibrary(c config.Config, temporal string, workers *asker) (*library.API
 			return library.Bytes{ReadSeekCloser: one, Version: one.Version}, nil
 		},
 	}, nil
+}
+
+// uploaded are the files of the store that tenants have uploaded.
+type uploaded struct{ *store }
+
+// Get implements source.Uploads.
+func (u uploaded) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
+	s, err := u.open(ctx)
+	if err != nil {
+		return nil, object.Info{}, err
+	}
+	return s.Get(ctx, key)
+}
+
+// Stat implements source.Uploads.
+func (u uploaded) Stat(ctx context.Context, key string) (object.Info, error) {
+	s, err := u.open(ctx)
+	if err != nil {
+		return object.Info{}, err
+	}
+	return s.Stat(ctx, key)
 }

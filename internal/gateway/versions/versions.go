@@ -30,7 +30,6 @@ func (a *API) Routes() []api.Route {
 	get, post := http.MethodGet, http.MethodPost
 	return []api.Route{
 		route(get, "/adapters", "listAdapters", adapters, "List published adapters, the latest version first", nil, registry.AdapterList{}, adapterParams(), a.adapters),
-		route(get, "/adapters/{name}/{version}", "getAdapter", adapters, "One version of an adapter: lineage, metrics, files", nil, registry.AdapterDetail{}, nil, a.adapter),
 		route(post, "/adapters/{name}/{version}/activate", "activateAdapter", adapters, "Make a version serve its role", Activate{}, train.ActivateAdapterResult{}, nil, a.activate),
 		route(post, "/roles/{role}/deactivate", "deactivateAdapter", adapters, "Have a role served by its base model", nil, train.ActivateAdapterResult{}, nil, a.role("DeactivateAdapter")),
 		route(post, "/roles/{role}/rollback", "rollbackAdapter", adapters, "Reactivate the previous adapter of a role", nil, train.ActivateAdapterResult{}, nil, a.role("RollbackAdapter")),
@@ -79,15 +78,6 @@ func (a *API) adapters(w http.ResponseWriter, r *http.Request, c api.Caller) err
 	}
 	in := train.ListAdaptersInput{Common: common(c), Name: q.Text("name"), Role: q.Text("role")}
 	return ask[registry.AdapterList](a, w, r, c, "ListAdapters", "list adapters", in)
-}
-
-func (a *API) adapter(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	name, version, err := named(r, "adapter")
-	if err != nil {
-		return err
-	}
-	in := train.ShowAdapterInput{Common: common(c), Name: name, Version: version}
-	return ask[registry.AdapterDetail](a, w, r, c, "ShowAdapter", "show adapter", in)
 }
 
 func (a *API) activate(w http.ResponseWriter, r *http.Request, c api.Caller) error {

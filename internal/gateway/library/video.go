@@ -8,12 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/ingest/stored"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/object"
+	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -98,7 +97,7 @@ func (a *API) video(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 func (a *API) sheet(ctx context.Context, t tenant.ID, p publication, frames []video.Frame, most int) ([]Frame, error) {
 	picked := video.Spread(len(frames), most)
 	out := make([]Frame, len(picked))
-	group, ctx := errgroup.WithContext(ctx)
+	group, ctx := panics.WithContext(ctx)
 	group.SetLimit(readAtOnce)
 	for i, at := range picked {
 		group.Go(func() error {

@@ -11,7 +11,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/library"
 	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/source"
-	"github.com/cogniverse/cogflow/object"
+	objects "github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -39,19 +39,19 @@ func openLibrary(c config.Config, temporal string, workers *asker) (*library.API
 type uploaded struct{ *store }
 
 // Get implements source.Uploads.
-func (u uploaded) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error) {
+func (u uploaded) Get(ctx context.Context, key string) (io.ReadCloser, objects.Info, error) {
 	s, err := u.open(ctx)
 	if err != nil {
-		return nil, object.Info{}, err
+		return nil, objects.Info{}, err
 	}
 	return s.Get(ctx, key)
 }
 
 // Stat implements source.Uploads.
-func (u uploaded) Stat(ctx context.Context, key string) (object.Info, error) {
+func (u uploaded) Stat(ctx context.Context, key string) (objects.Info, error) {
 	s, err := u.open(ctx)
 	if err != nil {
-		return object.Info{}, err
+		return objects.Info{}, err
 	}
 	return s.Stat(ctx, key)
 }

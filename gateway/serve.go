@@ -72,7 +72,13 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 
 	models := upstream.New(c, getenv, b)
 	work, files := openJobs(c, temporal, server, log)
-	routes, err := table(t.Handler(), &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c))
+	workers := newAsker(getenv, temporal, server)
+	videos, err := openLibrary(c, server.Address, workers)
+	if err != nil {
+		return err
+	}
+	routes, err := table(t.Handler(), &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c), videos,
+		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools}, openAccounts(c, calls, temporal), page.Page{})
 	if err != nil {
 		return err
 	}

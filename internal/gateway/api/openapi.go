@@ -17,6 +17,9 @@ func OpenAPI(title, version string, routes []Route) (map[string]any, error) {
 	d := document{schemas: map[string]any{}, types: map[reflect.Type]string{}}
 	paths := map[string]map[string]any{}
 	for _, r := range routes {
+		if r.Hidden {
+			continue
+		}
 		operation, err := d.operation(r)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)

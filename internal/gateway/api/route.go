@@ -28,6 +28,7 @@ type Route struct {
 	More         []int  // further statuses that are no errors, such as 206
 	Errors       []int  // besides those of the door
 	Public       bool   // without a tenant
+	Hidden       bool   // not in OpenAPI's document, because it has a protocol of its own
 	MaxBody      int64  // 0 = the configured limit
 	Handle       Handler
 }

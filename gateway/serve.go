@@ -17,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/door"
 	"github.com/cogniverse/cogflow/internal/gateway/keys"
+	"github.com/cogniverse/cogflow/internal/gateway/mcp"
 	"github.com/cogniverse/cogflow/internal/gateway/openai"
 	"github.com/cogniverse/cogflow/internal/gateway/page"
 	"github.com/cogniverse/cogflow/internal/gateway/pools"
@@ -77,7 +78,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	if err != nil {
 		return err
 	}
-	routes, err := table(t.Handler(), &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c), videos,
+	routes, err := table(t.Handler(), log, &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c), videos,
 		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools}, openAccounts(c, calls, temporal), page.Page{})
 	if err != nil {
 		return err
@@ -112,11 +113,12 @@ func telemetryAddress(c config.Config) string {
 }
 
 // table is the table of all routes. A package of routes is added here and nowhere else.
-func table(state http.Handler, parts ...interface{ Routes() []api.Route }) ([]api.Route, error) {
+func table(state http.Handler, log *slog.Logger, parts ...interface{ Routes() []api.Route }) ([]api.Route, error) {
 	routes := probes(state)
 	for _, part := range parts {
 		routes = append(routes, part.Routes()...)
 	}
+	routes = append(routes, mcp.New(routes, version, log).Routes()...)
 	var document []byte
 	routes = append(routes, api.Route{
 		Method: http.MethodGet, Path: "/openapi.json", Name: "openapi", Tag: "gateway", Summary: "This document", Public: true, Response: map[string]any{},

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gpu"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
 // The program of the tests is also the server, the worker that is killed, and a training run.
@@ -101,25 +101,10 @@ type fake struct {
 	o     modelserver.Options
 }
 
-// freePort is a port below those that the kernel gives to others, so that none of them takes it
-// before its server does.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for {
-		port := strconv.Itoa(20000 + (os.Getpid()*50+int(lastPort.Add(1)))%12000)
-		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-}
-
-var lastPort atomic.Int32
-
 func newFake(t *testing.T, mode string, set func(o *modelserver.Options, s *modelserver.Spec)) *fake {
 	t.Helper()
 	dir := t.TempDir()
-	f := &fake{t: t, file: filepath.Join(dir, "notes"), port: freePort(t), ticks: make(chan time.Time), now: time.Unix(0, 0)}
+	f := &fake{t: t, file: filepath.Join(dir, "notes"), port: porttest.Free(t), ticks: make(chan time.Time), now: time.Unix(0, 0)}
 	s := spec(mode, f.port, f.file)
 	f.o = modelserver.Options{
 		Locks: lease.Locks{}, Logs: filepath.Join(dir, "logs"), Keeper: []string{os.Args[0]}, Ticks: f.ticks, Now: f.clock,

@@ -4,29 +4,39 @@ package porttest
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Host is where the ports are.
-const Host = "127.0.0.1"
+// The ports are below those that the kernel gives to others, so that none of them takes one before
+// its server does.
+const from, ports = 20000, 12000
 
-// last counts the ports that this process has asked for.
 var last atomic.Int32 //nolint:gochecknoglobals // parallel tests get different ports
 
-// Free returns a free port below those that the kernel gives to others, so that none of them takes it before its server does.
-func Free(t testing.TB) (port string) {
+// Free returns a free port of 127.0.0.1 that no other test gets until this one ends, whatever the
+// package: the process holds a lock for it.
+func Free(t testing.TB) string {
 	t.Helper()
-	const from, ports, apart = 20000, 12000, 50
+	dir := filepath.Join(os.TempDir(), "cogflow-test-ports")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
 	for range ports {
-		port = strconv.Itoa(from + (os.Getpid()*apart+int(last.Add(1)))%ports)
-		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(Host, port)); err == nil {
-			require.NoError(t, l.Close())
-			return port
+		port := strconv.Itoa(from + (os.Getpid()*50+int(last.Add(1)))%ports)
+		lock, err := os.OpenFile(filepath.Join(dir, port), os.O_CREATE|os.O_RDWR, 0o600)
+		require.NoError(t, err)
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
+				t.Cleanup(func() { require.NoError(t, lock.Close()) })
+				require.NoError(t, l.Close())
+				return port
+			}
 		}
+		require.NoError(t, lock.Close())
 	}
 	require.Fail(t, "no port is free")
 	return ""

@@ -21,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/ledger"
 	"github.com/cogniverse/cogflow/internal/ledger/costs"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
@@ -62,12 +63,8 @@ func serve(port, model string) {
 
 func options(t *testing.T, serves string, endpoint ...string) Options {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := l.Addr().String()
-	_, port, err := net.SplitHostPort(at)
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
+	port := porttest.Free(t)
+	at := "127.0.0.1:" + port
 	table := lease.New([]string{"GPU-a", "GPU-b"})
 	c := config.Config{
 		Scratch: t.TempDir(),

@@ -41,7 +41,7 @@ func table() (out []api.Route) {
 			at = "/" + name
 		}
 		r := api.Route{Method: http.MethodGet, Path: at, Name: name, Response: document{}, Handle: echo}
-		for _, part := range strings.Split(at, "/") {
+		for part := range strings.SplitSeq(at, "/") {
 			if param, ok := strings.CutPrefix(part, "{"); ok {
 				r.Query = append(r.Query, api.Param{Name: strings.TrimSuffix(param, "}"), Text: "which one"})
 			}

@@ -157,12 +157,16 @@ bench-gateway: internal/answer/zootest/litellm/.venv/.compiled ## Compare the ga
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.
 PYTHON ?= $(CURDIR)/trainer/.venv/bin/python
 
-GPU_CHECK_SECONDS ?= 480
+# That of training and embedding; leases take less than a minute, and model servers about three.
+GPU_CHECK_SECONDS ?= 240
+
+# An environment with a CUDA torch and the packages of embedder/requirements.txt.
+EMBEDDER_PYTHON ?= $(CURDIR)/embedder/.venv/bin/python
 
 .PHONY: gpu-check
-gpu-check: ## Check leases, and measure training and embedding, on this machine's GPU, without network (9 minutes; PYTHON=… selects the environment)
-	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck/leases --python $(PYTHON); \
-	else echo "for the check of leases, run with Go: go run ./deploy/gpucheck/leases"; fi
+gpu-check: ## Check leases and model servers, and measure training and embedding, on this machine's GPU, without network (8 minutes; PYTHON=… and EMBEDDER_PYTHON=… select the environments)
+	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck/leases --python $(PYTHON) && $(GO) run ./deploy/gpucheck/servers --python $(EMBEDDER_PYTHON); \
+	else echo "for the checks of leases and model servers, run with Go: go run ./deploy/gpucheck/leases and ./deploy/gpucheck/servers"; fi
 	cd trainer && $(PYTHON) gpu_check.py --seconds $(GPU_CHECK_SECONDS) --out $(CURDIR)/gpu-check.json
 	@if command -v $(GO) >/dev/null; then $(GO) run ./deploy/gpucheck gpu-check.json | tee gpu-check.md; \
 	else echo "for the table with estimates, run with Go: go run ./deploy/gpucheck gpu-check.json"; fi

@@ -124,6 +124,9 @@ func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 			}
 		}
 		if late, ok := errors.AsType[*lateError](worst); ok && before != nil {
+			if !waitable(before) { // a failure does not become "busy" because a repetition came too late
+				return before
+			}
 			return late.because(before)
 		}
 		return worst

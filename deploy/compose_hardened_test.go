@@ -57,7 +57,7 @@ func TestComposeNetworks(t *testing.T) {
 		"worker-control": {"control", "models", "search", "storage"}, "worker-media": {"control", "storage"},
 		"worker-models": {"control", "egress", "models", "storage"}, "worker-train": {"control", "storage"},
 		"worker-train-cpu": {"control", "storage"}, "vlm": {"egress", "models"}, "whisper": {"egress", "models"},
-		"embedder": {"egress", "models"}, "llm": {"models"},
+		"embedder": {"egress", "models"}, "llm": {"models"}, "gateway": {"control", "egress", "models", "published", "storage"},
 	}
 	for name, s := range project.Services {
 		var got []string

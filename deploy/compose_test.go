@@ -62,7 +62,7 @@ func TestComposeWorkersAreConfined(t *testing.T) {
 		require.Equal(t, []string{"ALL"}, s.CapDrop, name)
 		require.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
 	}
-	require.Equal(t, 6, seen)
+	require.Equal(t, 7, seen)
 }
 
 // TestComposeServesEveryPool: the workers together serve all queues that workflows use, and

@@ -205,7 +205,7 @@ type Result struct {
 	GPU         string               `json:"gpu,omitempty"`          // GPU class that was used
 	Device      string               `json:"device,omitempty"`       // name of the device
 	Steps       int                  `json:"steps,omitempty"`        // optimizer steps
-	Redone      int                  `json:"redone_steps"`           // steps computed again after a failure
+	Redone      int                  `json:"redone_steps"`           // steps computed again after a failure, at least: those after the last heartbeat of a killed worker are not known
 	Tokens      int64                `json:"tokens,omitempty"`       // tokens trained on
 	TooLong     int                  `json:"too_long,omitempty"`     // rows left out because max_seq_length leaves nothing of their answer
 	Seconds     float64              `json:"seconds,omitempty"`      // life of all trainer processes, in seconds

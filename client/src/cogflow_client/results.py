@@ -91,7 +91,9 @@ class TrainResult(TypedDict, total=False):
     gpu: str  # GPU class that was used
     device: str  # name of the device
     steps: int  # optimizer steps
-    redone_steps: int  # steps computed again after a failure
+    # steps computed again after a failure, at least: those after the last heartbeat of a killed
+    # worker are not known
+    redone_steps: int
     tokens: int  # tokens trained on
     too_long: int  # rows left out because max_seq_length leaves nothing of their answer
     seconds: float  # life of all trainer processes, in seconds

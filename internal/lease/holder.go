@@ -126,7 +126,7 @@ func (l Locks) write(device string, h holder) (path string, unlock func(), err e
 	if err != nil {
 		return fail(err)
 	}
-	return path, func() { _ = f.Close() }, nil
+	return path, func() { unflock(f) }, nil
 }
 
 // clean removes the files of leases that have ended, and ends the processes that these have left.
@@ -182,4 +182,11 @@ func flock(f *os.File, how int) (ok bool, err error) {
 			return false, err
 		}
 	}
+}
+
+// unflock gives a lock back at once. Closing the file would not do that while this process starts
+// another one, which has all its descriptors until it runs its program.
+func unflock(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:gosec // a descriptor fits
+	_ = f.Close()
 }

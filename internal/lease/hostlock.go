@@ -110,7 +110,7 @@ func (l Locks) lock(name, kind string, how int) (release func(), ok bool, err er
 	}
 	ok, err = flock(file, how)
 	if ok {
-		return func() { _ = file.Close() }, true, nil // closing releases the lock
+		return func() { unflock(file) }, true, nil
 	}
 	_ = file.Close() // it was only read; the cause of a fault says more
 	if err != nil {

@@ -64,7 +64,7 @@ func TestNoServer(t *testing.T) {
 		status, _, text := f.ask("default", http.MethodGet, "/jobs?"+query, "")
 		require.Equal(t, http.StatusBadRequest, status, "%s: %s", query, text)
 	}
-	for _, id := range []string{strings.Repeat("x", workflows.MaxWorkflowID+1), "%00", "a%0Ab", "%FF"} {
+	for _, id := range []string{strings.Repeat("x", workflows.MaxWorkflowID+1), "%00", "a%0Ab", "%FF", "caf%C3%A9", "%C2%9E"} {
 		status, _, text := f.ask("default", http.MethodGet, "/jobs/"+id, "")
 		require.Equal(t, http.StatusNotFound, status)
 		require.Equal(t, jobs.CodeNoJob, f.code(text))

@@ -30,9 +30,9 @@ func (a *API) Routes() []api.Route {
 	get, post := http.MethodGet, http.MethodPost
 	return []api.Route{
 		route(get, "/adapters", "listAdapters", adapters, "List published adapters, the latest version first", nil, registry.AdapterList{}, adapterParams(), a.adapters),
-		route(post, "/adapters/{name}/{version}/activate", "activateAdapter", adapters, "Make a version serve its role", Activate{}, train.ActivateAdapterResult{}, nil, a.activate),
-		route(post, "/roles/{role}/deactivate", "deactivateAdapter", adapters, "Have a role served by its base model", nil, train.ActivateAdapterResult{}, nil, a.role("DeactivateAdapter")),
-		route(post, "/roles/{role}/rollback", "rollbackAdapter", adapters, "Reactivate the previous adapter of a role", nil, train.ActivateAdapterResult{}, nil, a.role("RollbackAdapter")),
+		route(post, "/adapters/{name}/{version}/activate", "activateAdapter", adapters, "Make a version serve its role", Activate{}, RoleChange{}, nil, a.activate),
+		route(post, "/roles/{role}/deactivate", "deactivateAdapter", adapters, "Have a role served by its base model", nil, RoleChange{}, nil, a.role("DeactivateAdapter")),
+		route(post, "/roles/{role}/rollback", "rollbackAdapter", adapters, "Reactivate the previous adapter of a role", nil, RoleChange{}, nil, a.role("RollbackAdapter")),
 		route(get, "/programs", "listPrograms", programs, "List published programs, the latest version first", nil, registry.ProgramList{}, nameParams(), a.programs),
 		route(get, "/programs/{name}/{version}", "getProgram", programs, "One version of a program: scores, instructions, demos", nil, registry.ProgramDetail{}, nil, a.program),
 		route(get, "/programs/{name}/{version}/diff", "diffPrograms", programs, "What changed between two versions, word by word", nil, Compared{}, diffParams(), a.diff),
@@ -50,6 +50,16 @@ func adapterParams() []api.Param {
 
 func common(c api.Caller) workflows.Common {
 	return workflows.Common{Tenant: string(c.Tenant), Priority: 1}
+}
+
+// RoleChange describes train.ActivateAdapterResult, whose embedded Role hides the field of the same
+// name from the library that makes the schema.
+type RoleChange struct {
+	Role    string                `json:"role"`
+	Active  *training.Activation  `json:"active,omitempty"`
+	Canary  *training.Canary      `json:"canary,omitempty"`
+	History []training.Activation `json:"history"`
+	Loaded  string                `json:"loaded,omitempty"`
 }
 
 // Activate says how a version of an adapter is activated.

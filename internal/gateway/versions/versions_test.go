@@ -12,7 +12,10 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/versions"
+	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows/optimize"
+	"github.com/cogniverse/cogflow/workflows/train"
 )
 
 // workers answer by the version that is asked for.
@@ -99,4 +102,19 @@ func TestDiff(t *testing.T) {
 	require.Equal(t, 1, out.Before.Version)
 	require.Contains(t, answer, `{"op":"removed","text":"fast"}`)
 	require.Contains(t, answer, `{"op":"added","text":"well"}`)
+}
+
+// TestRoleChange: the document of changes of roles has every field of the answer.
+func TestRoleChange(t *testing.T) {
+	t.Parallel()
+	one := training.Activation{Name: "a", Version: 1}
+	answer, err := json.Marshal(train.ActivateAdapterResult{
+		Role: training.Role{Role: "r", Active: &one, Canary: &training.Canary{}, History: []training.Activation{one}}, Loaded: "m",
+	})
+	require.NoError(t, err)
+	var documented versions.RoleChange
+	require.NoError(t, strictjson.Unmarshal(answer, &documented))
+	again, err := json.Marshal(documented)
+	require.NoError(t, err)
+	require.JSONEq(t, string(answer), string(again))
 }

@@ -75,8 +75,8 @@ func (d *driver) Read(ctx context.Context) ([]gpu.Device, error) {
 	done := make(chan answer, 1)
 	var devices []gpu.Device
 	panics.Go(func() (err error) { devices, err = d.read(); return err }, func(err error) {
+		<-d.busy // before the caller can ask again
 		done <- answer{devices, err}
-		<-d.busy
 	})
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -216,6 +216,11 @@ func TestSharesNeverExceed(t *testing.T) {
 			release func()
 		}
 		var all []given
+		defer func() { // also when rapid gives this sequence up
+			for _, g := range all {
+				g.release()
+			}
+		}()
 		var foreign int64
 		for range rapid.IntRange(1, 12).Draw(r, "steps") {
 			switch action := rapid.IntRange(0, 3).Draw(r, "action"); {
@@ -243,9 +248,6 @@ func TestSharesNeverExceed(t *testing.T) {
 					all = append(all, given{bytes, release})
 				}
 			}
-		}
-		for _, g := range all {
-			g.release()
 		}
 	})
 }

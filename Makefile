@@ -133,7 +133,7 @@ check: lint-tools ## Check format, lint, determinism, modules and known vulnerab
 docs: bin/.uv-$(UV_VERSION) ## Write docs/reference from the code, and the types of the Python client from it; tests fail when they are out of date
 	$(GO) run ./deploy/docs
 	python3 client/generate.py
-	@$(BIN)/uv tool run -q ruff@$(RUFF_VERSION) format -q client
+	@$(BIN)/uv tool run -q ruff@$(RUFF_VERSION) check -q --fix --select I client && $(BIN)/uv tool run -q ruff@$(RUFF_VERSION) format -q client
 
 .PHONY: bench
 bench: build tools ## Run the benchmarks and print the results relative to their targets

@@ -118,26 +118,91 @@ def functional(name: str, about: str, fields: list[tuple[str, str, str]]) -> str
     return out + "    },\n    total=False,\n)\n"
 
 
-def module(
-    title: str, all_shapes: dict[str, Shape], roots: dict[str, str], left_out: set[str]
-) -> str:
-    """The types of some sections, and of everything that their fields name."""
-    body, todo = "", list(roots)
-    done: dict[str, list[tuple[str, str, str]]] = {}
+def reached(
+    all_shapes: dict[str, Shape], roots: dict[str, str], left_out: set[str]
+) -> dict[str, str]:
+    """Class names by section: the roots, and everything that their fields name."""
+    todo, names = list(roots), dict[str, str]()
     for section in todo:  # grows while it is read
-        shape, name = all_shapes[section], roots.get(section) or class_name(section)
+        names[section] = roots.get(section) or class_name(section)
+        for one in linked(all_shapes[section], left_out if section in roots else set()):
+            if one not in todo:
+                todo.append(one)
+    return names
+
+
+def module(
+    title: str,
+    all_shapes: dict[str, Shape],
+    names: dict[str, str],
+    left_out: set[str],
+    imports: str = "",
+) -> str:
+    """The types of some sections."""
+    body = ""
+    done: dict[str, list[tuple[str, str, str]]] = {}
+    for section, name in names.items():
+        shape = all_shapes[section]
         if name in done:  # the result of a type is also a field of another one
             if done[name] != shape.fields:
                 raise SystemExit(f"two types are called {name}")
             continue
         done[name] = shape.fields
         body += typed_dict(name, shape, left_out)
-        for one in linked(shape, left_out if section in roots else set()):
-            if one not in todo:
-                todo.append(one)
     head = f'"""{title}\n\n{NOTE}\n"""\n\nfrom __future__ import annotations\n\n'
     any_import = "from typing import Any\n\n" if "Any" in body else ""
-    return head + any_import + "from typing_extensions import TypedDict\n" + body
+    return head + any_import + "from typing_extensions import TypedDict\n" + imports + body
+
+
+# What a result is about, by the words in the name of its workflow type.
+ABOUT = {
+    "adapters": ("Adapter",),
+    "training": ("Train",),
+    "optimization": ("Optimize", "Program"),
+}
+
+
+def subject(kind: str) -> str:
+    return next((name for name, words in ABOUT.items() if any(w in kind for w in words)), "videos")
+
+
+def result_modules(all_shapes: dict[str, Shape], roots: dict[str, str]) -> dict[str, str]:
+    """Results by subject. Types of several subjects are in a module that the others import."""
+    subjects: dict[str, dict[str, str]] = {name: {} for name in ("videos", *ABOUT)}
+    for section, name in roots.items():
+        subjects[subject(section)][section] = name
+    found = {s: reached(all_shapes, some, set()) for s, some in subjects.items()}
+    by_name: dict[str, set[str]] = {}
+    for s, names in found.items():
+        for name in names.values():
+            by_name.setdefault(name, set()).add(s)
+    common = {
+        section: name
+        for names in found.values()
+        for section, name in names.items()
+        if len(by_name[name]) > 1
+    }
+    out = {"results/common.py": module("Parts of results.", all_shapes, common, set())}
+    exported = {"common": set(common.values())}
+    for s, names in found.items():
+        own = {section: name for section, name in names.items() if len(by_name[name]) == 1}
+        text = module("", all_shapes, own, set())
+        used = [n for n in set(common.values()) if re.search(rf"\b{n}\b", text)]
+        imports = "\n" + imported("common", sorted(used, key=str.casefold)) if used else ""
+        title = f"Results about {s}."
+        out[f"results/{s}.py"] = module(title, all_shapes, own, set(), imports)
+        exported[s] = set(own.values())
+    index = f'"""Results of jobs.\n\n{NOTE}\n"""\n\n'
+    for s in sorted(exported):
+        index += imported(s, sorted(exported[s], key=str.casefold))
+    every = sorted(name for names in exported.values() for name in names)
+    index += "\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in every) + "]\n"
+    out["results/__init__.py"] = index
+    return out
+
+
+def imported(name: str, members: list[str]) -> str:
+    return f"from .{name} import (\n" + "".join(f"    {one},\n" for one in members) + ")\n"
 
 
 def workflow_types(all_shapes: dict[str, Shape]) -> list[str]:
@@ -205,10 +270,10 @@ def generated() -> dict[str, str]:
         "inputs.py": module(
             "Inputs of jobs. A field that is left out has its default.",
             page,
-            input_sections,
+            reached(page, input_sections, LEFT_OUT),
             LEFT_OUT,
         ),
-        "results.py": module("Results of jobs.", page, result_sections, set()),
+        **result_modules(page, result_sections),
         "starts.py": starts(page, inputs, results),
     }
 

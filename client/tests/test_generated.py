@@ -29,7 +29,7 @@ def test_types_can_be_read() -> None:
     for module in (inputs, results):
         for name, value in vars(module).items():
             if typing_is_dict(value):
-                assert typing.get_type_hints(value, vars(module)) is not None, name
+                assert typing.get_type_hints(value) is not None, name
     assert inputs.TrainInput.__annotations__.keys() >= {"base_model", "dataset", "gpu"}
     assert "tenant" not in inputs.TrainInput.__annotations__
     assert callable(starts.Starts.optimize_prompts)

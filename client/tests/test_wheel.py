@@ -18,8 +18,8 @@ def test_wheel(tmp_path: Path) -> None:
         names = z.namelist()
         metadata = z.read(next(n for n in names if n.endswith("/METADATA"))).decode()
     package = {n for n in names if n.startswith("cogflow_client/")}
-    files = [p for p in (PROJECT / "src/cogflow_client").iterdir() if p.is_file()]
-    source = {f"cogflow_client/{p.name}" for p in files}
+    files = [p for p in (PROJECT / "src/cogflow_client").rglob("*") if p.is_file()]
+    source = {str(p.relative_to(PROJECT / "src")) for p in files if p.suffix != ".pyc"}
     assert package == source and "cogflow_client/py.typed" in package
     assert all(n.startswith(("cogflow_client/", "cogflow_client-")) for n in names)
     assert "Requires-Python: >=3.10" in metadata

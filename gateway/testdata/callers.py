@@ -72,7 +72,9 @@ def llm():
     import openai
 
     name = "HuggingFaceTB/SmolLM3-3B"
-    client = openai.OpenAI(base_url=url + "/v1", api_key="none-is-required", max_retries=0)
+    client = openai.OpenAI(
+        base_url=url + "/v1", api_key="none-is-required", max_retries=0
+    )
     messages = [{"role": "user", "content": "hi"}]
     answer = client.chat.completions.create(
         model=name, messages=messages, extra_headers={"x-authz-user-id": "acme"}

@@ -73,10 +73,7 @@ func TestGuideTexts(t *testing.T) {
 		require.NotEmpty(t, object(t, answer)["detail"])
 	}
 	require.Equal(t, calls, b.calls.Load())
-	l := g.books(t)
-	s, err := l.Job(t.Context(), "acme", "gateway")
-	require.NoError(t, err)
-	require.EqualValues(t, 36, s.CostMicroUSD)
+	require.EqualValues(t, 36, g.spentBy(t, "acme").CostMicroUSD)
 }
 
 // TestGuideDescription: a frame comes in the request, or is an object of the tenant. A path of the
@@ -128,7 +125,7 @@ func TestGuideDescription(t *testing.T) {
 // TestGuideErrors: failures are errors, unless the callers of the listener expect status 200.
 func TestGuideErrors(t *testing.T) {
 	t.Parallel()
-	b := serves(t, text(200, "application/json", `{"choices":[{"message":{"content":" "}}]}`))
+	b := serves(t, text(200, "application/json", `{"choices":[{"message":{"content":" "}}],"usage":`+usage+`}`))
 	frame := `{"frame_base64":"` + base64.StdEncoding.EncodeToString(picture(t, 8, 8)) + `"}`
 	for more, want := range map[string]int{"": 502, `,"errors_as_200":true`: 200} {
 		g := startGateway(t, service(b, more))

@@ -115,12 +115,17 @@ func (g *gateway) books(t *testing.T) *ledger.Ledger {
 }
 
 // spent is what is booked, once all answers are: they do not wait for it.
-func (g *gateway) spent(t *testing.T) (s video.Spend) {
+func (g *gateway) spent(t *testing.T) video.Spend {
+	t.Helper()
+	return g.spentBy(t, tenant.Default)
+}
+
+func (g *gateway) spentBy(t *testing.T, of tenant.ID) (s video.Spend) {
 	t.Helper()
 	l := g.books(t)
 	require.Eventually(t, func() (settled bool) {
 		var err error
-		s, err = l.Job(t.Context(), tenant.Default, "gateway")
+		s, err = l.Job(t.Context(), of, "gateway")
 		require.NoError(t, err)
 		return s.Open == 0
 	}, time.Minute, 5*time.Millisecond)
@@ -197,11 +202,12 @@ func TestComplaint30(t *testing.T) {
 	}{
 		"an error with 200": {text(200, "application/json", `{"error":{"message":"out of memory"}}`), 502},
 		"no choices":        {text(200, "application/json", `{"choices":[],"usage":{}}`), 502},
-		"not JSON":          {text(200, "text/html", `<html>down</html>`), 502},
+		"a page":            {text(200, "text/html", `<html>down</html>`), 503}, // of a proxy: the server is away
+		"not JSON":          {text(200, "application/json", `{"choices":`), 502},
 		"empty":             {text(200, "application/json", ""), 502},
 		"500":               {text(500, "application/json", `{"error":"boom"}`), 502},
 		"busy":              {text(503, "application/json", `{"detail":"busy"}`), 503},
-		"bad request":       {text(422, "application/json", `{"detail":"too long"}`), 422},
+		"bad request":       {text(422, "application/json", `{"detail":"no such option"}`), 400},
 		"not deployed":      {text(404, "application/json", `{"detail":"nothing here"}`), 502},
 		"its key":           {text(401, "application/json", `{"detail":"key"}`), 502},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {

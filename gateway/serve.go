@@ -24,6 +24,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/upstream"
 	"github.com/cogniverse/cogflow/internal/gateway/versions"
 	"github.com/cogniverse/cogflow/internal/ledger"
+	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/workers/telemetry"
 )
 
@@ -71,7 +72,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	b := broker.New(broker.Options{Ledger: counted, Log: log, Up: onDemand.Up})
 	defer func() { err = errors.Join(err, b.Close()) }() // before the ledger, which books open calls as lost
 
-	models := upstream.New(c, getenv, b)
+	models := upstream.New(c, getenv, program.Redactor(c, getenv), b)
 	work, files := openJobs(c, temporal, server, log)
 	workers := newAsker(getenv, temporal, server)
 	videos, err := openLibrary(c, server.Address, workers)

@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -163,37 +162,13 @@ func (c *Client) undecodable(err error) error {
 // do makes a call and returns a complete JSON object without an error in it. The failure of
 // a request with a body has the provider's charge; see bill.go.
 func (c *Client) do(r *http.Request, call Call) (reply, error) {
-	breaker := c.circuit(r.URL.Host)
-	b := billing{bill: call.Bill, paid: r.Method != http.MethodGet, most: c.options.MaxBytes}
-	if call.MaxBytes > 0 {
-		b.most = min(b.most, call.MaxBytes)
-	}
-	if err := c.enter(r, breaker); err != nil {
-		b.unseen = true
-		return reply{}, b.charge(err)
-	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), c.options.Timeout, errSlow)
 	defer cancel()
-	var p progress
-	got, err := c.call(r.WithContext(p.traced(ctx)), b.most, call.Assemble != nil)
-	got.body, err = call.assembled(got, err)
-	if b.paid {
-		money.Record(r.Context(), money.UsedIn(got.body))
-	}
+	o, err := c.open(ctx, r, call)
 	if err != nil {
-		if r.Context().Err() == nil {
-			breaker.Fail(circuit.Pass{})
-		}
-		b.unseen, b.sent = !p.connected.Load(), p.sent.Load()
-		b.status, b.taken, b.body = got.status, got.taken, got.body
-		return reply{}, b.charge(c.broken(ctx, r.Context(), err))
+		return reply{}, err
 	}
-	recordReply(breaker, got)
-	b.status, b.sent, b.taken, b.body = got.status, true, got.taken, got.body
-	if err := c.whole(got, &b); err != nil {
-		return reply{}, b.charge(err)
-	}
-	return got, nil
+	return o.whole()
 }
 
 // whole returns a fault for an answer that is not the expected JSON object.
@@ -204,7 +179,7 @@ func (c *Client) whole(got reply, b *billing) error {
 	}
 	switch {
 	case int64(len(data)) > b.most:
-		return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", b.most), nil)
+		return c.tooLarge(b.most)
 	case !json.Valid(data):
 		f := c.fault(fault.Transport, "the answer is not JSON: "+c.excerpt(string(data)), nil)
 		if events(data) {
@@ -215,18 +190,32 @@ func (c *Client) whole(got reply, b *billing) error {
 		}
 		return f
 	}
-	if text, status := c.reported(data); text != "" {
-		const prefix = "the server answers 200 with an error: "
-		if status == 0 {
-			return c.fault(fault.Transport, prefix+text, nil)
-		}
-		// A gateway that had already sent status 200 reports the real status in the body.
+	if f, status := c.within(got.header, data); f != nil {
 		b.said = status
-		f := c.status(reply{status: status, header: got.header, body: data})
-		f.Reason = prefix + f.Reason
 		return f
 	}
 	return nil
+}
+
+// within is the fault of an error in an answer or an event with status 200; status is the one
+// that the error means, 0 = none. nil = there is no error in it.
+func (c *Client) within(header http.Header, data []byte) (f *fault.Error, status int) {
+	text, status := c.reported(data)
+	const prefix = "the server answers 200 with an error: "
+	switch {
+	case text == "":
+		return nil, 0
+	case status == 0:
+		return c.fault(fault.Transport, prefix+text, nil), 0
+	}
+	// A gateway that had already sent status 200 reports the real status in the body.
+	f = c.status(reply{status: status, header: header, body: data})
+	f.Reason = prefix + f.Reason
+	return f, status
+}
+
+func (c *Client) tooLarge(most int64) *fault.Error {
+	return c.fault(fault.Transport, fmt.Sprintf("the answer is longer than %d bytes", most), nil)
 }
 
 // reply is a response with any status.
@@ -235,36 +224,6 @@ type reply struct {
 	header http.Header
 	body   []byte // at most one byte more than the limit
 	at     *url.URL
-	taken  bool // the server accepted the request and gave the address of its answer
-}
-
-// perToken is the size of a stream relative to its answer, for the limit of an answer: each
-// token is sent in an event of its own.
-const perToken = 4
-
-// call returns the received part, even if the answer breaks off. The limit is higher for a
-// stream that can be assembled.
-func (c *Client) call(r *http.Request, most int64, streams bool) (reply, error) {
-	r.Header = r.Header.Clone()
-	r.Header.Set("Accept-Encoding", "identity")
-	response, err := c.http.Do(r)
-	if err != nil {
-		return reply{}, err
-	}
-	defer response.Body.Close()
-	if streams && strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
-		most *= perToken
-	}
-	body, err := readBody(response, most+1)
-	if !success(response.StatusCode) {
-		err = nil // the status is enough
-	}
-	// A server may repeat its input. The key is removed here, before the message is read,
-	// truncated or stored.
-	return reply{
-		response.StatusCode, response.Header, c.options.Redactor.Answer(body),
-		response.Request.URL, response.Request.Method != r.Method || response.StatusCode == http.StatusSeeOther,
-	}, err
 }
 
 func success(status int) bool { return status >= 200 && status <= 299 }

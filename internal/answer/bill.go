@@ -51,6 +51,15 @@ const entryHeader = "X-Client-Request-Id"
 // Ask makes a call once and returns the answer: a complete JSON document without an error
 // in it. A failure that the provider bills is a money.Charged.
 func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
+	r, err := c.request(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.do(r, call)
+	return got.body, err
+}
+
+func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return nil, c.fault(fault.Input, "the address of the service cannot be used", err)
@@ -64,8 +73,7 @@ func (c *Client) Ask(ctx context.Context, call Call) ([]byte, error) {
 		r.Header.Set(entryHeader, entry)
 	}
 	maps.Copy(r.Header, call.Header)
-	got, err := c.do(r, call)
-	return got.body, err
+	return r, nil
 }
 
 // Charge wraps the failure to use a received answer: it is billed at the usage in the

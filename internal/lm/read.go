@@ -21,8 +21,7 @@ func (l *LM) read(c prompt.Completion, body []byte) (prompt.CompletionAnswer, er
 	if said.Refusal != "" {
 		out.Finish, out.Reason = prompt.FinishRefusal, l.client.Redactor().Lines(said.Refusal, safetext.MaxMessage)
 	}
-	counted := said.Usage.Output.Said && said.Usage.Output.Tokens > 0
-	if !counted && said.Written == 0 && out.Finish != prompt.FinishFilter && out.Finish != prompt.FinishRefusal {
+	if said.None() {
 		none := &fault.Error{Class: fault.Transport, Op: op, Subject: c.Model, Err: prompt.ErrNoText}
 		if price, settled := l.price(c.Model), bounds(c).Settle(said.Usage, 0); price != nil && !settled.Estimated {
 			return prompt.CompletionAnswer{}, money.Charge(none, price.Cost(settled.Input, settled.Output))

@@ -25,6 +25,12 @@ type Answer struct {
 	Written int // bytes that the model wrote: text, refusal, thinking and tool calls
 }
 
+// None reports whether there is no answer: neither a text nor tokens, nor a reason for it.
+func (a Answer) None() bool {
+	counted := a.Usage.Output.Said && a.Usage.Output.Tokens > 0
+	return !counted && a.Written == 0 && a.Refusal == "" && a.Finish != outcome.FinishFilter
+}
+
 type message struct {
 	Content   json.RawMessage `json:"content"`
 	Refusal   json.RawMessage `json:"refusal"`
@@ -113,7 +119,7 @@ func usage(body []byte, u money.Usage) money.Usage {
 	if u.Input.Said || u.Output.Said {
 		return u
 	}
-	u, _ = usageOf(body)
+	u, _ = UsageOf(body)
 	return u
 }
 
@@ -180,7 +186,7 @@ func Bill(price *money.Price, r money.Request) func(answer []byte) (microUSD int
 		if price == nil {
 			return 0, false
 		}
-		u, found := usageOf(answer)
+		u, found := UsageOf(answer)
 		if !found || !r.Readable(u) {
 			return 0, false
 		}

@@ -307,9 +307,9 @@ func orNull(data json.RawMessage) json.RawMessage {
 	return data
 }
 
-// usageOf finds the usage in an answer that may have broken off. A stream whose text has not
+// UsageOf finds the usage in an answer that may have broken off. A stream whose text has not
 // ended has only the usage of a part, which is not returned.
-func usageOf(body []byte) (u money.Usage, found bool) {
+func UsageOf(body []byte) (u money.Usage, found bool) {
 	payload, named := payloads(unended(body))
 	s := read(payload)
 	switch {

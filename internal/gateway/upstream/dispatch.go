@@ -12,6 +12,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -30,8 +31,9 @@ type Dispatcher struct {
 	prices    func(e config.Endpoint, model string) *money.Price
 }
 
-// New makes a dispatcher of the endpoints of a configuration.
-func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
+// New makes a dispatcher of the endpoints of a configuration. r removes keys and addresses from what
+// servers say; nil = only the key of each server.
+func New(c config.Config, getenv func(string) string, r *safetext.Redactor, b Broker) *Dispatcher {
 	d := &Dispatcher{broker: b, queue: c.Gateway.Queue, fallbacks: c.Gateway.Fallbacks, byModel: map[string][]*server{}}
 	d.prices = func(e config.Endpoint, model string) *money.Price {
 		if e.InputUSDPerMTok != nil && e.OutputUSDPerMTok != nil {
@@ -52,7 +54,7 @@ func New(c config.Config, getenv func(string) string, b Broker) *Dispatcher {
 			limits[e.Server()] = limit.New(o)
 			clocks[e.Server()] = &gpuClock{gpus: gpusOf(c, e), now: time.Now}
 		}
-		s := newServer(e, getenv, limits[e.Server()], clocks[e.Server()])
+		s := newServer(e, getenv, r, limits[e.Server()], clocks[e.Server()])
 		for _, model := range e.Models {
 			if !slices.ContainsFunc(d.byModel[model], func(o *server) bool { return o.Server() == s.Server() && o.Kind == s.Kind }) {
 				d.byModel[model] = append(d.byModel[model], s)

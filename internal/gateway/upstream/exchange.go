@@ -1,25 +1,20 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/internal/circuit"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
-	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
-	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -28,10 +23,7 @@ const job = "gateway"
 
 const op = "call model"
 
-const (
-	maxAnswer  = 64 << 20
-	maxMessage = 64 << 10 // of a failure
-)
+const maxAnswer = 64 << 20
 
 // exchange is one attempt of a request at one server.
 type exchange struct {
@@ -96,88 +88,139 @@ func (x *exchange) do() error {
 // ask makes the request. The broker calls it once.
 func (x *exchange) ask(ctx context.Context) (out video.PaidAnswer, err error) {
 	x.patience.working()
-	done, worked := x.s.limit.Begin(), x.s.gpu.begin()
-	defer func() {
-		money.Record(ctx, money.Used{GPUMS: worked().Milliseconds()})
-		switch fault.ClassOf(err) {
-		case "":
-			done(limit.Answered)
-		case fault.Overload:
-			done(limit.Refused)
-		default:
-			done(limit.Failed)
-		}
-		if err != nil && !x.sent {
-			x.patience.waiting()
-		}
-	}()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watch := time.AfterFunc(x.s.Timeout, func() { cancel(errSlow) })
-	defer watch.Stop()
-	response, err := x.send(ctx)
-	if err != nil {
-		return out, err
+	worked := x.s.gpu.begin()
+	cost, err := answer.Measure(x.s.limit, func() (int64, error) { return x.call(ctx) })
+	money.Record(ctx, money.Used{GPUMS: worked().Milliseconds()})
+	if err != nil && !x.sent {
+		x.patience.waiting()
 	}
-	defer response.Body.Close()
-	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return out, x.refused(response)
-	}
-	var cost int64
-	if x.q.Stream {
-		cost, err = x.relay(ctx, response, watch)
-	} else {
-		cost, err = x.whole(ctx, response)
-	}
-	return video.PaidAnswer{CostMicroUSD: cost, Store: func(context.Context) error { return nil }}, err
+	return video.PaidAnswer{CostMicroUSD: cost, Store: func(context.Context) error { return nil }}, x.about(err)
 }
 
-var errSlow = errors.New("no answer in time")
-
-func (x *exchange) send(ctx context.Context) (*http.Response, error) {
+// call sends the request and reads its answer.
+func (x *exchange) call(ctx context.Context) (cost int64, err error) {
 	name := x.model
 	if served := x.s.Names[name]; served != "" {
 		name = served
 	}
 	body, media, err := x.q.body(name)
 	if err != nil {
-		return nil, money.NeverSent(err)
+		return 0, money.NeverSent(err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, x.q.Use.url(x.s.Endpoint), bytes.NewReader(body))
+	call := answer.Call{
+		URL: x.q.Use.url(x.s.Endpoint), Type: media, Body: body, Header: http.Header{"X-Request-Id": {x.caller.Request}}, Bill: chat.Bill(x.price, x.q.tokens),
+	}
+	switch {
+	case x.q.Use.Path == Chat.Path && x.q.Stream:
+		call.Assemble = assemble
+		return x.stream(ctx, call)
+	case x.q.Stream:
+		return x.stream(ctx, call)
+	case x.q.Use.Path == Chat.Path:
+		call.Assemble = assemble
+	case x.q.Use.Path == Transcribe.Path:
+		return x.transcription(ctx, call)
+	}
+	data, err := x.s.client.Ask(ctx, call)
 	if err != nil {
-		return nil, money.NeverSent(fault.New(fault.Input, op, x.model, "the address of its endpoint cannot be used"))
+		return 0, err
 	}
-	r.Header.Set("Content-Type", media)
-	r.Header.Set("X-Request-Id", x.caller.Request)
-	if x.s.key != "" {
-		r.Header.Set("Authorization", "Bearer "+x.s.key)
-	}
-	if entry := money.EntryOf(ctx); entry != "" {
-		r.Header.Set("X-Client-Request-Id", entry)
-	}
-	response, err := x.s.http.Do(r)
-	if err == nil {
-		return response, nil
-	}
-	if opErr, ok := errors.AsType[*net.OpError](err); ok && opErr.Op == "dial" && ctx.Err() == nil {
-		return nil, money.NeverSent(&fault.Error{Class: fault.Transport, Op: op, Subject: x.model, Reason: "its server cannot be reached", Err: circuit.ErrOpen})
-	}
-	return nil, x.broken(ctx, "the connection broke before an answer", 0, money.Usage{})
+	return x.whole(ctx, call, data)
 }
 
-// broken is the failure of a request that was sent: the provider may bill it.
-func (x *exchange) broken(ctx context.Context, reason string, written int, u money.Usage) error {
-	if errors.Is(context.Cause(ctx), errSlow) {
-		reason = "no answer in " + x.s.Timeout.String()
+// assemble makes one document of an answer in another form. An answer that needs no change gets none.
+func assemble(body []byte) ([]byte, bool) {
+	var usual struct {
+		Choices []json.RawMessage `json:"choices"`
 	}
-	var failure error = fault.New(fault.Transport, op, x.model, reason)
-	if x.sent || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errSlow) {
+	if json.Unmarshal(body, &usual) == nil && len(usual.Choices) > 0 {
+		return body, true
+	}
+	return chat.Assemble(body)
+}
+
+// whole checks a document, and keeps it for the caller.
+func (x *exchange) whole(ctx context.Context, call answer.Call, data []byte) (int64, error) {
+	x.media = "application/json"
+	var said struct {
+		Choices []json.RawMessage `json:"choices"`
+		Usage   money.Usage       `json:"usage"`
+	}
+	written := 0 // vectors are no output
+	switch {
+	case x.q.Use.Path == Chat.Path:
+		got, err := chat.Read(x.s.client.Redactor(), data)
+		if err == nil && got.None() {
+			err = errors.New("the answer is empty")
+		}
+		if err != nil {
+			return 0, x.unusable(call, data, err.Error())
+		}
+		said.Usage, written = got.Usage, got.Written
+	case json.Unmarshal(data, &said) != nil:
+		return 0, x.unusable(call, data, "the answer is not a JSON object")
+	case x.q.Use.Kind == kindComplete && !x.q.Use.Free:
+		if written = len(data); len(said.Choices) == 0 {
+			return 0, x.unusable(call, data, "the answer has no choices")
+		}
+	}
+	money.Record(ctx, said.Usage.Used())
+	x.answer = data
+	return x.cost(said.Usage, written), nil
+}
+
+// unusable is the failure of an answer that was received, and is billed.
+func (x *exchange) unusable(call answer.Call, data []byte, reason string) error {
+	return call.Bill.Charge(data, &fault.Error{Class: fault.Transport, Op: op, Reason: reason})
+}
+
+// transcription reads an answer that is a document, a text or subtitles, as the caller has asked.
+func (x *exchange) transcription(ctx context.Context, call answer.Call) (int64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, x.s.Timeout, errSlow)
+	defer cancel()
+	opened, err := x.s.client.Open(ctx, call)
+	if err != nil {
+		return 0, x.slow(ctx, err)
+	}
+	defer opened.Close()
+	media := opened.Header.Get("Content-Type")
+	if !strings.HasPrefix(media, "text/") || strings.HasPrefix(media, "text/html") {
+		data, err := opened.Whole()
+		if err != nil {
+			return 0, x.slow(ctx, err)
+		}
+		return x.whole(ctx, call, data)
+	}
+	data, err := opened.Text()
+	if err != nil {
+		return 0, x.slow(ctx, err)
+	}
+	x.media, x.answer = media, data
+	return x.cost(money.Usage{}, len(data)), nil
+}
+
+var errSlow = errors.New("no answer in time")
+
+// slow names the timeout of an endpoint as the cause of a failure, if it is.
+func (x *exchange) slow(ctx context.Context, err error) error {
+	if !errors.Is(context.Cause(ctx), errSlow) {
+		return err
+	}
+	return money.ChargeUnknown(&fault.Error{Class: fault.Transport, Op: op, Reason: "no answer in " + x.s.Timeout.String(), Err: answer.ErrTimeout})
+}
+
+// broken is the failure of a stream that had begun: the provider may bill it.
+func (x *exchange) broken(ctx context.Context, reason string, s *stream) error {
+	var failure error = &fault.Error{Class: fault.Transport, Op: op, Reason: reason}
+	if errors.Is(context.Cause(ctx), errSlow) {
+		failure = &fault.Error{Class: fault.Transport, Op: op, Reason: "nothing more in " + x.s.Timeout.String(), Err: answer.ErrTimeout}
+	} else if x.sent || ctx.Err() != nil {
 		failure = fmt.Errorf("%s %q: %s", op, x.model, reason) // without a class: it is not repeated
 	}
-	if written == 0 && !u.Input.Said {
+	if s.written == 0 && !s.usage.Input.Said {
 		return money.ChargeUnknown(failure)
 	}
-	return money.Charge(failure, x.cost(u, written))
+	return money.Charge(failure, x.cost(s.usage, s.written))
 }
 
 // cost is what a usage costs, or an estimate from above if the server reports none.
@@ -189,93 +232,20 @@ func (x *exchange) cost(u money.Usage, written int) int64 {
 	return min(x.price.Cost(s.Input, s.Output), x.reserved)
 }
 
-// refused is the failure of a request that the server refused.
-func (x *exchange) refused(response *http.Response) error {
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxMessage))
-	if err != nil {
-		data = nil
-	}
-	said := safetext.Line(message(data), safetext.MaxReason)
-	if x.s.key != "" {
-		said = strings.ReplaceAll(said, x.s.key, "(key)")
-	}
-	f := &fault.Error{Class: fault.StatusClass(response.StatusCode), Op: op, Subject: x.model, Reason: fmt.Sprintf("status %d: %s", response.StatusCode, said)}
-	switch {
-	case response.StatusCode == http.StatusNotFound, response.StatusCode < 400:
-		// The gateway's configuration is wrong, not the request: 404 would mean "not deployed".
-		f.Err = errors.Join(fault.ErrNotServed, &api.Error{Status: http.StatusBadGateway, Code: "upstream_failed", Message: f.Error()})
-	case f.Class == fault.Input:
-		f.Err = &api.Error{Status: response.StatusCode, Code: "upstream_refused", Message: said}
-	case f.Class == fault.Auth:
-		f.Reason = fmt.Sprintf("status %d: the key of the endpoint %s is refused or missing", response.StatusCode, x.s.Name)
-	case f.Class == fault.Overload:
-		if seconds, err := strconv.ParseFloat(response.Header.Get("Retry-After"), 64); err == nil && seconds >= 0 && seconds < 1e6 {
-			f.RetryAfter = time.Duration(seconds * float64(time.Second))
-		}
-	}
-	return f
-}
-
-// message finds the message of a failure in the usual documents.
-func message(data []byte) string {
-	var said struct {
-		Error   json.RawMessage `json:"error"`
-		Detail  json.RawMessage `json:"detail"`
-		Message json.RawMessage `json:"message"`
-	}
-	if json.Unmarshal(data, &said) != nil {
-		return string(data)
-	}
-	for _, raw := range []json.RawMessage{said.Error, said.Detail, said.Message} {
-		var text string
-		var inner struct {
-			Message string `json:"message"`
+// about completes a failure for the caller: the model, and a code that clients know.
+func (x *exchange) about(err error) error {
+	return answer.Amend(answer.About(op, x.model, err), func(f *fault.Error) {
+		tell := func(status int, code string) {
+			f.Err = errors.Join(f.Err, &api.Error{Status: status, Code: code, Message: f.Error()})
 		}
 		switch {
-		case json.Unmarshal(raw, &text) == nil && text != "":
-			return text
-		case json.Unmarshal(raw, &inner) == nil && inner.Message != "":
-			return inner.Message
+		case errors.Is(f.Err, answer.ErrTooLong):
+			tell(http.StatusBadRequest, "context_length_exceeded")
+		case errors.Is(f.Err, answer.ErrFiltered):
+			tell(http.StatusBadRequest, "content_filter")
+		case errors.Is(f.Err, fault.ErrNotServed):
+			// The gateway's configuration is wrong, not the request: 404 would mean "not deployed".
+			tell(http.StatusBadGateway, "upstream_failed")
 		}
-	}
-	return string(data)
-}
-
-// whole reads an answer that is not streamed, and checks that it is one: servers report failures
-// with status 200, or break off.
-func (x *exchange) whole(ctx context.Context, response *http.Response) (int64, error) {
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err != nil {
-		return 0, x.broken(ctx, "the answer breaks off", len(data), money.Usage{})
-	}
-	if len(data) > maxAnswer {
-		return 0, x.broken(ctx, fmt.Sprintf("the answer is longer than %d bytes", maxAnswer), len(data), money.Usage{})
-	}
-	x.media = response.Header.Get("Content-Type")
-	if x.q.Use.Path == Transcribe.Path && strings.HasPrefix(x.media, "text/") && !strings.HasPrefix(x.media, "text/html") {
-		x.answer = data // the caller asked for text or subtitles
-		return x.cost(money.Usage{}, len(data)), nil
-	}
-	x.media = "application/json"
-	var said struct {
-		Error   json.RawMessage   `json:"error"`
-		Choices []json.RawMessage `json:"choices"`
-		Usage   money.Usage       `json:"usage"`
-	}
-	if len(data) == 0 || data[0] != '{' && bytes.TrimLeft(data, " \t\r\n")[:1][0] != '{' || json.Unmarshal(data, &said) != nil {
-		return 0, x.broken(ctx, "the answer is not a JSON object", len(data), money.Usage{})
-	}
-	if failed := string(said.Error); failed != "" && failed != "null" {
-		return 0, fault.New(fault.Transport, op, x.model, "the server answers 200 with an error: "+safetext.Line(message(data), safetext.MaxReason))
-	}
-	if x.q.Use.Kind == kindComplete && !x.q.Use.Free && len(said.Choices) == 0 {
-		return 0, x.broken(ctx, "the answer has no choices", len(data), said.Usage)
-	}
-	money.Record(ctx, said.Usage.Used())
-	x.answer = data
-	written := len(data)
-	if x.q.Use.Kind != kindComplete {
-		written = 0 // vectors are no output
-	}
-	return x.cost(said.Usage, written), nil
+	})
 }

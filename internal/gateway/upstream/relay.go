@@ -8,13 +8,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/money"
-	"github.com/cogniverse/cogflow/safetext"
 )
 
 // maxEvent limits an event of a stream.
@@ -26,80 +26,100 @@ type stream struct {
 	written int  // bytes of the model's texts, from above
 	finish  bool // the text has ended
 	done    bool // the mark of the end
-	failed  string
 }
 
-// chunk is what is read of an event.
-type chunk struct {
-	Error   json.RawMessage `json:"error"`
-	Choices []struct {
-		Finish json.RawMessage `json:"finish_reason"`
-	} `json:"choices"`
-	Usage *money.Usage `json:"usage"`
+// stream answers a request for a stream. A document that the server sends instead becomes one.
+func (x *exchange) stream(ctx context.Context, call answer.Call) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(x.s.Timeout, func() { cancel(errSlow) })
+	defer watch.Stop()
+	opened, err := x.s.client.Open(ctx, call)
+	if err != nil {
+		return 0, x.slow(ctx, err)
+	}
+	defer opened.Close()
+	events, ok := opened.Events()
+	if ok {
+		return x.relay(ctx, opened, events, watch)
+	}
+	data, err := opened.Whole()
+	if err != nil {
+		return 0, x.slow(ctx, err)
+	}
+	cost, err := x.whole(ctx, call, data)
+	if err != nil {
+		return 0, err
+	}
+	if data, err = asEvents(data, x.s.client.Redactor(), x.q.usage); err != nil {
+		return 0, x.unusable(call, data, "the server does not stream, and its answer cannot be made a stream")
+	}
+	return cost, x.write(data)
 }
 
 // relay passes a stream of events on, one at a time, as they are. A stream that breaks off ends
 // with an event that says so.
-func (x *exchange) relay(ctx context.Context, response *http.Response, watch *time.Timer) (int64, error) {
-	if !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
-		return 0, x.broken(ctx, "the server does not stream", 0, money.Usage{})
-	}
-	flusher := http.NewResponseController(x.w)
-	events := bufio.NewReaderSize(response.Body, 32<<10)
+func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *bufio.Reader, watch *time.Timer) (int64, error) {
 	var s stream
 	for !s.done {
 		event, err := next(events)
 		watch.Reset(x.s.Timeout)
-		if err != nil {
-			return x.cut(ctx, &s, err)
+		if errors.Is(err, io.EOF) && s.finish {
+			event, s.done, err = []byte("data: [DONE]\n\n"), true, nil // the text is whole; some servers leave out the mark
+		} else if err != nil {
+			return x.cut(ctx, &s, "the stream breaks off")
 		}
-		pass := s.take(event, x.q.usage)
-		if s.failed != "" && !x.sent {
-			return 0, fault.New(fault.Transport, op, x.model, "the stream begins with an error: "+s.failed)
-		}
+		data, failed := dataOf(event)
+		pass := s.done
 		if !pass {
+			if pass, err = s.take(data, x.q.usage); err != nil {
+				return x.cut(ctx, &s, err.Error())
+			}
+		}
+		failure := opened.Failure(failed)
+		switch {
+		case failure != nil && x.sent:
+			return x.cut(ctx, &s, reasonOf(failure))
+		case failure != nil:
+			return 0, failure
+		case !pass:
 			continue
 		}
-		if err := x.write(flusher, event); err != nil {
-			return 0, x.broken(ctx, "the client has gone", s.written, s.usage)
-		}
-		if s.failed != "" {
-			money.Record(ctx, s.usage.Used())
-			return 0, &api.Told{Err: x.broken(ctx, "the server reports an error in the stream: "+s.failed, s.written, s.usage)}
+		if err := x.write(x.s.client.Redactor().Answer(event)); err != nil {
+			return 0, x.broken(ctx, "the client has gone", &s)
 		}
 	}
 	money.Record(ctx, s.usage.Used())
 	return x.cost(s.usage, s.written), nil
 }
 
-// cut ends a stream whose server sends nothing more.
-func (x *exchange) cut(ctx context.Context, s *stream, err error) (int64, error) {
-	money.Record(ctx, s.usage.Used())
-	flusher := http.NewResponseController(x.w)
-	if errors.Is(err, io.EOF) && s.finish && x.sent {
-		// The text is whole; some servers leave out the mark.
-		if err := x.write(flusher, []byte("data: [DONE]\n\n")); err != nil {
-			return 0, x.broken(ctx, "the client has gone", s.written, s.usage)
-		}
-		return x.cost(s.usage, s.written), nil
+func reasonOf(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Reason
 	}
-	failure := x.broken(ctx, "the stream breaks off", s.written, s.usage)
+	return err.Error()
+}
+
+// cut ends a stream that cannot go on.
+func (x *exchange) cut(ctx context.Context, s *stream, reason string) (int64, error) {
+	money.Record(ctx, s.usage.Used())
+	failure := x.broken(ctx, reason, s)
 	if !x.sent {
 		return 0, failure
 	}
 	told := &api.Error{Status: http.StatusBadGateway, Code: "stream_cut", Message: failure.Error() + "; the answer is incomplete"}
-	document, marshalErr := json.Marshal(told.Document())
-	if marshalErr == nil {
-		marshalErr = x.write(flusher, append(append([]byte("data: "), document...), "\n\n"...))
+	document, err := json.Marshal(told.Document())
+	if err == nil {
+		err = x.write(append(append([]byte("data: "), document...), "\n\n"...))
 	}
-	if marshalErr != nil { // the connection breaks instead
+	if err != nil { // the connection breaks instead
 		return 0, failure
 	}
 	return 0, &api.Told{Err: failure}
 }
 
 // write sends an event to the caller at once.
-func (x *exchange) write(flusher *http.ResponseController, event []byte) error {
+func (x *exchange) write(event []byte) error {
 	if !x.sent {
 		h := x.w.Header()
 		h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -110,7 +130,7 @@ func (x *exchange) write(flusher *http.ResponseController, event []byte) error {
 	if _, err := x.w.Write(event); err != nil {
 		return err
 	}
-	return flusher.Flush()
+	return http.NewResponseController(x.w).Flush()
 }
 
 // next reads an event with the empty line that ends it.
@@ -136,11 +156,10 @@ func next(r *bufio.Reader) (event []byte, err error) {
 	}
 }
 
-// take reads an event, and reports whether it is passed on. The usage is not, unless the caller
-// asked for it.
-func (s *stream) take(event []byte, usage bool) bool {
-	var data []byte
-	failed := false
+// dataOf is the data of an event, and its document if it may report a failure: gateways send one
+// under the name error, or as a line of its own.
+func dataOf(event []byte) (data, failed []byte) {
+	named := false
 	for line := range bytes.SplitSeq(event, []byte("\n")) {
 		name, value, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(":"))
 		value = bytes.TrimSpace(value)
@@ -148,26 +167,54 @@ func (s *stream) take(event []byte, usage bool) bool {
 		case "data":
 			data = append(data, value...)
 		case "event":
-			failed = string(value) == "error"
+			named = string(value) == "error"
+		default:
+			if bytes.HasPrefix(line, []byte("{")) && json.Valid(line) {
+				failed = line
+			}
 		}
 	}
-	if string(data) == "[DONE]" {
-		s.done = true
-		return true
+	switch {
+	case failed != nil:
+	case !bytes.Contains(data, []byte("error")) && !named:
+	case named && json.Valid(data) && !bytes.Contains(data, []byte(`"error"`)):
+		failed = append(append([]byte(`{"error":`), data...), '}')
+	default:
+		failed = data
 	}
-	var c chunk
-	if len(data) == 0 {
-		return true // a comment keeps the connection open
+	return data, failed
+}
+
+// take reads the data of an event, and reports whether the event is passed on. A comment that has
+// the form of an event is not, because clients expect JSON. Nor is the usage, unless the caller
+// asked for it.
+func (s *stream) take(data []byte, usage bool) (pass bool, err error) {
+	switch {
+	case string(data) == "[DONE]":
+		s.done = true
+		return true, nil
+	case len(data) == 0:
+		return true, nil // a comment keeps the connection open
+	case data[0] == ':', string(data) == `""`:
+		return false, nil
+	case !json.Valid(data):
+		s.written += len(data)
+		return false, errors.New("the stream breaks off within an event")
+	}
+	var c struct {
+		Choices []struct {
+			Finish json.RawMessage `json:"finish_reason"`
+		} `json:"choices"`
 	}
 	if json.Unmarshal(data, &c) != nil {
 		s.written += len(data)
-		return true
+		return true, nil //nolint:nilerr // a document that is none of ours is passed on
 	}
-	if text := string(c.Error); failed || text != "" && text != "null" {
-		s.failed = safetext.Line(message(data), safetext.MaxReason)
-	}
-	if c.Usage != nil && (c.Usage.Input.Said || c.Usage.Output.Said) {
-		s.usage = *c.Usage
+	counted := false
+	if bytes.Contains(data, []byte(`"usage"`)) {
+		if u, found := chat.UsageOf(data); found {
+			s.usage, counted = u, true
+		}
 	}
 	for _, choice := range c.Choices {
 		s.written += len(data)
@@ -175,5 +222,5 @@ func (s *stream) take(event []byte, usage bool) bool {
 			s.finish = true
 		}
 	}
-	return usage || c.Usage == nil || len(c.Choices) > 0 || s.failed != ""
+	return usage || !counted || len(c.Choices) > 0, nil
 }

@@ -2,15 +2,15 @@ package upstream
 
 import (
 	"cmp"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/limit"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 const (
@@ -25,9 +25,8 @@ const (
 // server is one endpoint.
 type server struct {
 	config.Endpoint
-	key     string
 	missing error // why it cannot be called
-	http    *http.Client
+	client  *answer.Client
 	limit   *limit.Limit // shared by the endpoints of a server
 	gpu     *gpuClock    // likewise
 
@@ -37,24 +36,18 @@ type server struct {
 	until    time.Time
 }
 
-func newServer(e config.Endpoint, getenv func(string) string, l *limit.Limit, g *gpuClock) *server {
+func newServer(e config.Endpoint, getenv func(string) string, redactor *safetext.Redactor, l *limit.Limit, g *gpuClock) *server {
 	s := &server{Endpoint: e, limit: l, gpu: g}
+	key := ""
 	if e.KeyVariable != "" {
-		if s.key = getenv(e.KeyVariable); s.key == "" {
+		if key = getenv(e.KeyVariable); key == "" {
 			s.missing = money.NeverSent(fault.New(fault.Auth, "read the key of endpoint", e.Name, "the variable "+e.KeyVariable+" is not set in the environment of the gateway"))
 		}
 	}
 	if s.Timeout <= 0 {
 		s.Timeout = defaultTimeout
 	}
-	s.http = &http.Client{
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,
-			ForceAttemptHTTP2: true, DisableCompression: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key goes nowhere else
-	}
+	s.client = answer.New(answer.Options{Op: op, Key: key, Timeout: s.Timeout, MaxBytes: maxAnswer, Redactor: redactor})
 	return s
 }
 

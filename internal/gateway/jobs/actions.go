@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/money"
-	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/catalog"
 )
@@ -74,13 +72,9 @@ func takes(j Job, name string) error {
 }
 
 func (a *API) tune(ctx context.Context, r *http.Request, j Job) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
 	var in Tuning
-	if err := strictjson.Unmarshal(body, &in); err != nil {
-		return fault.Wrap(fault.Input, "read input", "", err)
+	if err := api.Decode(r, &in); err != nil {
+		return err
 	}
 	if in == (Tuning{}) {
 		return api.BadField("budget_usd", "set budget_usd, concurrency or approve")

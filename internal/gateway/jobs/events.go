@@ -39,12 +39,18 @@ const (
 	retryMS    = 2000             // when a client comes back after a cut stream
 )
 
+func eventsParams() []api.Param {
+	return append(resultParams(), api.Param{Name: "after", Text: "id of the last event that the caller knows (default none)"},
+		api.Param{Name: "Last-Event-ID", Text: "as after, for streams", Header: true})
+}
+
 func (a *API) events(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	wait, err := waitOf(r)
+	q := api.Query(r, eventsParams())
+	wait, err := waitOf(q)
 	if err != nil {
 		return err
 	}
-	after, err := afterOf(r)
+	after, err := afterOf(q, r)
 	if err != nil {
 		return err
 	}
@@ -70,8 +76,8 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, c api.Caller) error
 }
 
 // afterOf is the number of the state that the caller knows; 0 = none.
-func afterOf(r *http.Request) (int64, error) {
-	text := r.URL.Query().Get("after")
+func afterOf(q *api.Values, r *http.Request) (int64, error) {
+	text := q.Text("after")
 	if text == "" {
 		text = r.Header.Get("Last-Event-ID")
 	}

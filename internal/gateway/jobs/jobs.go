@@ -64,7 +64,6 @@ const answerTime = 10 * time.Second
 // Routes is the table of the package.
 func (a *API) Routes() []api.Route {
 	id := api.Param{Name: "id", Text: "id of the job, percent-encoded: it can contain slashes"}
-	wait := api.Param{Name: "wait", Text: "how long to wait, such as 30s; at most 60s (default 0s)"}
 	gone := []int{http.StatusNotFound, http.StatusBadGateway}
 	route := func(method, path, name, summary string, handle api.Handler) api.Route {
 		return api.Route{Method: method, Path: path, Name: name, Tag: tag, Summary: summary, Query: []api.Param{id}, Errors: slices.Clone(gone), Handle: handle}
@@ -77,23 +76,16 @@ func (a *API) Routes() []api.Route {
 	start.Request, start.Response, start.Status, start.MaxBody = Input{}, Started{}, http.StatusAccepted, maxInput
 	start.Errors = append(start.Errors, http.StatusUnprocessableEntity)
 	list := route(http.MethodGet, "/jobs", "listJobs", "List the jobs of the tenant, running ones first", a.list)
-	list.Query = []api.Param{
-		{Name: "type", Text: "only jobs of this type"},
-		{Name: "state", Text: "only jobs in this state: running, completed, failed, cancelled, terminated or timed_out"},
-		{Name: "limit", Text: "maximum number of jobs, 1 to 500 (default 50)"},
-		{Name: "cursor", Text: "next_cursor of the page before"},
-	}
-	list.Response = List{}
+	list.Query, list.Response = listParams(), List{}
 	show := route(http.MethodGet, "/jobs/{id}", "getJob", "State, progress and cost of a job", a.show)
 	show.Response = Job{}
 	result := route(http.MethodGet, "/jobs/{id}/result", "getJobResult", "Result of a completed job", a.result)
-	result.Query, result.Response = append(result.Query, wait), Result{}
+	result.Query, result.Response = append(result.Query, resultParams()...), Result{}
 	result.Errors = append(result.Errors, http.StatusConflict)
 	report := route(http.MethodGet, "/jobs/{id}/report", "getJobReport", "HTML report of a completed job", a.report)
 	report.Media, report.Errors = "text/html", append(report.Errors, http.StatusConflict)
 	events := route(http.MethodGet, "/jobs/{id}/events", "watchJob", "States of a job: a long poll, or a stream if Accept names text/event-stream", a.events)
-	events.Query = append(events.Query, wait, api.Param{Name: "after", Text: "id of the last event that the caller knows (default none)"},
-		api.Param{Name: "Last-Event-ID", Text: "as after, for streams", Header: true})
+	events.Query = append(events.Query, eventsParams()...)
 	events.Response, events.Stream = Events{}, true
 	all := []api.Route{start, list, show, result, report, events}
 	action := func(name, summary string, do func(context.Context, *http.Request, Job) error) api.Route {

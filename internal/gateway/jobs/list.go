@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -34,6 +33,15 @@ func statuses() map[string]string {
 	}
 }
 
+func listParams() []api.Param {
+	return []api.Param{
+		{Name: "type", Text: "only jobs of this type"},
+		{Name: "state", Text: "only jobs in this state: running, completed, failed, cancelled, terminated or timed_out"},
+		{Name: "limit", Text: "maximum number of jobs, 1 to 500 (default 50)"},
+		{Name: "cursor", Text: "next_cursor of the page before"},
+	}
+}
+
 func (a *API) list(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	request, err := a.listRequest(r, c)
 	if err != nil {
@@ -58,11 +66,11 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 
 // listRequest makes the query. Only names from tables and the checked name of a tenant get into it.
 func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListWorkflowExecutionsRequest, error) {
-	q := r.URL.Query()
+	q := api.Query(r, listParams())
 	parts := []string{
 		workflows.AttrTenant + " = " + quoted(string(c.Tenant)), "TaskQueue = " + quoted(workflows.QueueMain),
 	}
-	if name := q.Get("type"); name != "" {
+	if name := q.Text("type"); name != "" {
 		t, ok := submit.TypeNamed(name)
 		if !ok {
 			return nil, api.BadField("type", "must be one of "+typeNames())
@@ -77,24 +85,16 @@ func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListW
 		}
 		parts = append(parts, "ParentWorkflowId IS NULL", "WorkflowType IN ("+strings.Join(jobs, ", ")+")")
 	}
-	if state := q.Get("state"); state != "" {
-		status, ok := statuses()[state]
-		if !ok {
-			return nil, api.BadField("state", "must be running, completed, failed, cancelled, terminated or timed_out")
-		}
-		parts = append(parts, "ExecutionStatus = "+quoted(status))
+	if state := q.Word("state", "", StateRunning, StateCompleted, StateFailed, StateCancelled, StateStopped, StateTimedOut); state != "" {
+		parts = append(parts, "ExecutionStatus = "+quoted(statuses()[state]))
 	}
-	limit := defaultLimit
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxLimit {
-			return nil, api.BadField("limit", "must be a number from 1 to 500")
-		}
-		limit = n
-	}
-	token, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	limit := q.Int("limit", defaultLimit, 1, maxLimit)
+	token, err := base64.RawURLEncoding.DecodeString(q.Text("cursor"))
 	if err != nil || len(token) > maxCursor {
 		return nil, api.BadField("cursor", "must be the next_cursor of the page before")
+	}
+	if err := q.Err(); err != nil {
+		return nil, err
 	}
 	return &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: a.Server.Namespace, Query: strings.Join(parts, " AND "), PageSize: int32(limit), NextPageToken: token, //nolint:gosec // at most maxLimit

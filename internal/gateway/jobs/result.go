@@ -14,11 +14,15 @@ import (
 // maxWait is how long a request waits for a change: proxies cut requests that take longer.
 const maxWait = time.Minute
 
+func resultParams() []api.Param {
+	return []api.Param{{Name: "wait", Text: "how long to wait, such as 30s; at most 60s (default 0s)"}}
+}
+
 // waitOf reads the parameter wait.
-func waitOf(r *http.Request) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
-		return 0, nil
+func waitOf(q *api.Values) (time.Duration, error) {
+	text := q.Text("wait")
+	if text == "" || q.Err() != nil {
+		return 0, q.Err()
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
@@ -28,7 +32,7 @@ func waitOf(r *http.Request) (time.Duration, error) {
 }
 
 func (a *API) result(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	wait, err := waitOf(r)
+	wait, err := waitOf(api.Query(r, resultParams()))
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,14 +45,11 @@ func (a *API) start(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 	if operates(t.Name) && !c.Local {
 		return api.Fail(http.StatusForbidden, "operators_only", t.Name+" concerns all tenants; start it at a listener that only the gateway's host can reach, or with cogflow")
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return api.Fail(http.StatusUnsupportedMediaType, "invalid_media_type", "the header Content-Type must be application/json")
-	}
 	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err := api.ReadJSON(r)
 	if err != nil {
 		return err
 	}

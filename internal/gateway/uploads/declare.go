@@ -2,8 +2,6 @@ package uploads
 
 import (
 	"encoding/base64"
-	"io"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -11,9 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
-	"github.com/cogniverse/cogflow/strictjson"
 )
 
 const (
@@ -32,14 +28,7 @@ func declared(r *http.Request) (d Declaration, err error) {
 		d.Name, d.SHA256 = meta["filename"], meta["sha256"]
 		return d, err
 	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return d, api.Fail(http.StatusUnsupportedMediaType, "invalid_media_type", "the header Content-Type must be application/json")
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return d, err
-	}
-	return d, fault.Wrap(fault.Input, "read input", "", strictjson.Unmarshal(body, &d))
+	return d, api.Decode(r, &d)
 }
 
 // metadata reads pairs of a name and a value in base64, as tus writes them.

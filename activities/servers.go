@@ -39,7 +39,9 @@ type HostGPU struct {
 	Name  string `json:"name"`                        // such as NVIDIA H100 80GB HBM3
 	UUID  string `json:"uuid"`                        // as CUDA_VISIBLE_DEVICES names it
 	Total int64  `json:"memory_bytes,omitempty"`      // 0 = the driver does not say
-	Used  int64  `json:"memory_used_bytes,omitempty"` // 0 = the driver does not say, or nothing
+	Used  *int64 `json:"memory_used_bytes,omitempty"` // by all processes; null = the driver does not say
+	Held  string `json:"held,omitempty"`              // who uses it; empty = it is free
+	Aside string `json:"set_aside,omitempty"`         // why it gets no work; empty = it may be used
 }
 
 // WorkerHost is what one worker process knows of its host.

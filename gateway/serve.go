@@ -64,7 +64,8 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 		return err
 	}
 	defer temporal.Close()
-	onDemand, err := servers(c, getenv, host{temporal: temporal, namespace: server.Namespace, log: log})
+	own := host{temporal: temporal, namespace: server.Namespace, log: log}
+	onDemand, err := servers(c, getenv, own)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 		return err
 	}
 	routes, err := table(t.Handler(), log, &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c), videos,
-		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools}, openAccounts(c, calls, temporal), page.Page{})
+		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools, Servers: owners{workers, own}}, openAccounts(c, calls, temporal), page.Page{})
 	if err != nil {
 		return err
 	}

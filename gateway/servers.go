@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/submit"
@@ -30,6 +31,9 @@ func servers(c config.Config, getenv func(string) string, h host) (*ondemand.Ser
 	return ondemand.New(ondemand.Options{Config: c, Getenv: getenv, Ask: h.start})
 }
 
+// without reports that a worker process does not have the server. All processes with GPUs are asked.
+func without(err error) bool { return strings.Contains(err.Error(), ondemand.FindOp+" ") }
+
 const startOp = "start model server"
 
 // start lets a worker of this host start a server, and returns when it is ready.
@@ -47,30 +51,47 @@ func (h host) start(ctx context.Context, server string) error {
 		if !strings.HasPrefix(queue, workflows.HostQueue(name, "")) {
 			continue
 		}
-		if last = h.warm(ctx, queue, server); last == nil || ctx.Err() != nil {
-			return last
+		_, err := h.warm(ctx, queue, server)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !without(err) { // the process that has the server knows why
+			last = err
 		}
 	}
 	return last
 }
 
-// warm asks one worker process. The start goes on when no request waits for it any more.
-func (h host) warm(ctx context.Context, queue, server string) error {
+// order has worker processes do something with a server. It goes on when nothing waits for it any more, and
+// the same order meanwhile is the same one.
+func (h host) order(ctx context.Context, kind, verb, server string, queues []string, out any) error {
 	common := workflows.Common{Tenant: string(tenant.Default), Priority: 1}
 	j := submit.Job{
-		Kind: "WarmModelServer", ID: "gateway-warm/" + strings.TrimPrefix(queue, workflows.HostQueue("", "")) + "/" + server,
-		Common: common, Summary: "start model server " + server + " for the gateway",
-		Input: workflows.ModelServersInput{Common: common, Queues: []string{queue}, Server: server},
+		Kind: kind, ID: "gateway-" + verb + "/" + strings.TrimPrefix(queues[0], "host/") + "/" + server,
+		Common: common, Summary: verb + " model server " + server + " for the gateway",
+		Input: workflows.ModelServersInput{Common: common, Queues: queues, Server: server},
 	}
 	run, err := h.temporal.ExecuteWorkflow(ctx, j.Options(), j.Kind, j.Input)
 	if err == nil {
-		err = run.Get(ctx, nil)
+		err = run.Get(ctx, out)
 	}
-	if err == nil || ctx.Err() != nil {
-		return err
+	return err
+}
+
+// warm has one worker process start a server.
+func (h host) warm(ctx context.Context, queue, server string) (activities.Warmed, error) {
+	var out workflows.WarmModelServerResult
+	err := h.order(ctx, "WarmModelServer", "warm", server, []string{queue}, &out)
+	switch {
+	case err == nil && len(out.Ready) > 0:
+		return out.Ready[0], nil
+	case ctx.Err() != nil:
+		return activities.Warmed{}, err
 	}
-	h.log.Warn("model server did not start", "server", server, "queue", queue, "error", workflows.Reason(err))
-	return cold(ctx, server, workflows.Reason(err), err)
+	if !without(err) {
+		h.log.Warn("model server did not start", "server", server, "queue", queue, "error", workflows.Reason(err))
+	}
+	return activities.Warmed{}, cold(ctx, server, workflows.Reason(err), err)
 }
 
 // cold is the failure of a start: the caller can do nothing about it, and another server may answer.

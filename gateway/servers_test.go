@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/modelserver"
 	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -113,6 +115,8 @@ func TestColdModel(t *testing.T) {
 	require.Contains(t, text, "warm")
 	require.Equal(t, 1, owned.Reports()()[0].Starts, "the worker has started it")
 
+	g.ordered(t)
+
 	g.stop() // what was used is booked after the answer
 	require.NoError(t, <-g.done)
 	g.done <- nil
@@ -124,6 +128,27 @@ func TestColdModel(t *testing.T) {
 	require.GreaterOrEqual(t, sums.Total.GPUMS, int64(40), "two GPUs for the time of the answer")
 }
 
+// ordered shows, stops and starts the server by the routes of operators.
+func (g *gateway) ordered(t *testing.T) {
+	t.Helper()
+	_, text := get(t, g.url(t, "main")+"/pools", "")
+	require.Contains(t, text, `"devices_memory_used_bytes":6442450944,"devices_memory_bytes":96636764160,"server":"s"`)
+	require.Contains(t, text, `"memory_used_bytes":3221225472`)
+	for _, one := range []struct{ order, answer, state string }{
+		{"release", `"was":"idle"`, "asleep"}, {"release", `"was":"asleep"`, "asleep"}, {"warm?wait_s=60", `"done":"ready"`, "idle"},
+	} {
+		status, _, text, err := g.post(t, "/model-servers/m/"+one.order, "")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status, text)
+		require.Contains(t, text, one.answer)
+		_, text = get(t, g.url(t, "main")+"/model-servers/m", "")
+		require.Contains(t, text, `"state":"`+one.state+`"`)
+	}
+	status, _, text, err := g.post(t, "/model-servers/other/warm", "")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, status, text)
+}
+
 // owner is a worker of this host that owns the model servers of a section of the configuration.
 func owner(t *testing.T, c client.Client, section, dir string) *ondemand.Servers {
 	t.Helper()
@@ -132,14 +157,31 @@ func owner(t *testing.T, c client.Client, section, dir string) *ondemand.Servers
 	cfg, err := config.Load(func(name string) string { return map[string]string{"COGNIVERSE_CONFIG": file}[name] })
 	require.NoError(t, err)
 	table := lease.New([]string{"GPU-a", "GPU-b"})
-	owned, err := ondemand.New(ondemand.Options{Config: cfg, Getenv: os.Getenv, Class: "l40s", GPUs: func() (*lease.Table, error) { return table, nil }})
+	used := int64(3 << 30)
+	devices := func(context.Context) ([]activities.HostGPU, error) {
+		return []activities.HostGPU{{Name: "NVIDIA L40S", UUID: "GPU-a", Total: 45 << 30, Used: &used}, {Name: "NVIDIA L40S", UUID: "GPU-b", Total: 45 << 30, Used: &used}}, nil
+	}
+	owned, err := ondemand.New(ondemand.Options{
+		Config: cfg, Getenv: os.Getenv, Class: "l40s", GPUs: func() (*lease.Table, error) { return table, nil }, Devices: devices, Redactor: safetext.NewRedactor(nil, nil),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, owned.Close()) })
 	flows := worker.New(c, workflows.QueueMain, worker.Options{})
-	flows.RegisterWorkflow(workflows.WarmModelServer)
-	host := worker.New(c, workflows.HostQueue(ondemand.Queue()), worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Lifecycle{}}})
-	host.RegisterActivityWithOptions(owned.Activities().WarmModelServer, activity.RegisterOptions{Name: "WarmModelServer"})
-	for _, w := range []worker.Worker{flows, host} {
+	for _, flow := range []any{workflows.WarmModelServer, workflows.ListModelServers, workflows.ReleaseModelServer} {
+		flows.RegisterWorkflow(flow)
+	}
+	name, process := ondemand.Queue()
+	all := []worker.Worker{flows}
+	for queue, a := range map[string]*activities.Servers{ // one process of the host has no servers
+		workflows.HostQueue(name, process): owned.Activities(), workflows.HostQueue(name, "zz"): ondemand.WithoutServers("l40s", devices),
+	} {
+		host := worker.New(c, queue, worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Lifecycle{}}})
+		for name, one := range map[string]any{"WarmModelServer": a.WarmModelServer, "ModelServers": a.ModelServers, "ReleaseModelServer": a.ReleaseModelServer} {
+			host.RegisterActivityWithOptions(one, activity.RegisterOptions{Name: name})
+		}
+		all = append(all, host)
+	}
+	for _, w := range all {
 		require.NoError(t, w.Start())
 		t.Cleanup(w.Stop)
 	}

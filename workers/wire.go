@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -130,7 +131,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 			return implementations{}, err
 		}
 		if h.owned, err = ondemand.New(ondemand.Options{
-			Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table, Redactor: h.models.redactor, Ledger: counted, Restore: ondemand.Restorer(store.Owners, adapters),
+			Config: c, Getenv: getenv, Class: class, GPUs: h.gpus.Table, Devices: h.gpus.Devices, Redactor: h.models.redactor, Ledger: counted, Restore: ondemand.Restorer(store.Owners, adapters),
 		}); err != nil {
 			return implementations{}, err
 		}
@@ -176,7 +177,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	t.Placing = a.Placing
 	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
-		health: &activities.Health{Checks: h.checks}, hosts: h.owned.Activities(),
+		health: &activities.Health{Checks: h.checks}, hosts: cmp.Or(h.owned.Activities(), ondemand.WithoutServers(class, h.gpus.Devices)),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -74,7 +75,7 @@ func (a *App) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 
 // Ask runs a short workflow for this command only: an interrupt cancels it.
 func (a *App) Ask(ctx context.Context, j Job, result any) (json.RawMessage, error) {
-	j.Timeout = time.Hour // long enough for a command whose result the user waits for
+	j.Timeout = cmp.Or(j.Timeout, time.Hour) // long enough for a command whose result the user waits for
 	if a.plan != nil {
 		return nil, a.plan.take(j)
 	}

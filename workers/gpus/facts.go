@@ -1,6 +1,7 @@
 package gpus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/gpu"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // Checks are the rows of the GPUs in `cogflow health`. A worker that leases none has no rows.
@@ -82,16 +84,58 @@ func (g *GPUs) Plugins(ctx context.Context) []worker.Plugin {
 }
 
 func (g *GPUs) summary(ctx context.Context) string {
-	devices, err := g.o.Open()
-	if err != nil {
-		return err.Error()
-	}
-	defer devices.Close()
-	found, err := devices.Read(ctx)
+	found, err := g.read(ctx)
 	if err != nil {
 		return err.Error()
 	}
 	return Summary(found)
+}
+
+// read asks the driver once.
+func (g *GPUs) read(ctx context.Context) ([]gpu.Device, error) {
+	devices, err := g.o.Open()
+	if err != nil {
+		return nil, err
+	}
+	found, err := devices.Read(ctx)
+	return found, cmp.Or(err, devices.Close())
+}
+
+// Devices are the GPUs with their memory. Only a worker that leases them knows which of them are ill,
+// and who holds them.
+func (g *GPUs) Devices(ctx context.Context) ([]activities.HostGPU, error) {
+	if g.o.Class == classCPU {
+		return nil, nil
+	}
+	g.mu.Lock()
+	table := g.table
+	g.mu.Unlock()
+	if table == nil {
+		found, err := g.read(ctx)
+		out := make([]activities.HostGPU, len(found))
+		for i, d := range found {
+			out[i] = told(gpu.State{Device: d, Aside: d.Trouble}, "")
+		}
+		return out, err
+	}
+	states, err := table.Look(ctx)
+	held := table.Held()
+	out := make([]activities.HostGPU, len(states))
+	for i, s := range states {
+		out[i] = told(s, held[s.UUID])
+	}
+	return out, err
+}
+
+func told(s gpu.State, held string) activities.HostGPU {
+	out := activities.HostGPU{
+		Name: strings.TrimSpace(s.Name + " " + s.Profile), UUID: s.UUID, Total: s.MemoryBytes,
+		Held: safetext.Line(held, safetext.MaxReason), Aside: safetext.Line(s.Aside, safetext.MaxReason),
+	}
+	if s.UsedBytes >= 0 && s.MemoryBytes > 0 {
+		out.Used = &s.UsedBytes
+	}
+	return out
 }
 
 // Summary counts devices by model and memory.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/gpu"
 	"github.com/cogniverse/cogflow/internal/gpu/gputest"
@@ -120,4 +121,43 @@ func TestSummary(t *testing.T) {
 	require.Len(t, plugins, 1)
 	require.Equal(t, PluginName, plugins[0].Name())
 	require.Empty(t, New(t.Context(), Options{Class: "cpu"}).Plugins(t.Context()))
+}
+
+// TestDevices: a worker tells the memory of its GPUs, and who holds them once it leases GPUs.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	part := gputest.Whole(1, "MIG-test-told", 20)
+	part.Profile, part.UsedBytes = "3g.20gb", -1
+	driver := gputest.New(gputest.Whole(0, "GPU-test-told", 40), part)
+	driver.Change("GPU-test-told", func(d *gpu.Device) { d.UsedBytes = 30 << 30 })
+	g := New(t.Context(), Options{Class: "a100-40gb", Open: opened(driver)})
+	t.Cleanup(func() { require.NoError(t, g.Close()) })
+	used := int64(30 << 30)
+	want := []activities.HostGPU{
+		{Name: "NVIDIA A100-SXM4-40GB", UUID: "GPU-test-told", Total: 40 << 30, Used: &used},
+		{Name: "NVIDIA A100-SXM4-40GB 3g.20gb", UUID: "MIG-test-told", Total: 20 << 30},
+	}
+	found, err := g.Devices(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, found)
+
+	_, err = g.Table()
+	require.NoError(t, err)
+	found, err = g.Devices(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, found[0].Held, "is held by processes that this worker cannot see")
+	found[0].Held = ""
+	require.Equal(t, want, found)
+	driver.Change("GPU-test-told", func(d *gpu.Device) { d.Uncorrected = 1 })
+	found, err = g.Devices(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, found[0].Aside, "1 memory errors")
+	driver.Fail(fault.New(fault.Capacity, "read", "", "hangs"))
+	_, err = g.Devices(t.Context())
+	require.ErrorContains(t, err, "hangs")
+	_, err = New(t.Context(), Options{Class: "a100-40gb", Open: opened(driver)}).Devices(t.Context())
+	require.ErrorContains(t, err, "hangs")
+	none, err := New(t.Context(), Options{Class: "cpu"}).Devices(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, none)
 }

@@ -14,18 +14,31 @@ import (
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/safetext"
 )
 
 // drainFor is how long a server that is released waits for its requests in progress.
 const drainFor = time.Minute
 
-// Activities are the activities about the servers of this worker process; nil = it has none.
+// Activities are the activities about the servers of this worker process. A nil s has none.
 func (s *Servers) Activities() *activities.Servers {
 	if s == nil {
 		return nil
 	}
 	return &activities.Servers{List: s.list, Warm: s.warm, Release: s.release}
 }
+
+// WithoutServers are the activities of a worker process without model servers: it tells the GPUs of its
+// host. nil = it has none of these either.
+func WithoutServers(class string, devices func(ctx context.Context) ([]activities.HostGPU, error)) *activities.Servers {
+	if class == "cpu" {
+		return nil
+	}
+	return (&Servers{Options: Options{Class: class, Devices: devices}}).Activities()
+}
+
+// FindOp is the operation in the fault of a worker process that does not have a server.
+const FindOp = "find model server"
 
 // find finds a server by its name, or by a model that it serves.
 func (s *Servers) find(name string) (ownserver.Server, error) {
@@ -39,7 +52,7 @@ func (s *Servers) find(name string) (ownserver.Server, error) {
 		for _, one := range all {
 			names = append(names, one.Name)
 		}
-		return ownserver.Server{}, fault.New(fault.Input, "find model server", name, "this worker has "+cmp.Or(strings.Join(names, ", "), "none"))
+		return ownserver.Server{}, fault.New(fault.Input, FindOp, name, "this worker has "+cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	return all[at], nil
 }
@@ -55,7 +68,10 @@ func (s *Servers) models(server string) (out []string) {
 	return slices.Compact(out)
 }
 
-func (s *Servers) list(_ context.Context, in activities.ServerInput) (activities.WorkerHost, error) {
+// readFor is how long a driver may take to list the GPUs. One that hangs must not hide the servers.
+const readFor = 5 * time.Second
+
+func (s *Servers) list(ctx context.Context, in activities.ServerInput) (activities.WorkerHost, error) {
 	out := activities.WorkerHost{Host: hostname(), Process: os.Getpid(), Class: s.Class, Servers: []activities.ModelServer{}}
 	all := s.Config.Servers
 	if in.Server != "" {
@@ -64,6 +80,14 @@ func (s *Servers) list(_ context.Context, in activities.ServerInput) (activities
 			return out, err
 		}
 		all = []ownserver.Server{one}
+	}
+	if s.Devices != nil {
+		reading, stop := context.WithTimeoutCause(ctx, readFor, fault.New(fault.Capacity, "read the GPUs", "", "the driver did not answer within "+readFor.String()))
+		defer stop()
+		var err error
+		if out.GPUs, err = s.Devices(reading); err != nil {
+			out.Problem = safetext.Line(cmp.Or(context.Cause(reading), err).Error(), maxLine)
+		}
 	}
 	for _, one := range all {
 		out.Servers = append(out.Servers, s.describe(one))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/config/ownserver"
@@ -28,6 +29,9 @@ type Options struct {
 	Getenv func(string) string
 	Class  string                       // GPU class of the worker
 	GPUs   func() (*lease.Table, error) // of this host; shared with training
+
+	// Devices lists the GPUs of this host with their memory. nil = it has none.
+	Devices func(ctx context.Context) ([]activities.HostGPU, error)
 
 	Redactor *safetext.Redactor // of texts that enter histories
 	Ledger   Ledger             // books the time of servers with GPUs

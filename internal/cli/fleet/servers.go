@@ -17,6 +17,10 @@ type Server struct {
 	Class   string `json:"class"`
 	activities.ModelServer
 
+	// Used and Total are the memory of all GPUs that it has leased. Used has also what others use of them.
+	Used  *int64 `json:"devices_memory_used_bytes,omitempty"` // null = it has no GPU, or the driver does not say
+	Total int64  `json:"devices_memory_bytes,omitempty"`
+
 	// Queues are those of the processes of the host that have it, the owner first.
 	Queues []string `json:"-"`
 }
@@ -30,6 +34,7 @@ func Servers(hosts []activities.WorkerHost, only string) []Server {
 				continue
 			}
 			next := Server{Host: h.Host, Process: h.Process, Class: h.Class, ModelServer: s, Queues: []string{h.Queue}}
+			next.memory(h.GPUs)
 			at := slices.IndexFunc(out, func(o Server) bool { return o.Host == h.Host && o.Server == s.Server })
 			if at < 0 {
 				out = append(out, next)
@@ -41,6 +46,28 @@ func Servers(hosts []activities.WorkerHost, only string) []Server {
 	slices.SortFunc(out, func(a, b Server) int { return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.Host, b.Host)) })
 	return out
 }
+
+// memory sums up the memory of the GPUs that the server has leased.
+func (s *Server) memory(gpus []activities.HostGPU) {
+	var used int64
+	known := true
+	for _, g := range gpus {
+		if slices.Contains(s.Devices, g.UUID) {
+			s.Total += g.Total
+			if g.Used == nil {
+				known = false
+				continue
+			}
+			used += *g.Used
+		}
+	}
+	if s.Total > 0 && known {
+		s.Used = &used
+	}
+}
+
+// MemoryText is the memory of its GPUs that is used; "–" = it has none now.
+func (s Server) MemoryText() string { return memoryText(s.Used, s.Total) }
 
 // Rank orders the states of one server in several processes: the owner knows most.
 func Rank(state string) int { return ranks[state] }

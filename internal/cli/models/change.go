@@ -3,8 +3,6 @@ package models
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +31,7 @@ wait, but not a start whose process runs already.`,
 			if err != nil {
 				return err
 			}
-			on, err := best(out.Servers)
+			on, err := fleet.Best(out.Servers)
 			if err != nil {
 				return err
 			}
@@ -42,16 +40,6 @@ wait, but not a start whose process runs already.`,
 	}
 	hostFlag(cmd, &host)
 	return cmd
-}
-
-// best is where a server is started: the host where it runs, or is about to, else the first one
-// that can start it.
-func best(all []fleet.Server) (fleet.Server, error) {
-	usable := slices.DeleteFunc(slices.Clone(all), func(s fleet.Server) bool { return s.State == fleet.StateUnusable })
-	if len(usable) == 0 {
-		return fleet.Server{}, fmt.Errorf("model server %q cannot start on %s: %s", all[0].Server, all[0].Host, all[0].Detail)
-	}
-	return slices.MaxFunc(usable, func(a, b fleet.Server) int { return fleet.Rank(a.State) - fleet.Rank(b.State) }), nil
 }
 
 func (a app) warm(ctx context.Context, on fleet.Server) error {
@@ -149,7 +137,7 @@ func (a app) release(ctx context.Context, all []fleet.Server) error {
 		if _, err := a.Ask(ctx, job("ReleaseModelServer", "stop model server "+s.Server, in), &one); err != nil {
 			return err
 		}
-		r.Released = append(r.Released, ofHost(one.Released))
+		r.Released = append(r.Released, fleet.Released(one.Released))
 	}
 	if a.JSON {
 		return a.PrintJSON(r)
@@ -167,27 +155,18 @@ func (a app) release(ctx context.Context, all []fleet.Server) error {
 	return nil
 }
 
-// ofHost sums up what the processes of a host did: one of them owned the server.
-func ofHost(all []activities.ReleasedServer) (out activities.ReleasedServer) {
-	for i, one := range all {
-		if i == 0 || fleet.Rank(one.Was) > fleet.Rank(out.Was) {
-			one.Cut += out.Cut
-			out = one
-		} else {
-			out.Cut += one.Cut
-		}
-	}
-	return out
-}
-
 // lines reads the last lines of a server.
 func (a app) lines(ctx context.Context, s fleet.Server, n int) (out []log, err error) {
-	r, err := fleet.Hosts(ctx, a.App, s.Queues[:1], workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Server: s.Server, Lines: n})
+	c, err := a.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Silent) > 0 {
-		return nil, fmt.Errorf("no answer from %s", r.Silent[0])
+	r, err := fleet.Hosts(ctx, a.App, c, s.Queues[:1], workflows.ModelServersInput{Common: workflows.Common{Priority: 1}, Server: s.Server, Lines: n})
+	if err != nil {
+		return nil, err
+	}
+	if problems := r.Problems(); len(r.Hosts) == 0 && len(problems) > 0 {
+		return nil, errors.New(problems[0])
 	}
 	for _, h := range r.Hosts {
 		out = append(out, log{Host: h.Host, Server: s.Server, File: h.LogFile, Lines: append([]string{}, h.Log...)})

@@ -47,6 +47,8 @@ type answer struct {
 	// Unserved are servers of the configuration here that no worker process has.
 	Unserved []string `json:"unserved,omitempty"`
 	Silent   []string `json:"silent,omitempty"` // worker processes that do not answer
+	// Problem is why no worker process could be asked, and what to do. Unserved are then of unknown state.
+	Problem string `json:"problem,omitempty"`
 }
 
 // ask asks all worker processes of a host ("" = of all hosts). server is "" for all servers.
@@ -66,11 +68,11 @@ func (a app) ask(ctx context.Context, server, host string) (answer, error) {
 	if host != "" {
 		queues = slices.DeleteFunc(queues, func(queue string) bool { return !strings.HasPrefix(queue, workflows.HostQueue(host, "")) })
 	}
-	r, err := fleet.Hosts(ctx, a.App, queues, workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
+	r, err := fleet.Hosts(ctx, a.App, c, queues, workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
 	if err != nil {
 		return answer{}, err
 	}
-	out := answer{Servers: fleet.Servers(r.Hosts, server), Silent: r.Silent}
+	out := answer{Servers: fleet.Servers(r.Hosts, server), Silent: r.Silent, Problem: r.Problem}
 	if host == "" {
 		out.Unserved, err = a.unserved(out.Servers, server)
 	}
@@ -95,8 +97,11 @@ func (a app) unserved(known []fleet.Server, only string) (out []string, err erro
 // one asks about one model, which at least one worker process must have.
 func (a app) one(ctx context.Context, model, host string) (answer, error) {
 	out, err := a.ask(ctx, model, host)
-	if err != nil || len(out.Servers) > 0 {
+	switch {
+	case err != nil || len(out.Servers) > 0:
 		return out, err
+	case out.Problem != "":
+		return out, fmt.Errorf("the state of model server %q is unknown: %s", model, out.Problem)
 	}
 	at := ""
 	if host != "" {

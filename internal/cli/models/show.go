@@ -37,17 +37,21 @@ func (a app) print(out answer) error {
 	if a.JSON {
 		return a.PrintJSON(out)
 	}
-	if len(out.Servers) == 0 && len(out.Unserved) == 0 {
+	if len(out.Servers) == 0 && len(out.Unserved) == 0 && out.Problem == "" {
 		a.Say("No worker process has a model server on demand. docs/how-to/model-servers.md says how to configure one.")
-	} else {
+	} else if len(out.Servers)+len(out.Unserved) > 0 {
 		rows := make([][]string, 0, len(out.Servers))
 		for _, s := range out.Servers {
 			rows = append(rows, []string{
 				s.Server, format.OrDash(strings.Join(s.Models, ", ")), s.Host, s.Class, s.StateText(), gpus(s), memory(s), s.Port, since(s),
 			})
 		}
+		state := "no worker has it"
+		if out.Problem != "" {
+			state = "unknown"
+		}
 		for _, name := range out.Unserved {
-			rows = append(rows, []string{name, "-", "-", "-", "no worker has it", "-", "-", "-", "-"})
+			rows = append(rows, []string{name, "-", "-", "-", state, "-", "-", "-", "-"})
 		}
 		a.Table([]cli.Column{
 			{Name: "server"},
@@ -79,6 +83,9 @@ func (a app) remarks(out answer) {
 	}
 	for _, silent := range out.Silent {
 		a.Say("no answer from %s", silent)
+	}
+	if out.Problem != "" {
+		a.Say("The state of model servers is unknown: %s", out.Problem)
 	}
 }
 
@@ -153,6 +160,7 @@ func (a app) status(s fleet.Server) {
 		{"GPUs", fmt.Sprintf("%d: %s", s.GPUs, format.OrDash(strings.Join(s.Devices, ", ")))},
 		{"GPUs set aside", format.OrDash(strings.Join(s.SetAside, ", "))},
 		{"memory of each GPU", memory(s)},
+		{"memory used", s.MemoryText()},
 		{"port", s.Port},
 		{"starts", fmt.Sprintf("%d, failures %d", s.Starts, s.Failures)},
 		{"cold start time", format.Seconds(s.Boot)},

@@ -35,6 +35,10 @@ type answer struct {
 	Listed bool `json:"workers_listed"`
 	// Servers are the model servers on demand of worker processes that answer.
 	Servers []fleet.Server `json:"model_servers,omitempty"`
+	// Memory is the memory of the GPUs of worker processes that answer.
+	Memory []fleet.GPU `json:"gpus,omitempty"`
+	// Problems are why GPUs or model servers are missing, and what to do.
+	Problems []string `json:"problems,omitempty"`
 }
 
 func (a app) command() *cobra.Command {
@@ -44,10 +48,10 @@ func (a app) command() *cobra.Command {
 		Short: "Show the task queues, their workers and what waits",
 		Long: `Pools shows for each task queue how many worker processes serve it and on which hosts, their slots,
 the tasks that wait, the age of the oldest one, how many tasks a minute were taken, and the builds of
-the workers. With several GPU classes, a second table has the totals of each class. Another one
-has the model servers on demand. It lists the queues
-that the configuration names, those of the GPU classes in --gpu, and every other queue with workers or
-tasks. Below it names the GPUs of each class. Hosts, slots and GPUs need a server that lists workers (version 1.29 with
+the workers. With several GPU classes, a second table has the totals of each class. Further tables have
+the memory of each GPU, and the model servers on demand with the memory that is used of their GPUs. It
+lists the queues that the configuration names, those of the GPU classes in --gpu, and every other queue
+with workers or tasks. Below it names the GPUs of each class. Hosts, slots and GPUs need a server that lists workers (version 1.29 with
 frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets them).`,
 		Example: "  cogflow pools\n  cogflow pools --gpu l40s,h100 --json",
 		Args:    cobra.NoArgs,
@@ -74,12 +78,25 @@ frontend.ListWorkersEnabled and frontend.WorkerHeartbeatsEnabled; make up sets t
 func (a app) ask(ctx context.Context, c client.Client, gpu []string) (answer, error) {
 	f, err := fleet.Ask(ctx, a.App, c, gpu...)
 	out := answer{Pools: f.Queues, Classes: fleet.Classes(f.Queues), Listed: f.Listed}
-	if err != nil || f.Queues[0].Workers == 0 { // no worker would run the workflow that asks
+	if err != nil {
 		return out, err
 	}
-	r, err := fleet.Hosts(ctx, a.App, f.HostQueues(), workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
-	out.Servers = fleet.Servers(r.Hosts, "")
+	r, err := fleet.Hosts(ctx, a.App, c, f.HostQueues(), workflows.ModelServersInput{Common: workflows.Common{Priority: 1}})
+	out.Servers, out.Memory, out.Problems = fleet.Servers(r.Hosts, ""), fleet.GPUs(r.Hosts), r.Problems()
 	return out, err
+}
+
+// printGPUs shows the memory of GPUs.
+func (a app) printGPUs(all []fleet.GPU) {
+	if len(all) == 0 {
+		return
+	}
+	rows := make([][]string, len(all))
+	for i, g := range all {
+		rows[i] = []string{format.OrDash(g.Name), g.Class, g.Host, g.MemoryText(), g.UUID, g.StateText()}
+	}
+	a.Say("")
+	a.Table([]cli.Column{{Name: "GPU"}, {Name: "class"}, {Name: "host"}, {Name: "memory used", Right: true}, {Name: "id"}, {Name: "state", Wrap: true}}, rows)
 }
 
 // printServers shows the model servers on demand.
@@ -89,10 +106,10 @@ func (a app) printServers(all []fleet.Server) {
 	}
 	rows := make([][]string, len(all))
 	for i, s := range all {
-		rows[i] = []string{s.Server, s.Class, s.Host, s.StateText()}
+		rows[i] = []string{s.Server, s.Class, s.Host, s.MemoryText(), s.StateText()}
 	}
 	a.Say("")
-	a.Table([]cli.Column{{Name: "model server"}, {Name: "class"}, {Name: "host"}, {Name: "state", Wrap: true}}, rows)
+	a.Table([]cli.Column{{Name: "model server"}, {Name: "class"}, {Name: "host"}, {Name: "memory used", Right: true}, {Name: "state", Wrap: true}}, rows)
 }
 
 func (a app) print(out answer) error {
@@ -124,7 +141,9 @@ func (a app) print(out answer) error {
 		{Name: "build"},
 		{Name: "hosts", Wrap: true},
 	}, rows)
+	defer a.sayProblems(out.Problems)
 	defer a.printServers(out.Servers)
+	defer a.printGPUs(out.Memory)
 	defer a.gpus(out.Classes)
 	a.sayNotices(out.Pools)
 	if len(out.Classes) < 2 {
@@ -165,6 +184,12 @@ func (a app) sayNotices(pools []fleet.Queue) {
 	}
 	for _, n := range said {
 		a.Say("This host will be taken away, so its workers drain: %s", n)
+	}
+}
+
+func (a app) sayProblems(problems []string) {
+	for _, text := range problems {
+		a.Say("Not known: %s", text)
 	}
 }
 

@@ -242,7 +242,9 @@ class HostGPU(TypedDict, total=False):
     name: str  # such as NVIDIA H100 80GB HBM3
     uuid: str  # as CUDA_VISIBLE_DEVICES names it
     memory_bytes: int  # 0 = the driver does not say
-    memory_used_bytes: int  # 0 = the driver does not say, or nothing
+    memory_used_bytes: int  # by all processes; null = the driver does not say
+    held: str  # who uses it; empty = it is free
+    set_aside: str  # why it gets no work; empty = it may be used
 
 
 class ModelServer(TypedDict, total=False):

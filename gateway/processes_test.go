@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// roleOf names what the test binary is besides tests: the processes of a benchmark.
+// roleOf names what the test binary is besides tests: a process of a benchmark or of TestKill.
 const roleOf = "COGFLOW_BENCH_ROLE"
 
 // inRole is what this process does, if it is not one of tests.
@@ -28,6 +28,8 @@ func inRole() (did bool) {
 		main()
 	case "server":
 		modelServer()
+	case "scripted":
+		scriptedServer()
 	default:
 		return false
 	}

@@ -15,22 +15,31 @@ import (
 // path. All frames differ, so sampling at one frame per second keeps all of them, and
 // no caption is reused. 10,000 frames take seconds.
 func Tiny(ctx context.Context, ffmpeg, dir string, n int) (string, error) {
+	return tiny(ctx, ffmpeg, dir, fmt.Sprintf("tiny-%d.mp4", n), n, 7)
+}
+
+// Seeded is Tiny with other frames for each seed.
+func Seeded(ctx context.Context, ffmpeg, dir string, n, seed int) (string, error) {
+	return tiny(ctx, ffmpeg, dir, fmt.Sprintf("tiny-%d-%d.mp4", n, seed), n, seed)
+}
+
+func tiny(ctx context.Context, ffmpeg, dir, name string, n, seed int) (string, error) {
 	dir, err := prepare(dir)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, fmt.Sprintf("tiny-%d.mp4", n))
+	path := filepath.Join(dir, name)
 	if exists(path) {
 		return path, nil
 	}
-	return path, noise(ctx, ffmpeg, dir, path, n)
+	return path, noise(ctx, ffmpeg, dir, path, n, seed)
 }
 
-// noise draws random blocks, coarse enough to survive compression and to change
+// noise draws random blocks of a seed, coarse enough to survive compression and to change
 // the perceptual hash of each frame.
-func noise(ctx context.Context, ffmpeg, dir, path string, n int) error {
+func noise(ctx context.Context, ffmpeg, dir, path string, n, seed int) error {
 	return encode(ctx, ffmpeg, dir, path,
-		"-f", "lavfi", "-i", "color=gray:s=16x9:r=1,noise=alls=100:allf=t+u:all_seed=7,scale=64:36:flags=neighbor",
+		"-f", "lavfi", "-i", fmt.Sprintf("color=gray:s=16x9:r=1,noise=alls=100:allf=t+u:all_seed=%d,scale=64:36:flags=neighbor", seed),
 		"-frames:v", fmt.Sprint(n), "-preset", "ultrafast", "-g", "50")
 }
 
@@ -48,7 +57,7 @@ func Library(ctx context.Context, ffmpeg, dir string, n int) ([]string, error) {
 	}
 	defer os.RemoveAll(work)
 	base := filepath.Join(work, "base.mp4")
-	if err := noise(ctx, ffmpeg, work, base, 2); err != nil {
+	if err := noise(ctx, ffmpeg, work, base, 2, 7); err != nil {
 		return nil, err
 	}
 	content, err := os.ReadFile(base)

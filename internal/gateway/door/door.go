@@ -27,7 +27,8 @@ type Options struct {
 	Keys   keys.Finder // nil = no key is valid
 	Meter  Meter       // nil = requests are not counted
 	Log    *slog.Logger
-	Now    func() time.Time // nil = time.Now
+	Now    func() time.Time                                                // nil = time.Now
+	Listen func(ctx context.Context, address string) (net.Listener, error) // nil = TCP
 }
 
 // Meter counts requests.
@@ -41,6 +42,7 @@ type Door struct {
 	options  Options
 	mux      *api.Mux
 	limits   limits
+	guesses  guesses
 	draining atomic.Bool
 	servers  []*server
 	cut      context.CancelCauseFunc // ends the requests in flight
@@ -52,7 +54,15 @@ func New(o Options) *Door {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Door{options: o, mux: api.NewMux(o.Routes), limits: limits{max: o.Config.MaxInFlight, perMinute: o.Config.PerMinute, now: o.Now}}
+	if o.Listen == nil {
+		o.Listen = func(ctx context.Context, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		}
+	}
+	return &Door{
+		options: o, mux: api.NewMux(o.Routes), guesses: guesses{now: o.Now},
+		limits: limits{max: o.Config.MaxInFlight, perMinute: o.Config.PerMinute, now: o.Now},
+	}
 }
 
 // request is one request on its way through the door.
@@ -63,6 +73,8 @@ type request struct {
 	caller  api.Caller
 	route   string
 	refused string // why the door refused it
+	quietly bool   // the refusal is not logged
+	before  int    // refusals before it that were not logged
 }
 
 // serve answers a request of a listener's address.
@@ -71,6 +83,11 @@ func (d *Door) serve(at []frontdoor.Named, local bool, w http.ResponseWriter, r 
 	q := &request{door: d, w: newWriter(w), r: r, caller: api.Caller{Request: requestID(r)}}
 	q.w.Header().Set("X-Request-Id", q.caller.Request)
 	q.w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a length, too, by which a proxy in front finds another end of the request. So
+		// nothing that follows on the connection is read (RFC 9112, 6.1).
+		q.w.Header().Set("Connection", "close")
+	}
 	end := func(string, int, time.Duration) {}
 	if d.options.Meter != nil {
 		end = d.options.Meter.Began()
@@ -107,7 +124,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 	}
 	if err := q.admit(listener); err != nil {
 		q.refused = "key"
-		return err
+		return q.guessed(err)
 	}
 	leave, err := d.limits.enter(q.caller.Tenant)
 	if err != nil {
@@ -158,6 +175,19 @@ func (q *request) admit(l frontdoor.Named) error {
 	return nil
 }
 
+// guessed counts a refused key.
+func (q *request) guessed(err error) error {
+	if api.Of(err).Status != http.StatusUnauthorized {
+		return err
+	}
+	wait, logged, before := q.door.guesses.refused(host(q.r.RemoteAddr))
+	q.quietly, q.before = !logged, before
+	if wait > 0 {
+		return tooManyGuesses(wait)
+	}
+	return err
+}
+
 // finish answers an error and writes the line of the log.
 func (q *request) finish(err error, took time.Duration) {
 	d := q.door
@@ -166,7 +196,9 @@ func (q *request) finish(err error, took time.Duration) {
 		e := api.Of(err)
 		switch {
 		case e.Code == codeSlow: // the server takes its client for gone, but it is there
-			q.w.Header().Set("Connection", "close")
+			if q.r.ProtoMajor == 1 { // other requests share a connection of HTTP/2
+				q.w.Header().Set("Connection", "close")
+			}
 			api.Write(q.w, e)
 		case gone: // without an answer, the server would send an empty one with status 200
 			q.w.status, q.w.broken = statusGone, true
@@ -193,6 +225,12 @@ func (q *request) finish(err error, took time.Duration) {
 	case q.refused != "":
 		level, message = slog.LevelWarn, "request refused"
 		attrs = append(attrs, slog.String("by", q.refused))
+		if q.before > 0 {
+			attrs = append(attrs, slog.Int("not_logged_before", q.before))
+		}
+		if q.quietly {
+			level = slog.LevelDebug
+		}
 	case q.w.status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
 	case q.quiet():

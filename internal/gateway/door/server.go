@@ -57,7 +57,7 @@ func (d *Door) Listen(ctx context.Context, fatal func(error)) error {
 
 func (d *Door) open(ctx, base context.Context, at []frontdoor.Named) (*server, error) {
 	address := at[0].Address
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	listener, err := d.options.Listen(ctx, address)
 	if err != nil {
 		return nil, fault.Wrap(fault.Input, "listen at", address, fmt.Errorf("%w; set the address of cogflow.gateway, or COGFLOW_GATEWAY_ADDRESS, to a free one", err))
 	}

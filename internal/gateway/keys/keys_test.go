@@ -2,7 +2,6 @@ package keys_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,18 +153,42 @@ func TestManyKeys(t *testing.T) {
 	require.NotContains(t, plan, "SCAN")
 }
 
-// BenchmarkFind finds keys among 100,000.
+// BenchmarkFind finds a key and a wrong key among 100,000, and among 100 in the same run.
+//
+//	ratio        time of a look-up among 100,000 keys ÷ among 100 (goal: at most 2)
+//	wrong-ratio  the same, of a key that is not stored
 func BenchmarkFind(b *testing.B) {
-	s, err := keys.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"))
-	require.NoError(b, err)
-	defer s.Close()
-	require.NoError(b, s.Fill(b.Context(), 100_000))
-	secret, _, err := s.Create(b.Context(), "acme", "", 0)
-	require.NoError(b, err)
-	b.ResetTimer()
-	for i := range b.N {
-		if _, err := s.Find(b.Context(), secret); err != nil {
-			b.Fatal(fmt.Errorf("%d: %w", i, err))
+	type place struct {
+		store  *keys.Store
+		secret string
+	}
+	fill := func(n int) place {
+		s, err := keys.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"))
+		require.NoError(b, err)
+		b.Cleanup(func() { require.NoError(b, s.Close()) })
+		require.NoError(b, s.Fill(b.Context(), n))
+		secret, _, err := s.Create(b.Context(), "acme", "", 0)
+		require.NoError(b, err)
+		return place{s, secret}
+	}
+	const turns = 1000 // a look-up takes microseconds
+	few, many := fill(100), fill(100_000)
+	find := func(p place, secret string, want error) time.Duration {
+		began := time.Now()
+		for range turns {
+			_, err := p.store.Find(b.Context(), secret)
+			require.ErrorIs(b, err, want)
+		}
+		return time.Since(began)
+	}
+	var found, wrong [2]time.Duration
+	for b.Loop() {
+		for i, p := range []place{few, many} {
+			found[i] += find(p, p.secret, nil)
+			wrong[i] += find(p, keys.New(), keys.ErrUnknown)
 		}
 	}
+	b.ReportMetric(found[1].Seconds()*1e6/float64(b.N*turns), "us")
+	b.ReportMetric(float64(found[1])/float64(found[0]), "ratio")
+	b.ReportMetric(float64(wrong[1])/float64(wrong[0]), "wrong-ratio")
 }

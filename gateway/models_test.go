@@ -245,6 +245,30 @@ func TestComplaint31(t *testing.T) {
 	require.Positive(t, spent.CostMicroUSD)
 }
 
+// TestComplaint31BeforeTheAnswer: comments, which keep a connection open, do not bind a caller to a
+// server that then fails, and an empty stream is a failure.
+func TestComplaint31BeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]string{
+		"no answer":         ": wait\n\n" + events("[DONE]"),
+		"nothing":           ": wait\n\n",
+		"an error":          ": wait\n\n" + events(`{"error":{"message":"overloaded","code":503}}`),
+		"an error by name":  ": wait\n\nevent: error\ndata: {\"message\":\"overloaded\"}\n\n",
+		"only a rate limit": events(`{"error":{"message":"Rate limit reached","code":"rate_limit_exceeded"}}`, "[DONE]"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fails, answers := serves(t, text(200, streamed, first)), serves(t, text(200, streamed, ": wait\n\n"+events(delta("hello"), last, "[DONE]")))
+			g := startGateway(t, of(endpoint(fails, "a", ""), endpoint(answers, "b", "")))
+			status, _, answer, err := g.post(t, "/v1/chat/completions", askStream)
+			require.NoError(t, err)
+			require.Equal(t, 200, status, answer)
+			require.Equal(t, events(delta("hello"), last, "[DONE]"), answer)
+			require.EqualValues(t, 1, fails.calls.Load())
+		})
+	}
+}
+
 // TestComplaint32: the usage of a stream is booked, and passed on only to a caller who asked.
 func TestComplaint32(t *testing.T) {
 	t.Parallel()

@@ -75,6 +75,11 @@ func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *buf
 			if pass, err = s.take(data, x.q.usage); err != nil {
 				return x.cut(ctx, &s, err.Error())
 			}
+			// Another server can be asked until an event of the answer is passed on.
+			pass = pass && (x.sent || len(data) > 0)
+		}
+		if s.done && s.written == 0 {
+			return x.cut(ctx, &s, "the stream has no answer")
 		}
 		failure := opened.Failure(failed)
 		switch {

@@ -32,6 +32,9 @@ type Store interface {
 	// Get opens an object. The reader returns object.ErrCorrupt instead of
 	// io.EOF when the bytes do not have the stored SHA-256.
 	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
+	// Part opens length bytes of an object from an offset on. They must lie within the object, and are
+	// not compared with its SHA-256.
+	Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 	// Stat describes an object without reading it.
 	Stat(ctx context.Context, key string) (object.Info, error)
 	// List yields the objects under a prefix in the order of their keys until

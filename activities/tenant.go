@@ -104,6 +104,13 @@ func (c confined) Get(ctx context.Context, key string) (io.ReadCloser, object.In
 	return c.store.Get(ctx, key)
 }
 
+func (c confined) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := c.check(ctx, key); err != nil {
+		return nil, err
+	}
+	return c.store.Part(ctx, key, offset, length)
+}
+
 func (c confined) Stat(ctx context.Context, key string) (object.Info, error) {
 	if err := c.check(ctx, key); err != nil {
 		return object.Info{}, err

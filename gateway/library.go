@@ -47,6 +47,15 @@ func (u uploaded) Get(ctx context.Context, key string) (io.ReadCloser, objects.I
 	return s.Get(ctx, key)
 }
 
+// Part implements source.Uploads.
+func (u uploaded) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	s, err := u.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Part(ctx, key, offset, length)
+}
+
 // Stat implements source.Uploads.
 func (u uploaded) Stat(ctx context.Context, key string) (objects.Info, error) {
 	s, err := u.open(ctx)

@@ -204,6 +204,10 @@ func (a *alternating) Get(ctx context.Context, key string) (io.ReadCloser, objec
 	return a.next().Get(ctx, key)
 }
 
+func (a *alternating) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	return a.next().Part(ctx, key, offset, length)
+}
+
 func (a *alternating) Stat(ctx context.Context, key string) (object.Info, error) {
 	return a.next().Stat(ctx, key)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/object"
 )
 
@@ -23,6 +25,34 @@ func (s *File) Get(ctx context.Context, key string) (io.ReadCloser, object.Info,
 		return nil, object.Info{}, err
 	}
 	return &reader{ctx: ctx, store: s, info: info, file: f, hash: sha256.New()}, info, nil
+}
+
+// Part implements Store.
+func (s *File) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	f, info, err := s.open(ctx, partOp, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := within(key, offset, length, info.Size); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &part{Reader: io.NewSectionReader(f, offset, length), Closer: f}, nil
+}
+
+const partOp = "read part of object"
+
+// part is a part of an open object.
+type part struct {
+	io.Reader
+	io.Closer
+}
+
+// within refuses a part that is not of the object: a caller counts wrong, or reads an older object.
+func within(key string, offset, length, size int64) error {
+	if offset < 0 || length < 0 || offset > size-length {
+		return fault.New(fault.Input, partOp, key, fmt.Sprintf("bytes %d to %d are not within its %d", offset, offset+length, size))
+	}
+	return nil
 }
 
 // Stat implements Store.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"strings"
 
 	"github.com/cogniverse/cogflow/internal/s3"
 	"github.com/cogniverse/cogflow/object"
@@ -31,6 +32,25 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, object.Info, e
 		return nil, object.Info{}, answer(op, key, err)
 	}
 	return &verifier{ReadCloser: r, info: now.info, hash: sha256.New()}, now.info, nil
+}
+
+// Part implements Store.
+func (s *S3) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := errors.Join(CheckKey(key), ctx.Err()); err != nil {
+		return nil, err
+	}
+	now, err := s.head(ctx, partOp, key)
+	if err == nil {
+		err = within(key, offset, length, now.info.Size)
+	}
+	if err != nil || length == 0 { // no range is empty
+		return io.NopCloser(strings.NewReader("")), err
+	}
+	r, err := s3.GetPart(ctx, s.client, s.bucket, s.prefix+key, now.etag, offset, length)
+	if err != nil {
+		return nil, s.fail(ctx, partOp, key, err)
+	}
+	return r, nil
 }
 
 // verifier returns object.ErrCorrupt at the end when the content is not the stored one.

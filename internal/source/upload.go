@@ -16,6 +16,7 @@ import (
 // Uploads reads the files that tenants have uploaded to the object store.
 type Uploads interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
+	Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 	Stat(ctx context.Context, key string) (object.Info, error)
 }
 
@@ -49,18 +50,12 @@ func (u upload) version(ctx context.Context) (video.FileVersion, error) {
 }
 
 func (u upload) copy(ctx context.Context, _ video.FileVersion, offset, length int64, w io.Writer) (int64, bool, error) {
-	r, _, err := u.store.Get(ctx, u.key)
+	r, err := u.store.Part(ctx, u.key, offset, length)
 	if err != nil {
 		return 0, false, u.missing(err)
 	}
 	defer r.Close()
-	if _, err := io.CopyN(io.Discard, r, offset); err != nil {
-		return 0, true, u.missing(err)
-	}
-	n, err := io.CopyN(w, r, length)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
+	n, err := io.Copy(w, r)
 	return n, true, u.missing(err)
 }
 

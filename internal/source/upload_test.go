@@ -23,12 +23,58 @@ func (u uploaded) Get(ctx context.Context, key string) (io.ReadCloser, object.In
 	return io.NopCloser(strings.NewReader(u[key])), info, err
 }
 
+func (u uploaded) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	_, err := u.Stat(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(strings.NewReader(u[key][offset : offset+length])), nil
+}
+
 func (u uploaded) Stat(_ context.Context, key string) (object.Info, error) {
 	text, ok := u[key]
 	if !ok {
 		return object.Info{}, object.ErrNotFound
 	}
 	return object.Info{Key: key, Size: int64(len(text)), SHA256: strings.Repeat("a", 64)}, nil
+}
+
+// TestUploadIsReadInParts: a player that jumps reads what it asks for, and nothing before it.
+func TestUploadIsReadInParts(t *testing.T) {
+	t.Parallel()
+	sum, text := strings.Repeat("a", 64), strings.Repeat("0123456789", 1<<19) // 5 MiB
+	read := 0
+	s, err := source.New(source.Config{Uploads: counting{uploaded{training.UploadKey("acme", sum): text}, &read}, Scratch: t.TempDir()})
+	require.NoError(t, err)
+	stream, err := s.Stream(t.Context(), "acme", "upload://"+sum+"/x.mp4")
+	require.NoError(t, err)
+	for _, at := range []int64{4 << 20, 0, 4<<20 + 10, 5<<20 - 4} {
+		_, err := stream.Seek(at, io.SeekStart)
+		require.NoError(t, err)
+		got := make([]byte, 4)
+		_, err = io.ReadFull(stream, got)
+		require.NoError(t, err)
+		require.Equal(t, text[at:at+4], string(got))
+	}
+	require.LessOrEqual(t, read, 4<<20, "a window for each jump")
+	_, err = stream.Read(make([]byte, 4))
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, stream.Close())
+}
+
+// counting counts the bytes that are read.
+type counting struct {
+	uploaded
+	read *int
+}
+
+func (c counting) Get(context.Context, string) (io.ReadCloser, object.Info, error) {
+	panic("a player reads no whole object")
+}
+
+func (c counting) Part(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	*c.read += int(length)
+	return c.uploaded.Part(ctx, key, offset, length)
 }
 
 // TestUpload opens what a tenant has uploaded, and nothing else, also where it has no roots.

@@ -24,6 +24,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	for name, test := range map[string]func(*testing.T, blob.Store){
 		"put and get":        putGet,
+		"parts":              parts,
 		"overwrite":          overwrite,
 		"streams":            streams,
 		"missing":            missing,

@@ -14,6 +14,27 @@ import (
 	"github.com/cogniverse/cogflow/object"
 )
 
+func parts(t *testing.T, s blob.Store) {
+	text := strings.Repeat("0123456789", 100)
+	put(t, s, "acme/a", text)
+	for _, p := range [][2]int{{0, 1000}, {0, 1}, {999, 1}, {990, 10}, {123, 456}, {0, 0}, {1000, 0}} {
+		r, err := s.Part(t.Context(), "acme/a", int64(p[0]), int64(p[1]))
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.Equal(t, text[p[0]:p[0]+p[1]], string(got))
+	}
+	for _, p := range [][2]int64{{-1, 1}, {0, -1}, {0, 1001}, {1000, 1}, {1001, 0}, {1 << 62, 1 << 62}} {
+		_, err := s.Part(t.Context(), "acme/a", p[0], p[1])
+		refused(t, err)
+	}
+	_, err := s.Part(t.Context(), "acme/none", 0, 1)
+	require.ErrorIs(t, err, object.ErrNotFound)
+	_, err = s.Part(t.Context(), "../acme", 0, 1)
+	refused(t, err)
+}
+
 func list(t *testing.T, s blob.Store) {
 	all := []string{
 		"acme/a", "acme/b-c", "acme/b/1", "acme/b/2/x", "acme/b0", "acme/ba",

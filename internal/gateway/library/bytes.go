@@ -54,7 +54,7 @@ func (a *API) frame(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 	if err != nil {
 		return err
 	}
-	return picture(w, r, p.store, video.PictureKey(p.prefix, ms))
+	return image(w, r, p.store, video.PictureKey(p.prefix, ms))
 }
 
 // poster answers the JPEG of the video's list: its thumbnail, else its middle frame.
@@ -70,10 +70,10 @@ func (a *API) poster(w http.ResponseWriter, r *http.Request, c api.Caller) error
 	if p.Extraction.Thumbnail == "" || !strings.HasPrefix(p.Extraction.Thumbnail, video.Prefix(c.Tenant, p.Source.Video)) {
 		return notFound("the video has no picture")
 	}
-	return picture(w, r, p.store, p.Extraction.Thumbnail)
+	return image(w, r, p.store, p.Extraction.Thumbnail)
 }
 
-func picture(w http.ResponseWriter, r *http.Request, s activities.Store, key string) error {
+func image(w http.ResponseWriter, r *http.Request, s activities.Store, key string) error {
 	info, err := s.Stat(r.Context(), key)
 	if err != nil {
 		return missing(err, "the video has no frame at this time; GET /videos/{video} lists its frames")

@@ -1,6 +1,6 @@
 // Package library has the routes of what was ingested: search, videos, their frames, words and
 // bytes. Workers search and list; the rest is read from the store and from the source of a video.
-// It changes nothing, and knows no listener and no key.
+// It stores pictures to search by, changes nothing else, and knows no listener and no key.
 package library
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/picture"
 	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
@@ -24,6 +25,9 @@ type API struct {
 	Store func(ctx context.Context) (activities.Store, error)
 	// Source opens the bytes of a video where it was ingested from.
 	Source func(ctx context.Context, t tenant.ID, uri string) (Bytes, error)
+
+	decoders sync.Once
+	decoding chan struct{} // holds a value for each picture that is decoded
 
 	recipes sync.Map // by key: a video.Profile, which never changes
 }
@@ -45,7 +49,12 @@ func (a *API) Routes() []api.Route {
 	frame.More, poster.More = []int{http.StatusNotModified}, []int{http.StatusNotModified}
 	content.More = []int{http.StatusPartialContent, http.StatusNotModified}
 	content.Errors = append(content.Errors, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable)
+	example := api.Route{
+		Method: http.MethodPost, Path: "/search/examples", Name: "storeExample", Tag: tag, Summary: "Store a picture to search by: a JPEG, PNG or WebP",
+		Request: Picture(""), RequestMedia: anything, Response: Example{}, MaxBody: picture.MaxFile, Errors: []int{http.StatusBadGateway}, Handle: a.example,
+	}
 	return []api.Route{
+		example,
 		get("/search", "searchVideos", "Find moments in videos, by video", searchParams(), searched(), a.search),
 		get("/videos", "listVideos", "List the videos that search can find", listParams(), listed(), a.list),
 		get("/videos/{video}", "getVideo", "One video: its media, a contact sheet and its words by time", videoParams(), Video{}, a.video),

@@ -43,6 +43,7 @@ func (w *workers) Ask(_ context.Context, q api.Question, result any) error {
 type bench struct {
 	workers *workers
 	video   video.ID
+	store   blob.Store
 	file    string
 	mux     *api.Mux
 }
@@ -60,6 +61,7 @@ func newBench(t *testing.T, format string) *bench {
 	require.NoError(t, os.WriteFile(b.file, []byte(content), 0o600))
 	store, err := blob.Open(t.Context(), "file://"+filepath.Join(t.TempDir(), "store"))
 	require.NoError(t, err)
+	b.store = store
 	sources, err := source.New(source.Config{Roots: map[tenant.ID][]string{"acme": {root}}, Scratch: t.TempDir()})
 	require.NoError(t, err)
 	version, _, err := sources.Version(t.Context(), "acme", b.file)
@@ -106,10 +108,14 @@ func (b *bench) get(t *testing.T, who tenant.ID, path string, headers ...string)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
+	return b.do(who, r)
+}
+
+func (b *bench) do(who tenant.ID, r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	route, err := b.mux.Find(w, r)
 	if err == nil {
-		err = route.Handle(w, r, api.Caller{Tenant: who})
+		err = route.Handle(w, r, api.Caller{Tenant: who, MaxPixels: 10000})
 	}
 	if err != nil {
 		api.Write(w, api.Of(err))

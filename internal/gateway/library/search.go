@@ -20,7 +20,7 @@ func listed() any { return ingest.ListVideosResult{} }
 
 func searchParams() []api.Param {
 	return []api.Param{
-		{Name: "q", Text: "words to search for; required without like"},
+		{Name: "q", Text: "words to search for; required without an example"},
 		{Name: "profile", Text: "profile to search; default: the active one"},
 		{Name: "limit", Text: "maximum number of hits, 1 to 1000; default 10"},
 		{Name: "rank", Text: "hybrid (default), bm25 or vector, which is used for an example without words"},
@@ -31,6 +31,7 @@ func searchParams() []api.Param {
 		{Name: "language", Text: "only speech in this language, such as en; can be repeated"},
 		{Name: "per_video", Text: "maximum number of hits of one video; default: no limit"},
 		{Name: "like", Text: "find what is like this hit: the id of a hit of an earlier search"},
+		{Name: "image", Text: "find what looks like this picture: what POST /search/examples has answered; requires a profile that embeds pictures"},
 	}
 }
 
@@ -39,7 +40,7 @@ func (a *API) search(w http.ResponseWriter, r *http.Request, c api.Caller) error
 	q := api.Query(r, searchParams(), "video", "kind", "language")
 	in := ingest.SearchInput{
 		Common: common(c), Query: q.Text("q"), Profile: q.Text("profile"), Limit: int(q.Int("limit", 10, 1, maxHits)),
-		Example: video.Example{Like: q.Text("like")},
+		Example: video.Example{Like: q.Text("like"), Image: q.Text("image")},
 		Filter: video.Filter{
 			Videos: q.List("video"), FromMS: q.Int("from_ms", 0, 0, maxMS), ToMS: q.Int("to_ms", 0, 1, maxMS), Languages: q.List("language"),
 			PerVideo: int(q.Int("per_video", 0, 1, maxHits)),
@@ -53,7 +54,7 @@ func (a *API) search(w http.ResponseWriter, r *http.Request, c api.Caller) error
 		return err
 	}
 	if in.Query == "" && !in.Given() {
-		return api.BadField("q", "give words in q, or the id of a hit in like")
+		return api.BadField("q", "give words in q, the id of a hit in like, or a picture in image")
 	}
 	if err := in.Check(); err != nil {
 		return err

@@ -96,9 +96,14 @@ func of(endpoints ...string) string {
 // post sends a request and returns the whole answer; err is of a body that breaks off.
 func (g *gateway) post(t *testing.T, path, body string) (status int, header http.Header, answer string, err error) {
 	t.Helper()
+	return g.send(t, path, "application/json", body)
+}
+
+func (g *gateway) send(t *testing.T, path, media, body string) (status int, header http.Header, answer string, err error) {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url(t, "main")+path, strings.NewReader(body))
 	require.NoError(t, err)
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", media)
 	got, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer got.Body.Close()

@@ -268,6 +268,8 @@ func (c *Client) status(r reply) *fault.Error {
 		}
 	case code >= 300 && code < 400:
 		f.Reason = c.redirected(r)
+	case code < http.StatusOK: // of another protocol, which nothing asked for
+		f.Class = fault.Transport
 	}
 	return f
 }

@@ -99,6 +99,9 @@ const perToken = 4
 // read returns the received part, even if the answer breaks off. The limit is higher for a
 // stream that can be assembled.
 func (o *Opened) read() (reply, error) {
+	if o.response.StatusCode < http.StatusOK { // the rest is another protocol, and may never end
+		return reply{o.response.StatusCode, o.Header, nil, o.response.Request.URL}, nil
+	}
 	most := o.billing.most
 	if o.call.Assemble != nil && o.streams() {
 		most *= perToken

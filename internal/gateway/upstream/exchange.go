@@ -6,15 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
 	"github.com/cogniverse/cogflow/internal/answer/chat"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/money"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -143,8 +144,8 @@ func assemble(body []byte) ([]byte, bool) {
 func (x *exchange) whole(ctx context.Context, call answer.Call, data []byte) (int64, error) {
 	x.media = "application/json"
 	var said struct {
-		Choices []json.RawMessage `json:"choices"`
-		Usage   money.Usage       `json:"usage"`
+		results
+		Usage money.Usage `json:"usage"`
 	}
 	written := 0 // vectors are no output
 	switch {
@@ -160,9 +161,10 @@ func (x *exchange) whole(ctx context.Context, call answer.Call, data []byte) (in
 	case json.Unmarshal(data, &said) != nil:
 		return 0, x.unusable(call, data, "the answer is not a JSON object")
 	case x.q.Use.Kind == kindComplete && !x.q.Use.Free:
-		if written = len(data); len(said.Choices) == 0 {
-			return 0, x.unusable(call, data, "the answer has no choices")
-		}
+		written = len(data)
+	}
+	if lacks := said.lacks(x.q.Use); x.q.Use.Path != Chat.Path && lacks != "" {
+		return 0, x.unusable(call, data, "the answer has no "+lacks+": "+x.s.client.Redactor().Line(string(data), safetext.MaxReason))
 	}
 	money.Record(ctx, said.Usage.Used())
 	x.answer = data
@@ -184,7 +186,8 @@ func (x *exchange) transcription(ctx context.Context, call answer.Call) (int64, 
 	}
 	defer opened.Close()
 	media := opened.Header.Get("Content-Type")
-	if !strings.HasPrefix(media, "text/") || strings.HasPrefix(media, "text/html") {
+	// No browser shows these as a page, or runs them.
+	if kind, _, err := mime.ParseMediaType(media); err != nil || kind != "text/plain" && kind != "text/vtt" {
 		data, err := opened.Whole()
 		if err != nil {
 			return 0, x.slow(ctx, err)

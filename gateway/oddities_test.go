@@ -66,8 +66,8 @@ func TestOddAnswers(t *testing.T) {
 		"key in 200":              {chat, false, asJSON(`{"error":"bad key ` + secret + `"}`), 502, "[key]"},
 		"key in a first event":    {chat, true, asStream(events(`{"error":"bad key ` + secret + `"}`)), 502, "[key]"},
 		"key in a later event":    {chat, true, asStream(events(delta("a"), `{"error":"bad key `+secret+`"}`)), 200, "[key]"},
-		"only the mark":           {chat, true, asStream(events("[DONE]")), 502, "no content"},
-		"a comment and the mark":  {chat, true, asStream(": wait\n\n" + events("[DONE]")), 200, "stream_cut"},
+		"only the mark":           {chat, true, asStream(events("[DONE]")), 502, "no answer"},
+		"a comment and the mark":  {chat, true, asStream(": wait\n\n" + events("[DONE]")), 502, "no answer"},
 		"error after a mark":      {chat, true, asStream(bom + events(`{"error":{"message":"boom"}}`)), 502, "boom"},
 		"stream after a mark":     {chat, true, asStream(bom + events(delta("a"), last, tokens, "[DONE]")), 200, events(delta("a"), last, "[DONE]")},
 		"type in capitals":        {chat, true, text(200, "Text/Event-Stream; charset=UTF-8", events(delta("a"), last, "[DONE]")), 200, events(delta("a"), last, "[DONE]")},
@@ -115,4 +115,18 @@ func TestOddAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCutStreamAs200: a stream that breaks off ends with its event, also for callers who expect status
+// 200 for failures.
+func TestCutStreamAs200(t *testing.T) {
+	t.Parallel()
+	b := serves(t, text(200, streamed, events(delta("a"))))
+	g := startGateway(t, service(b, `,"errors_as_200":true`))
+	status, _, answer, err := g.post(t, "/chat-completions", `{"messages":[{"role":"user","content":"a"}],"stream":true}`)
+	require.NoError(t, err)
+	require.Equal(t, 200, status)
+	parts := strings.Split(strings.TrimSuffix(answer, "\n\n"), "\n\n")
+	require.Len(t, parts, 2, answer)
+	require.Equal(t, "stream_cut", code(t, strings.TrimPrefix(parts[1], "data: ")))
 }

@@ -16,7 +16,7 @@ type Caller struct {
 	Listener string // name
 	Model    string // the only model of the listener; "" = any
 	Request  string // id of the request
-	Local    bool   // only this host can reach the listener
+	Local    bool   // only this host can reach the listener, and no proxy has sent the request
 
 	Revision    string // of Model; "" = not told
 	MaxModelLen int    // tokens of a request and its answer; 0 = not told

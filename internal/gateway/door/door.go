@@ -110,7 +110,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		q.refused = "host"
 		return err
 	}
-	q.caller.Listener, q.caller.Model, q.caller.Local = listener.Name, listener.Model, local
+	q.caller.Listener, q.caller.Model, q.caller.Local = listener.Name, listener.Model, local && !forwarded(q.r)
 	q.caller.Revision, q.caller.MaxModelLen, q.caller.ErrorsAs200 = listener.Revision, listener.MaxModelLen, listener.ErrorsAs200
 	q.caller.MaxPixels = d.options.Config.MaxPixels
 	route, err := d.mux.Find(q.w, q.r)
@@ -137,6 +137,10 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		q.w.Header().Set("Connection", "close")
 		return &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeDraining, Message: "the gateway is stopping; ask another one", RetryAfter: time.Second}
 	}
+	if coding := q.r.Header.Get("Content-Encoding"); q.r.ContentLength != 0 && coding != "" && !strings.EqualFold(coding, "identity") {
+		q.w.Header().Set("Accept-Encoding", "identity")
+		return api.Fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body as it is: it is not unpacked, so leave out the header Content-Encoding")
+	}
 	q.body(max(route.MaxBody, 0))
 	return route.Handle(q.w, q.r, q.caller)
 }
@@ -144,7 +148,8 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 // admit finds the tenant of a request: that of its key or of its listener.
 func (q *request) admit(l frontdoor.Named) error {
 	unauthorized := func(message string) error { return api.Fail(http.StatusUnauthorized, "invalid_api_key", message) }
-	secret, given := strings.CutPrefix(q.r.Header.Get("Authorization"), "Bearer ")
+	scheme, secret, given := strings.Cut(q.r.Header.Get("Authorization"), " ")
+	given = given && strings.EqualFold(scheme, "Bearer")
 	secret = strings.TrimSpace(secret)
 	if len(q.r.Header.Values("Authorization")) > 1 {
 		return unauthorized("the header Authorization is given twice")

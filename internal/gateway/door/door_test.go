@@ -75,6 +75,10 @@ func open(t *testing.T, s frontdoor.Section, known finder) *house {
 		Routes: []api.Route{
 			{Method: "GET", Path: "/who/{name}", Name: "who", Handle: who},
 			{Method: "POST", Path: "/who/{name}", Name: "post", Handle: who},
+			{Method: "GET", Path: "/local", Name: "local", Handle: func(w http.ResponseWriter, _ *http.Request, c api.Caller) error {
+				_, err := fmt.Fprint(w, c.Local)
+				return err
+			}},
 			{Method: "GET", Path: "/public", Name: "public", Public: true, Handle: who},
 			{Method: "POST", Path: "/echo", Name: "echo", Handle: func(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
 				data, err := io.ReadAll(r.Body)

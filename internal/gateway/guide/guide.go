@@ -119,7 +119,7 @@ type failure struct {
 // told answers a failure with status 200 if the callers of the listener expect that, and returns it
 // for the log.
 func told(w http.ResponseWriter, c api.Caller, err error, f failure) error {
-	if err == nil || !c.ErrorsAs200 {
+	if _, told := errors.AsType[*api.Told](err); err == nil || told || !c.ErrorsAs200 {
 		return err
 	}
 	f.Error = api.Of(err).Message

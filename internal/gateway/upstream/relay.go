@@ -83,8 +83,6 @@ func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *buf
 		}
 		failure := opened.Failure(failed)
 		switch {
-		case s.done && s.written == 0:
-			return x.cut(ctx, &s, "the stream has no content")
 		case failure != nil && x.sent:
 			return x.cut(ctx, &s, reasonOf(failure))
 		case failure != nil:

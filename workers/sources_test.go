@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/program"
 	"github.com/cogniverse/cogflow/internal/source"
@@ -31,4 +32,15 @@ func TestServerStateIsNoSource(t *testing.T) {
 	f, _, err := s.Open(t.Context(), tenant.Default, filepath.Join(stateDir, "demo", "a.mp4"))
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
+}
+
+// TestKeysAreForOthers: a gateway with keys has callers besides the worker's own user, also on
+// loopback, behind a proxy. They read no local files unless cogflow.sources says so.
+func TestKeysAreForOthers(t *testing.T) {
+	t.Parallel()
+	open, keyed := frontdoor.Listener{Address: "127.0.0.1:1", Tenant: "acme"}, frontdoor.Listener{Address: "127.0.0.1:2"}
+	for want, listeners := range map[bool]map[string]frontdoor.Listener{true: {"open": open}, false: {"open": open, "keyed": keyed}} {
+		c := config.Config{Gateway: frontdoor.Section{Listeners: listeners}.Complete()}
+		require.Equal(t, want, program.Sources(c, true, t.TempDir(), nil).AnyLocal)
+	}
 }

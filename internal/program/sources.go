@@ -14,8 +14,8 @@ import (
 )
 
 // Sources restricts reads to the configured roots. Without roots, every local path can be
-// read, but only if the Temporal server (local) and the gateway are on loopback: no other host can start
-// workflows. scratch is the folder for downloads.
+// read, but only if the Temporal server (local) and the gateway are on loopback, and the gateway takes
+// no keys: nobody else can start workflows. scratch is the folder for downloads.
 func Sources(c config.Config, local bool, scratch string, uploads source.Uploads) source.Config {
 	out := source.Config{
 		Roots: map[tenant.ID][]string{}, MaxBytes: c.MaxFetchBytes, AnyLocal: len(c.Sources) == 0 && local && c.Gateway.Local(), Uploads: uploads,

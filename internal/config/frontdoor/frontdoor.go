@@ -57,9 +57,10 @@ type Gateway struct {
 	Drain       time.Duration       `json:"drain"`
 }
 
-// Local reports whether only this host can reach the gateway.
+// Local reports whether only the user of this host can reach the gateway: keys are for others, whose
+// requests a proxy may forward to loopback.
 func (g Gateway) Local() bool {
-	return !slices.ContainsFunc(g.Listeners, func(l Named) bool { return !Local(l.Address) })
+	return !slices.ContainsFunc(g.Listeners, func(l Named) bool { return !Local(l.Address) || l.Tenant == "" })
 }
 
 // Named is a listener with its name.

@@ -79,7 +79,7 @@ func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *buf
 			pass = pass && (x.sent || len(data) > 0)
 		}
 		if s.done && s.written == 0 {
-			return x.cut(ctx, &s, "the stream has no content")
+			return x.cut(ctx, &s, "the stream has no answer")
 		}
 		failure := opened.Failure(failed)
 		switch {

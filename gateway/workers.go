@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/gateway/jobs"
 	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/workflows"
 )
@@ -50,7 +49,7 @@ func serverError(ctx context.Context, err error) error {
 	case why.Class != "":
 		return &fault.Error{Class: fault.Class(why.Class), Op: why.Message}
 	}
-	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
+	if jobs.Unavailable(err) {
 		return &api.Error{
 			Status: http.StatusServiceUnavailable, Code: "temporal_unavailable", Message: "the Temporal server does not answer, so no worker can be asked; ask again later",
 			RetryAfter: retryIn, Err: err,

@@ -136,7 +136,7 @@ func told(err error) error {
 		Status: http.StatusServiceUnavailable, Code: CodeNoServer, RetryAfter: retryAfter, Err: err,
 		Message: "the Temporal server, which runs the jobs, does not answer; models are served without it. Try again",
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if Unavailable(err) {
 		return busy
 	}
 	switch e := err.(type) { //nolint:errorlint // the client returns them as they are
@@ -146,8 +146,6 @@ func told(err error) error {
 		return &api.Error{Status: http.StatusBadRequest, Code: "invalid_request", Message: "the Temporal server refuses the request: " + e.Error(), Err: err}
 	case *serviceerror.PermissionDenied:
 		return fault.Wrap(fault.Auth, "call", "the Temporal server", err)
-	case *serviceerror.NamespaceNotFound, *serviceerror.Unavailable, *serviceerror.DeadlineExceeded, *serviceerror.ResourceExhausted, *serviceerror.Canceled:
-		return busy
 	case serviceerror.ServiceError:
 		return fault.Wrap(fault.Transport, "call", "the Temporal server", err)
 	}
@@ -155,6 +153,16 @@ func told(err error) error {
 		return err
 	}
 	return busy // the client's own errors: it has no connection
+}
+
+// Unavailable reports whether an error says that the Temporal server does not answer, or not now.
+func Unavailable(err error) bool {
+	_, down := errors.AsType[*serviceerror.Unavailable](err)
+	_, late := errors.AsType[*serviceerror.DeadlineExceeded](err)
+	_, full := errors.AsType[*serviceerror.ResourceExhausted](err)
+	_, cut := errors.AsType[*serviceerror.Canceled](err)
+	_, young := errors.AsType[*serviceerror.NamespaceNotFound](err)
+	return down || late || full || cut || young || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 const retryAfter = 5 * time.Second

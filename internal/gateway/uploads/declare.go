@@ -49,7 +49,7 @@ func metadata(header string) (map[string]string, error) {
 func (d *Declaration) check(most int64) error {
 	d.SHA256 = strings.ToLower(d.SHA256)
 	switch {
-	case d.Name == "" || len(d.Name) > maxName || !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
+	case d.Name == "" || len(d.Name) > maxName || !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, steers):
 		return api.BadField("name", "must be a file name of 1 to 255 bytes without control characters")
 	case d.Name != path.Base(d.Name) || strings.ContainsAny(d.Name, `/\`) || d.Name == "." || d.Name == "..":
 		return api.BadField("name", "must be a file name without a folder")
@@ -64,6 +64,12 @@ func (d *Declaration) check(most int64) error {
 		}
 	}
 	return nil
+}
+
+// steers reports whether a character changes how a name is shown: it breaks the line, or reverses what
+// follows, so that a program looks like a video.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || r >= '\u2028' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // offsetOf is where a piece begins; a PUT without the header brings the whole file.

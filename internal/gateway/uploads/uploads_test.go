@@ -182,6 +182,7 @@ func TestLimits(t *testing.T) {
 	require.Len(t, p.keys(), 1, "expired uploads are removed")
 	for body, want := range map[string]int{
 		`{"name":"../../etc/passwd","size":1,"sha256":"` + sum + `"}`: 400, `{"name":"..","size":1,"sha256":"` + sum + `"}`: 400,
+		`{"name":"\u202egnp.mp4","size":1,"sha256":"` + sum + `"}`: 400, `{"name":"a\u2028b","size":1,"sha256":"` + sum + `"}`: 400,
 		`{"name":"a\u0000b","size":1,"sha256":"` + sum + `"}`: 400, `{"name":"a\\b","size":1,"sha256":"` + sum + `"}`: 400,
 		`{"name":"` + strings.Repeat("n", 256) + `","size":1,"sha256":"` + sum + `"}`: 400, `{"name":"","size":1,"sha256":"` + sum + `"}`: 400,
 		`{"name":"n","size":-1,"sha256":"` + sum + `"}`: 400, `{"name":"n","size":1,"sha256":"../x"}`: 400,

@@ -64,6 +64,15 @@ func openFile(ctx context.Context, dir string) (*File, error) {
 	return s, nil
 }
 
+// gone is the fault of a store whose directory was removed, or whose disk is not mounted: then it is not
+// known which objects exist.
+func (s *File) gone(op string) error {
+	if _, err := s.root.Lstat(tempDir); errors.Is(err, fs.ErrNotExist) {
+		return fault.Disk(op, s.dir, err)
+	}
+	return nil
+}
+
 // selfTest finds problems at the start instead of in the first job: a file system without
 // extended attributes or hard links, or missing permission.
 func (s *File) selfTest() (err error) {

@@ -114,7 +114,7 @@ func (s *File) names(ctx context.Context, dir, prefix, after string) (names []st
 func (s *File) eachName(ctx context.Context, dir string, do func(fs.DirEntry) error) error {
 	f, err := s.root.OpenFile(path.Join(".", dir), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return nil
+		return s.gone("list objects")
 	}
 	if err != nil {
 		return s.fail("list objects", dir, err)

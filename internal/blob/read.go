@@ -143,6 +143,9 @@ func (s *File) open(ctx context.Context, op, key string) (*os.File, object.Info,
 		return f, info, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		if gone := s.gone(op); gone != nil {
+			return nil, object.Info{}, gone
+		}
 		err = object.ErrNotFound
 	}
 	if errors.Is(err, object.ErrNotFound) || errors.Is(err, object.ErrCorrupt) {

@@ -4,6 +4,8 @@
 package mcp
 
 import (
+	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 
@@ -59,8 +61,17 @@ const instructions = `cogflow finds moments in videos, and runs ingestion, train
 Search first: a hit names its video and its time. Look at a moment by get_frame. Jobs take minutes to days: start_job returns an id at once, and the same
 start again returns the same job. Ask job_status until the job is completed, then job_result.`
 
-// serve answers one message.
+// serve answers one message. Old versions of the protocol send several at once, which would be as many
+// requests that no limit of the tenant counts.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	body, err := api.Read(r)
+	if err != nil {
+		return err
+	}
+	if start := bytes.TrimLeft(body, " \t\r\n"); len(start) > 0 && start[0] == '[' {
+		return api.Fail(http.StatusBadRequest, "batch_not_supported", "send each message in a request of its own: limits count requests")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server {
 		server := mcp.NewServer(&mcp.Implementation{Name: "cogflow", Version: a.version}, &mcp.ServerOptions{Instructions: instructions})
 		for _, t := range a.tools {

@@ -158,7 +158,17 @@ func TestTools(t *testing.T) {
 		require.True(t, r.IsError, name)
 		require.Contains(t, said(r), c.want, name)
 	}
+	// Messages in a list would be calls that no limit counts.
+	batch, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+d.Addresses()["main"]+"/mcp",
+		strings.NewReader(` [{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_programs","arguments":{}}}]`))
+	require.NoError(t, err)
+	batch.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+	refused, err := http.DefaultClient.Do(batch)
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusBadRequest, refused.StatusCode)
 	log.mu.Lock()
 	defer log.mu.Unlock()
 	require.Contains(t, log.text.String(), `"tool":"start_job"`)
+	require.NotContains(t, log.text.String(), `"tool":"list_programs"`)
 }

@@ -110,6 +110,16 @@ test-python: $(ENVIRONMENTS) ## Run the tests of the embedder, the trainer and t
 test-client: build tools $(ENVIRONMENTS) ## Train a model and ask models through a real gateway, with Python clients (1 minute)
 	cd client && .venv/bin/python -m pytest -q gateway_tests
 
+.PHONY: test-openapi
+test-openapi: build tools trainer client/gateway_tests/openapi/.venv/.compiled ## Test all that /openapi.json of a gateway with real data says, with schemathesis (1 minute)
+	client/gateway_tests/openapi/.venv/bin/python client/gateway_tests/openapi/run.py
+
+client/gateway_tests/openapi/.venv/.compiled: client/gateway_tests/openapi/requirements.txt | bin/.uv-$(UV_VERSION)
+	@echo "installing schemathesis"
+	$(BIN)/uv venv -q --allow-existing $(@D)
+	$(BIN)/uv pip sync -q --require-hashes -p $(@D) $<
+	@touch $@
+
 # uv finds interpreters on the PATH and those of pyenv, and downloads others.
 CLIENT_PYTHONS ?= 3.10 3.11 3.12 3.13
 

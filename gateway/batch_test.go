@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,4 +95,29 @@ func TestGuideBatchAs200(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.Contains(t, object(t, answer), "upload_id")
 	require.Contains(t, object(t, answer), "error")
+}
+
+// TestGuideSameFrame: a frame that two requests describe at the same time has one description, and
+// neither fails because the other has stored it.
+func TestGuideSameFrame(t *testing.T) {
+	t.Parallel()
+	var both sync.WaitGroup
+	both.Add(2)
+	var asked atomic.Int64
+	b := serves(t, func(w http.ResponseWriter, _ *http.Request) {
+		text := fmt.Sprintf("text %d", asked.Add(1))
+		both.Done()
+		both.Wait()
+		_, _ = io.WriteString(w, strings.Replace(answered, "hello", text, 1))
+	})
+	g := startGateway(t, service(b, ""))
+	status, _, answer, err := g.post(t, "/upload_and_process_frames", zipped(t, map[string][]byte{"a.jpg": picture(t, 8, 8), "b.jpg": picture(t, 8, 8)}))
+	require.NoError(t, err)
+	require.Equal(t, 200, status, answer)
+	got := object(t, answer)
+	require.Empty(t, got["failures"])
+	texts, ok := got["descriptions"].(map[string]any)
+	require.True(t, ok)
+	require.Len(t, texts, 2)
+	require.Equal(t, texts["key-a.jpg"], texts["key-b.jpg"])
 }

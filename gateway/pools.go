@@ -115,7 +115,11 @@ func (o owners) Release(ctx context.Context, found []pools.Server) (out []activi
 	}
 	var all workflows.ReleaseModelServerResult
 	if err := o.order(ctx, "ReleaseModelServer", "release", found[0].Server, queues, &all); err != nil {
-		return nil, &fault.Error{Class: fault.Transport, Op: "stop model server", Subject: found[0].Server, Reason: workflows.Reason(err), Err: err}
+		failed := &fault.Error{Class: fault.Transport, Op: "stop model server", Subject: found[0].Server, Reason: workflows.Reason(err)}
+		if workflows.ClassOf(err) == string(fault.Input) { // it cannot be stopped now, and the reason says why
+			failed.Class = fault.Input
+		}
+		return nil, failed
 	}
 	for _, s := range found {
 		out = append(out, fleet.Released(slices.DeleteFunc(slices.Clone(all.Released), func(r activities.ReleasedServer) bool { return r.Host != s.Host })))

@@ -121,21 +121,25 @@ func table(state http.Handler, log *slog.Logger, parts ...interface{ Routes() []
 		routes = append(routes, part.Routes()...)
 	}
 	routes = append(routes, mcp.New(routes, version, log).Routes()...)
-	var document []byte
+	documents := map[bool][]byte{} // by whether the listener requires a key
 	routes = append(routes, api.Route{
 		Method: http.MethodGet, Path: "/openapi.json", Name: "openapi", Tag: "gateway", Summary: "This document", Public: true, Response: map[string]any{},
-		Handle: func(w http.ResponseWriter, _ *http.Request, _ api.Caller) error {
+		Handle: func(w http.ResponseWriter, _ *http.Request, c api.Caller) error {
 			w.Header().Set("Content-Type", "application/json")
-			_, err := w.Write(document)
+			_, err := w.Write(documents[c.Keyed])
 			return err
 		},
 	})
-	out, err := api.OpenAPI("cogflow", version, routes)
-	if err != nil {
-		return nil, err
+	for _, keyed := range []bool{false, true} {
+		out, err := api.OpenAPI("cogflow", version, routes, keyed)
+		if err != nil {
+			return nil, err
+		}
+		if documents[keyed], err = json.Marshal(out); err != nil {
+			return nil, err
+		}
 	}
-	document, err = json.Marshal(out)
-	return routes, err
+	return routes, nil
 }
 
 // probes are the routes about the process.

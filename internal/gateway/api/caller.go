@@ -17,6 +17,7 @@ type Caller struct {
 	Model    string // the only model of the listener; "" = any
 	Request  string // id of the request
 	Local    bool   // only this host can reach the listener, and no proxy has sent the request
+	Keyed    bool   // the listener requires a key
 
 	Revision    string // of Model; "" = not told
 	MaxModelLen int    // tokens of a request and its answer; 0 = not told

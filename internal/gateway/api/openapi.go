@@ -1,8 +1,8 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -12,23 +12,25 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// OpenAPI is the document of a table of routes.
-func OpenAPI(title, version string, routes []Route) (map[string]any, error) {
-	d := document{schemas: map[string]any{}, types: map[reflect.Type]string{}}
-	paths := map[string]map[string]any{}
+// OpenAPI is the document of a table of routes. keyed says that a key is required.
+func OpenAPI(title, version string, routes []Route, keyed bool) (map[string]any, error) {
+	d := document{keyed: keyed, schemas: map[string]*jsonschema.Schema{}, types: map[use]string{}}
+	paths, names := map[string]map[string]any{}, merged(routes)
 	for _, r := range routes {
 		if r.Hidden {
 			continue
 		}
-		operation, err := d.operation(r)
+		shape, own := template(r.Path)
+		at := names[shape]
+		operation, err := d.operation(r, renamed(own, at))
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 		}
-		at := strings.NewReplacer("...}", "}", "{$}", "").Replace(r.Path)
-		if paths[at] == nil {
-			paths[at] = map[string]any{}
+		path := fill(shape, at)
+		if paths[path] == nil {
+			paths[path] = map[string]any{}
 		}
-		paths[at][strings.ToLower(r.Method)] = operation
+		paths[path][strings.ToLower(r.Method)] = operation
 	}
 	return map[string]any{
 		"openapi": "3.1.0",
@@ -42,8 +44,56 @@ func OpenAPI(title, version string, routes []Route) (map[string]any, error) {
 }
 
 type document struct {
-	schemas map[string]any
-	types   map[reflect.Type]string
+	keyed   bool
+	schemas map[string]*jsonschema.Schema
+	types   map[use]string
+}
+
+// template is a path without the names of its parameters, and these names.
+func template(path string) (shape string, names []string) {
+	parts := strings.Split(strings.NewReplacer("...}", "}", "{$}", "").Replace(path), "/")
+	for i, part := range parts {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			parts[i], names = "{}", append(names, strings.TrimSuffix(name, "}"))
+		}
+	}
+	return strings.Join(parts, "/"), names
+}
+
+func fill(shape string, names []string) string {
+	for _, name := range names {
+		shape = strings.Replace(shape, "{}", "{"+name+"}", 1)
+	}
+	return shape
+}
+
+// merged are the names of the parameters by path. OpenAPI has one path for all methods, so a
+// parameter that methods name differently, such as id and type, is id_or_type.
+func merged(routes []Route) map[string][]string {
+	out := map[string][]string{}
+	for _, r := range routes {
+		shape, names := template(r.Path)
+		if r.Hidden {
+			continue
+		}
+		if out[shape] == nil {
+			out[shape] = names
+		}
+		for i, name := range names {
+			if known := out[shape][i]; !slices.Contains(strings.Split(known, "_or_"), name) {
+				out[shape][i] += "_or_" + name
+			}
+		}
+	}
+	return out
+}
+
+func renamed(own, document []string) map[string]string {
+	out := map[string]string{}
+	for i, name := range own {
+		out[name] = document[i]
+	}
+	return out
 }
 
 // doorErrors are those of every route with a tenant.
@@ -51,12 +101,16 @@ func doorErrors() []int {
 	return []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 }
 
-func (d document) operation(r Route) (map[string]any, error) {
-	out := map[string]any{"operationId": r.Name, "summary": r.Summary, "security": []any{map[string]any{"key": []any{}}, map[string]any{}}}
+func (d document) operation(r Route, names map[string]string) (map[string]any, error) {
+	security := []any{map[string]any{"key": []any{}}}
+	if !d.keyed {
+		security = append(security, map[string]any{})
+	}
+	out := map[string]any{"operationId": r.Name, "summary": r.Summary, "security": security}
 	if r.Tag != "" {
 		out["tags"] = []any{r.Tag}
 	}
-	if params := parameters(r); len(params) > 0 {
+	if params := parameters(r, names); len(params) > 0 {
 		out["parameters"] = params
 	}
 	errors := append([]int{}, r.Errors...)
@@ -66,37 +120,35 @@ func (d document) operation(r Route) (map[string]any, error) {
 		errors = append(errors, doorErrors()...)
 	}
 	if r.Request != nil {
-		schema, err := d.schema(r.Request)
+		body, err := d.body(r)
 		if err != nil {
 			return nil, err
 		}
-		media := r.RequestMedia
-		if media == "" {
-			media = "application/json"
-		}
-		out["requestBody"] = map[string]any{"required": true, "content": map[string]any{media: map[string]any{"schema": schema}}}
+		out["requestBody"] = body
 		errors = append(errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	content := map[string]any{}
 	if r.Response != nil {
-		schema, err := d.schema(r.Response)
+		schema, _, err := d.schema(r.Response, false)
 		if err != nil {
 			return nil, err
 		}
 		content["application/json"] = map[string]any{"schema": schema}
 	}
 	if r.Media != "" {
-		content[r.Media] = map[string]any{"schema": map[string]any{"type": "string"}}
+		for media := range strings.SplitSeq(r.Media, ", ") {
+			content[media] = map[string]any{"schema": map[string]any{"type": "string"}}
+		}
 	}
 	if r.Stream {
-		content["text/event-stream"] = map[string]any{"schema": map[string]any{"type": "string"}}
+		content["text/event-stream"] = map[string]any{} // OpenAPI 3.1 has no schema of events
 	}
 	status := max(r.Status, http.StatusOK)
 	responses := map[string]any{strconv.Itoa(status): map[string]any{"description": http.StatusText(status), "content": content}}
 	for _, more := range r.More {
 		responses[strconv.Itoa(more)] = map[string]any{"description": http.StatusText(more), "content": content}
 	}
-	failure, err := d.schema(Body{})
+	failure, _, err := d.schema(Body{}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +161,21 @@ func (d document) operation(r Route) (map[string]any, error) {
 	return out, nil
 }
 
-func parameters(r Route) (all []any) {
+// body describes the body of a request. A document whose fields are all optional can be left out.
+func (d document) body(r Route) (map[string]any, error) {
+	if r.RequestMedia != "" && r.RequestMedia != "multipart/form-data" { // bytes, which have no schema
+		return map[string]any{"required": false, "content": map[string]any{r.RequestMedia: map[string]any{}}}, nil
+	}
+	schema, required, err := d.schema(r.Request, true)
+	if err != nil {
+		return nil, err
+	}
+	media := cmp.Or(r.RequestMedia, "application/json")
+	required = required || reflect.TypeOf(r.Request).Kind() != reflect.Struct
+	return map[string]any{"required": required, "content": map[string]any{media: map[string]any{"schema": schema}}}, nil
+}
+
+func parameters(r Route, names map[string]string) (all []any) {
 	known := map[string]string{}
 	for _, p := range r.Query {
 		known[p.Name] = p.Text
@@ -119,7 +185,7 @@ func parameters(r Route) (all []any) {
 		if name, ok := strings.CutPrefix(part, "{"); ok && name != "$}" {
 			name = strings.TrimSuffix(strings.TrimSuffix(name, "}"), "...")
 			inPath[name] = true
-			all = append(all, parameter(name, "path", known[name], true))
+			all = append(all, parameter(names[name], "path", known[name], true))
 		}
 	}
 	for _, p := range r.Query {
@@ -136,22 +202,4 @@ func parameters(r Route) (all []any) {
 
 func parameter(name, in, text string, required bool) map[string]any {
 	return map[string]any{"name": name, "in": in, "description": text, "required": required, "schema": map[string]any{"type": "string"}}
-}
-
-// schema returns a reference to the schema of a value's type.
-func (d document) schema(value any) (map[string]any, error) {
-	t := reflect.TypeOf(value)
-	name, known := d.types[t]
-	if !known {
-		s, err := jsonschema.ForType(t, &jsonschema.ForOptions{})
-		if err != nil {
-			return nil, err
-		}
-		name = t.Name()
-		if taken := slices.Collect(maps.Values(d.types)); name == "" || slices.Contains(taken, name) {
-			name = strings.NewReplacer("/", "_", ".", "_").Replace(t.PkgPath() + "." + t.Name())
-		}
-		d.types[t], d.schemas[name] = name, s
-	}
-	return map[string]any{"$ref": "#/components/schemas/" + name}, nil
 }

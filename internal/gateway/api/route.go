@@ -22,7 +22,7 @@ type Route struct {
 	RequestMedia string // if the body is not JSON; Request then has its fields
 	Query        []Param
 	Response     any    // value of the type of the JSON answer; nil = another form
-	Media        string // of an answer that is not JSON
+	Media        string // of an answer that is not JSON; several are separated by ", "
 	Stream       bool   // it can also answer as a stream of events
 	Status       int    // of the answer; 0 = 200
 	More         []int  // further statuses that are no errors, such as 206

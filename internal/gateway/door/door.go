@@ -111,6 +111,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		return err
 	}
 	q.caller.Listener, q.caller.Model, q.caller.Local = listener.Name, listener.Model, local && !forwarded(q.r)
+	q.caller.Keyed = listener.Tenant == ""
 	q.caller.Revision, q.caller.MaxModelLen, q.caller.ErrorsAs200 = listener.Revision, listener.MaxModelLen, listener.ErrorsAs200
 	q.caller.MaxPixels = d.options.Config.MaxPixels
 	route, err := d.mux.Find(q.w, q.r)

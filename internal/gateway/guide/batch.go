@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/archive"
 	"github.com/cogniverse/cogflow/internal/gateway/media"
+	"github.com/cogniverse/cogflow/object"
 	"github.com/cogniverse/cogflow/panics"
 	"github.com/cogniverse/cogflow/strictjson"
 	"github.com/cogniverse/cogflow/tenant"
@@ -192,7 +194,13 @@ func (a *API) frame(ctx context.Context, c api.Caller, f batchFrame) (string, er
 		return "", err
 	}
 	// The answer is paid: a caller who has gone does not stop that it is stored.
-	return text, activities.CreateJSON(context.WithoutCancel(ctx), store, key, video.Caption{Text: strings.ToValidUTF8(text, "\uFFFD"), Model: model})
+	ctx = context.WithoutCancel(ctx)
+	err = activities.CreateJSON(ctx, store, key, video.Caption{Text: strings.ToValidUTF8(text, "\uFFFD"), Model: model})
+	if errors.Is(err, object.ErrExists) { // the same frame was described at the same time
+		err = activities.ReadJSON(ctx, store, key, &stored)
+		return stored.Text, err
+	}
+	return text, err
 }
 
 // batches counts the batches in flight.

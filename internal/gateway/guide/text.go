@@ -23,6 +23,11 @@ type Prompt struct {
 	Stream       bool     `json:"stream,omitempty" jsonschema:"must be false: the answer is always whole"`
 }
 
+// Open implements api.Open.
+func (Prompt) Open() string { return passed }
+
+const passed = "Other fields are passed on to the model server."
+
 // Generated is the answer of /generate.
 type Generated struct {
 	Text      string          `json:"text"`
@@ -40,6 +45,9 @@ type Conversation struct {
 	MaxTokens   int              `json:"max_tokens,omitempty" jsonschema:"default 100"`
 	Stop        []string         `json:"stop,omitempty"`
 }
+
+// Open implements api.Open.
+func (Conversation) Open() string { return passed }
 
 // Defaults of Cogniverse's inference service.
 const (

@@ -45,7 +45,7 @@ func (a *API) Routes() []api.Route {
 	frame := get("/videos/{video}/frames/{frame}", "getFrame", "The JPEG of a frame of a video", frameParams(), nil, a.frame)
 	poster := get("/videos/{video}/poster.jpg", "getPoster", "The JPEG that stands for a video", posterParams(), nil, a.poster)
 	content := get("/videos/{video}/content", "getContent", "The bytes of a video, whole or a range, as a player asks for them", contentParams(), nil, a.content)
-	frame.Media, poster.Media, content.Media = jpeg, jpeg, anything
+	frame.Media, poster.Media, content.Media = jpeg, jpeg, "video/*, audio/*, "+anything
 	frame.More, poster.More = []int{http.StatusNotModified}, []int{http.StatusNotModified}
 	content.More = []int{http.StatusPartialContent, http.StatusNotModified}
 	content.Errors = append(content.Errors, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable)

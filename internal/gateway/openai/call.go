@@ -14,28 +14,6 @@ type Server interface {
 	Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *upstream.Request) error
 }
 
-// Body is a request that is passed on as it is. Only the fields below are read, by their exact
-// names; a field that is listed twice is refused.
-type Body struct {
-	Model               string         `json:"model,omitempty" jsonschema:"name of the model; optional on a listener of one model"`
-	Stream              bool           `json:"stream,omitempty" jsonschema:"answer with events"`
-	StreamOptions       *StreamOptions `json:"stream_options,omitempty"`
-	MaxTokens           int            `json:"max_tokens,omitempty"`
-	MaxCompletionTokens int            `json:"max_completion_tokens,omitempty"`
-	N                   int            `json:"n,omitempty"`
-}
-
-// StreamOptions are those of OpenAI's protocol.
-type StreamOptions struct {
-	IncludeUsage bool `json:"include_usage,omitempty" jsonschema:"end the stream with the usage"`
-}
-
-// Form is a request with a file.
-type Form struct {
-	Model string `json:"model,omitempty" jsonschema:"name of the model; optional on a listener of one model"`
-	File  string `json:"file" jsonschema:"the audio file"`
-}
-
 // Answer is what the model server answers.
 type Answer map[string]any
 

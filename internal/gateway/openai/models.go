@@ -40,23 +40,23 @@ const tag = "models"
 
 // Routes is the table of the package.
 func (a *API) Routes() []api.Route {
-	call := func(name, summary string, u upstream.Use, streams bool) api.Route {
+	call := func(name, summary string, u upstream.Use, request any, streams bool) api.Route {
 		return api.Route{
-			Method: http.MethodPost, Path: u.Path, Name: name, Tag: tag, Summary: summary, Request: Body{}, Response: Answer{}, Stream: streams,
+			Method: http.MethodPost, Path: u.Path, Name: name, Tag: tag, Summary: summary, Request: request, Response: Answer{}, Stream: streams,
 			Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusBadGateway}, Handle: a.json(u),
 		}
 	}
-	transcribe := call("transcribe", "Transcribe a sound file", upstream.Transcribe, false)
-	transcribe.Request, transcribe.RequestMedia, transcribe.Media, transcribe.Handle = Form{}, "multipart/form-data", "text/plain", a.form(upstream.Transcribe)
+	transcribe := call("transcribe", "Transcribe a sound file", upstream.Transcribe, Form{}, false)
+	transcribe.RequestMedia, transcribe.Media, transcribe.Handle = "multipart/form-data", "text/plain", a.form(upstream.Transcribe)
 	return []api.Route{
-		call("chat", "Continue a conversation", upstream.Chat, true),
-		call("complete", "Continue a text", upstream.Completions, true),
-		call("embed", "Vectors of texts", upstream.Embeddings, false),
-		call("pool", "Vectors of the tokens of texts or images", upstream.Pooling, false),
-		call("embedVideo", "Vector of a video, as Cogniverse's services do", upstream.EmbedVideo, false),
-		call("embedAudio", "Vector of a sound, as Cogniverse's services do", upstream.EmbedAudio, false),
-		call("embedText", "Vector of a text for videos or sounds, as Cogniverse's services do", upstream.EmbedText, false),
-		call("tokenize", "Count tokens", upstream.Tokenize, false),
+		call("chat", "Continue a conversation", upstream.Chat, Chat{}, true),
+		call("complete", "Continue a text", upstream.Completions, Completion{}, true),
+		call("embed", "Vectors of texts", upstream.Embeddings, Embedding{}, false),
+		call("pool", "Vectors of the tokens of texts or images", upstream.Pooling, Pooling{}, false),
+		call("embedVideo", "Vector of a video, as Cogniverse's services do", upstream.EmbedVideo, EmbedVideo{}, false),
+		call("embedAudio", "Vector of a sound, as Cogniverse's services do", upstream.EmbedAudio, EmbedAudio{}, false),
+		call("embedText", "Vector of a text for videos or sounds, as Cogniverse's services do", upstream.EmbedText, EmbedText{}, false),
+		call("tokenize", "Count tokens", upstream.Tokenize, Tokens{}, false),
 		transcribe,
 		{Method: http.MethodGet, Path: "/v1/models", Name: "listModels", Tag: tag, Summary: "List the models", Response: Models{}, Handle: a.models},
 	}

@@ -39,7 +39,7 @@ func (Page) Routes() []api.Route {
 		route("/{$}", "page", "The page for people", "text/html", func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 			return serve(w, r, c, "index.html")
 		}),
-		route("/page/{file}", "pageFile", "A file of the page", "text/javascript", func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+		route("/page/{file}", "pageFile", "A file of the page", "text/javascript, text/css, text/html, image/svg+xml", func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 			return serve(w, r, c, r.PathValue("file"))
 		}),
 	}

@@ -90,7 +90,7 @@ func (a *API) Routes() []api.Route {
 	}
 	begin := route(http.MethodPost, "/uploads", "beginUpload", "Declare a file", a.begin)
 	begin.Query, begin.Request, begin.Status, begin.MaxBody = nil, Declaration{}, http.StatusCreated, maxDeclare
-	begin.Errors = []int{http.StatusBadGateway, http.StatusRequestEntityTooLarge}
+	begin.Errors = []int{http.StatusBadGateway, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
 	piece := func(method, name string) api.Route {
 		r := route(method, "/uploads/{id}", name, "Store bytes from an offset on; the last piece checks the file", a.piece)
 		r.Query = append(r.Query, offset)

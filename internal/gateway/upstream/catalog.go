@@ -39,6 +39,9 @@ var (
 // kindComplete is that of completions of prompts, too.
 const kindComplete = "complete"
 
+// streams says whether answers can be streams.
+func (u Use) streams() bool { return u.Kind == kindComplete && !u.Free }
+
 // url is the address of a use at an endpoint: servers have /v1 for OpenAI's protocol and other
 // protocols beside it.
 func (u Use) url(e config.Endpoint) string {

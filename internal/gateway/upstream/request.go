@@ -81,6 +81,9 @@ func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
 		return nil, err
 	}
 	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}
+	if q.Stream && !u.streams() {
+		return nil, api.BadField("stream", "an answer of "+u.Path+" is not streamed; leave it out")
+	}
 	if q.Model, err = chosen(d.Model, c.Model); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,20 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
+// TestStreams: only texts are streamed.
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	for _, u := range []Use{Embeddings, Pooling, EmbedVideo, EmbedAudio, EmbedText, Tokenize} {
+		_, err := ReadJSON(u, []byte(`{"model":"m","stream":true}`), api.Caller{})
+		require.ErrorContains(t, err, "not streamed", u.Path)
+		_, err = ReadJSON(u, []byte(`{"model":"m","stream":false}`), api.Caller{})
+		require.NoError(t, err, u.Path)
+	}
+	q, err := ReadJSON(Completions, []byte(`{"model":"m","stream":true}`), api.Caller{})
+	require.NoError(t, err)
+	require.True(t, q.Stream)
+}
+
 // TestComplaint33Images: requests with images took ten times as long from 15 a second on. What a
 // body with a picture of 1 MB costs is counted: it is not decoded, and copied only if it changes.
 //

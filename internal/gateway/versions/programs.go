@@ -19,7 +19,7 @@ type Promote struct {
 
 // Canary says which share of all keys gets a version.
 type Canary struct {
-	Share int  `json:"share" jsonschema:"percentage of keys that get the canary, 1 to 100; 0 ends the canary"`
+	Share *int `json:"share" jsonschema:"percentage of keys that get the canary, 1 to 100; 0 ends the canary"`
 	Force bool `json:"force,omitempty" jsonschema:"allow a version that is not better than the default"`
 }
 
@@ -58,11 +58,14 @@ func (a *API) promote(w http.ResponseWriter, r *http.Request, c api.Caller) erro
 func (a *API) canary(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	var how Canary
 	return change[training.Role](a, w, r, c, "CanaryProgram", "change canary", &how, func(in *optimize.ProgramInput) error {
-		in.Share, in.Force = how.Share, how.Force
-		if how.Share == 0 {
+		if how.Share == nil {
+			return api.BadField("share", "the share is required; 0 ends the canary")
+		}
+		in.Share, in.Force = *how.Share, how.Force
+		if in.Share == 0 {
 			return nil
 		}
-		if err := training.CheckShare(how.Share); err != nil {
+		if err := training.CheckShare(in.Share); err != nil {
 			return api.BadField("share", err.Error())
 		}
 		return nil

@@ -81,7 +81,7 @@ func TestRefused(t *testing.T) {
 	w := &workers{}
 	for _, request := range []string{
 		"POST /adapters/support/latest/activate", "POST /adapters/support/0/activate", "POST /adapters/support/03/activate", "POST /adapters/a%2fb/1/activate",
-		`POST /adapters/support/3/activate {"tenant":"evil"}`, `POST /adapters/support/3/activate {"Force":true}`, `POST /programs/router/2/canary {"share":101}`,
+		`POST /adapters/support/3/activate {"tenant":"evil"}`, `POST /adapters/support/3/activate {"Force":true}`, `POST /programs/router/2/canary {"share":101}`, "POST /programs/router/2/canary",
 		`POST /programs/router/2/canary {"share":1,"share":2}`, "GET /programs/router/2/diff", "GET /programs/router/2/diff?with=x", "GET /adapters?tenant=evil",
 	} {
 		parts := strings.SplitN(request, " ", 3)

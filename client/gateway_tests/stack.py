@@ -1,0 +1,119 @@
+"""Real programs in processes: a gateway, a worker, a Temporal server, servers of models.
+
+COGFLOW_BIN is the folder of the programs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = Path(os.environ.get("COGFLOW_BIN", ROOT / "bin"))
+SOURCE = ROOT / "client" / "src"
+LIMIT = 600.0  # seconds until a server must be there
+
+
+def python_env(**more: str) -> dict[str, str]:
+    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **quiet, "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def eventually(what: str, check: Callable[[], Any], log: Path | None = None) -> Any:
+    """Ask until the answer is not None."""
+    until = time.monotonic() + LIMIT
+    while time.monotonic() < until:
+        try:
+            if (found := check()) is not None:
+                return found
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(
+        f"{what} did not come in {LIMIT:g} s\n{log.read_text()[-6000:] if log else ''}"
+    )
+
+
+class Servers:
+    """Processes that end with the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str, command: list[str], env: dict[str, str]) -> Path:
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as out:
+            self.running.append(
+                subprocess.Popen(command, cwd=self.folder, env=env, stdout=out, stderr=out)
+            )
+        return log
+
+    def stop(self) -> None:
+        for process in reversed(self.running):
+            process.send_signal(signal.SIGTERM)
+        for process in self.running:
+            process.wait(60)
+
+
+LISTENERS = {"main": {"address": "127.0.0.1:0", "tenant": "default"}}
+
+
+def listening(servers: Servers, name: str, program: str, section: Any, **env: str) -> str:
+    """Start a program with a gateway, and wait until that answers; the result is its URL."""
+    config = servers.folder / f"{name}.json"
+    config.write_text(json.dumps({"cogflow": {"gateway": {"listeners": LISTENERS}, **section}}))
+    log = servers.start(
+        name,
+        [str(BIN / program.split()[0]), *program.split()[1:]],
+        {**os.environ, "COGNIVERSE_CONFIG": str(config), "COGFLOW_TELEMETRY": "off", **env},
+    )
+    url = listener(servers, name, "main")
+    eventually("the gateway", lambda: httpx.get(url + "/readyz").is_success or None, log)
+    return url
+
+
+def listener(servers: Servers, name: str, of: str) -> str:
+    """The URL of a listener of a program that was started."""
+    log = servers.folder / f"{name}.log"
+    pattern = re.compile(rf'"listener":"{of}","address":"([^"]+)"')
+    return "http://" + eventually("the gateway", lambda: pattern.search(log.read_text()), log)[1]
+
+
+def tiny(folder: Path, *kinds: str) -> Path:
+    """A folder with base models of random weights, such as tiny/llama."""
+    for kind in kinds:
+        subprocess.run(
+            [ROOT / "trainer/.venv/bin/python", "-m", "trainer.tiny", kind, folder / "tiny" / kind],
+            env=python_env(PYTHONPATH=str(ROOT / "trainer/src")),
+            check=True,
+            capture_output=True,
+        )
+    return folder
+
+
+def worker_env(models: Path) -> dict[str, str]:
+    """The environment of a worker with a Temporal server of its own, which can train."""
+    return {
+        "COGFLOW_PORT": str(free_port()),
+        "COGFLOW_UI_PORT": str(free_port()),
+        "COGFLOW_TRAINING_MODELS_DIR": str(models),
+        "COGFLOW_TRAINING_TRAINER_DIR": str(ROOT / "trainer"),
+        "COGFLOW_TESSERACT": "none",
+    }

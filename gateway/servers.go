@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -10,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/submit"
 	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/money"
@@ -91,7 +95,27 @@ func (h host) warm(ctx context.Context, queue, server string) (activities.Warmed
 	if !without(err) {
 		h.log.Warn("model server did not start", "server", server, "queue", queue, "error", workflows.Reason(err))
 	}
-	return activities.Warmed{}, cold(ctx, server, workflows.Reason(err), err)
+	reason := workflows.Reason(err)
+	if _, own, ok := strings.Cut(reason, startOp+" "+strconv.Quote(server)+": "); ok {
+		reason = own
+	}
+	if class := fault.Class(workflows.ClassOf(err)); (class == fault.Input || class == fault.Auth) && !without(err) {
+		return activities.Warmed{}, money.NeverSent(&fault.Error{Class: fault.Input, Op: startOp, Subject: server, Reason: reason, Err: unstartable{server, reason}})
+	}
+	return activities.Warmed{}, cold(ctx, server, reason, nil)
+}
+
+// unstartable is the name of a server whose start fails until a person acts. Waiting does not help a request.
+type unstartable struct{ server, reason string }
+
+func (u unstartable) Error() string {
+	return "`cogflow models status " + u.server + "` shows its state"
+}
+
+// Unwrap makes the gateway ask other servers, and then answer as for an endpoint that is configured wrongly.
+func (u unstartable) Unwrap() []error {
+	message := fmt.Sprintf("%s %q: %s; %s", startOp, u.server, u.reason, u)
+	return []error{fault.ErrNotServed, &api.Error{Status: http.StatusBadGateway, Code: "upstream_failed", Message: message}}
 }
 
 // cold is the failure of a start: the caller can do nothing about it, and another server may answer.

@@ -84,9 +84,11 @@ func TestColdModel(t *testing.T) {
 
 	port, ready := porttest.Free(t), filepath.Join(dir, "ready")
 	section := fmt.Sprintf(`"gateway": {"queue_seconds": 1, "listeners": {"main": {"address": "127.0.0.1:0", "tenant": "default"}}},
-		"servers": {"s": {"command": [%q, "serve", %q], "ready": "http://127.0.0.1:%s/health", "gpus": 2, "env": {"READY": %q}}},
-		"endpoints": {"e": {"kind": "openai", "url": "http://127.0.0.1:%[3]s/v1", "models": ["m"], "server": "s", "input_usd_per_mtok": 0, "output_usd_per_mtok": 0}}`,
-		os.Args[0], port, port, ready)
+		"servers": {"s": {"command": [%q, "serve", %q], "ready": "http://127.0.0.1:%s/health", "gpus": 2, "env": {"READY": %q}},
+			"u": {"command": ["/bin/false"], "ready": "http://127.0.0.1:%[5]s/health", "pass_env": ["COGFLOW_TEST_ABSENT"]}},
+		"endpoints": {"e": {"kind": "openai", "url": "http://127.0.0.1:%[3]s/v1", "models": ["m"], "server": "s", "input_usd_per_mtok": 0, "output_usd_per_mtok": 0},
+			"u": {"kind": "openai", "url": "http://127.0.0.1:%[5]s/v1", "models": ["stuck"], "server": "u"}}`,
+		os.Args[0], port, port, ready, porttest.Free(t))
 	g := startGateway(t, section, "TEMPORAL_ADDRESS", temporal.Address())
 	ask := func() (int, http.Header, string) {
 		status, header, text, err := g.post(t, "/v1/chat/completions", `{"model": "m", "messages": [{"role": "user", "content": "hello"}]}`)
@@ -103,7 +105,7 @@ func TestColdModel(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, header, text = ask()
 		return owned.Reports()()[0].State == modelserver.Booting
-	}, time.Minute, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond, "%v", owned.Reports()())
 	require.Equal(t, http.StatusServiceUnavailable, status, text)
 	require.NotEmpty(t, header.Get("Retry-After"))
 
@@ -114,6 +116,12 @@ func TestColdModel(t *testing.T) {
 	}, time.Minute, 10*time.Millisecond, "%s", text)
 	require.Contains(t, text, "warm")
 	require.Equal(t, 1, owned.Reports()()[0].Starts, "the worker has started it")
+
+	status, _, text, err = g.post(t, "/v1/chat/completions", `{"model": "stuck", "messages": [{"role": "user", "content": "hello"}]}`)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadGateway, status, "waiting does not help: %s", text)
+	require.Contains(t, text, "COGFLOW_TEST_ABSENT")
+	require.Contains(t, text, "`cogflow models status u` shows its state")
 
 	g.ordered(t)
 
@@ -175,7 +183,7 @@ func owner(t *testing.T, c client.Client, section, dir string) *ondemand.Servers
 	for queue, a := range map[string]*activities.Servers{ // one process of the host has no servers
 		workflows.HostQueue(name, process): owned.Activities(), workflows.HostQueue(name, "zz"): ondemand.WithoutServers("l40s", devices),
 	} {
-		host := worker.New(c, queue, worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Lifecycle{}}})
+		host := worker.New(c, queue, worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}, &activities.Lifecycle{}}})
 		for name, one := range map[string]any{"WarmModelServer": a.WarmModelServer, "ModelServers": a.ModelServers, "ReleaseModelServer": a.ReleaseModelServer} {
 			host.RegisterActivityWithOptions(one, activity.RegisterOptions{Name: name})
 		}

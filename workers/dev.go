@@ -46,6 +46,12 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 		}
 		env = append(env, "COGFLOW_LOGS="+c.Logs)
 	}
+	if c.Training.ModelsDir == "" {
+		if c.Training.ModelsDir, err = filepath.Abs(filepath.Join(stateDir, "models")); err != nil {
+			return err
+		}
+		env = append(env, "COGFLOW_TRAINING_MODELS_DIR="+c.Training.ModelsDir)
+	}
 	address, ui := getenv("TEMPORAL_ADDRESS"), ""
 	if address == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
 		server, err := startServer(ctx, getenv)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/activities/optimize"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/lm"
 	"github.com/cogniverse/cogflow/internal/program"
@@ -114,9 +115,17 @@ func (l *lms) Models() (optimize.RoleModels, error) {
 			err = l.byModel[m.Name].missing
 		}
 		*r.to = m
-		if err != nil && !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+		if err != nil && !slices.ContainsFunc(errs, func(e error) bool { return reason(e) == reason(err) }) {
 			errs = append(errs, err)
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+// reason is the same for roles that lack the same thing.
+func reason(err error) string {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Reason != "" {
+		return f.Reason
+	}
+	return err.Error()
 }

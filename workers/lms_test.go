@@ -110,6 +110,6 @@ func TestLMsWithoutAKey(t *testing.T) {
 	require.Equal(t, fault.Auth, fault.ClassOf(err))
 
 	_, err = lmsOf(t, map[string]any{}).Models()
-	require.ErrorContains(t, err, "no language model is configured")
+	require.EqualError(t, err, `choose language model "student": no language model is configured; name one in cogflow.optimize.student or llm_config.primary`)
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 }

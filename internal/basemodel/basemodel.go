@@ -143,13 +143,17 @@ func (m *Models) open(name string) (*folder, Place, error) {
 }
 
 func (m *Models) unknown(name string) error {
-	reason := "this worker has no such model; set cogflow.training.models or models_dir"
+	reason := "this worker has no such model"
 	if known := m.Known(); len(known) > 0 {
 		more := ""
 		if len(known) > 20 {
 			known, more = known[:20], ", …"
 		}
-		reason = "this worker has no such model; supported: " + strings.Join(known, ", ") + more
+		reason += "; supported: " + strings.Join(known, ", ") + more
+	}
+	reason += "; name its folder in cogflow.training.models"
+	if m.dir != "" {
+		reason += ", or download it to " + filepath.Join(m.dir, filepath.FromSlash(name))
 	}
 	return fault.New(fault.Input, opFind, name, reason)
 }

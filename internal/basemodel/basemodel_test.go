@@ -167,9 +167,9 @@ func TestModelsDir(t *testing.T) {
 		assert.Equal(t, fault.Input, fault.ClassOf(err), name)
 	}
 	_, err := basemodel.New(nil, "").Find(t.Context(), "x")
-	require.ErrorContains(t, err, "set cogflow.training.models or models_dir")
+	require.ErrorContains(t, err, "name its folder in cogflow.training.models")
 	_, err = basemodel.New(nil, filepath.Join(dir, "gone")).Find(t.Context(), "x")
-	require.ErrorContains(t, err, "no such model")
+	require.ErrorContains(t, err, "name its folder in cogflow.training.models, or download it to "+filepath.Join(dir, "gone", "x"))
 }
 
 func TestRefused(t *testing.T) {

@@ -111,7 +111,7 @@ type endpoint struct {
 // trainingSection is Training as people write it.
 type trainingSection struct {
 	Models            map[string]BaseModel `json:"models" jsonschema:"base models by the name that inputs use"`
-	ModelsDir         string               `json:"models_dir" jsonschema:"folder in which other base models are looked up by name"`
+	ModelsDir         string               `json:"models_dir" jsonschema:"folder in which other base models are looked up by name (default none; make up: .cogflow/models)"`
 	Python            string               `json:"python" jsonschema:"Python interpreter of the trainer (default .venv/bin/python in trainer_dir)"`
 	TrainerDir        string               `json:"trainer_dir" jsonschema:"the trainer's project (default trainer/ in the working directory or beside the program)"`
 	GPUs              []device             `json:"gpus" jsonschema:"GPUs to train on, by number or UUID (default all that are visible)"`

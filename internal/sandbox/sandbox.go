@@ -44,11 +44,11 @@ func (p Protection) String() string {
 	if p.Bubblewrap {
 		first = "bubblewrap, system call filter"
 	}
-	processes := p.Processes
-	if processes == "" {
-		processes = "nothing (run the worker as an ordinary user, or let it make control groups)"
+	processes := "limited by " + p.Processes
+	if p.Processes == "" {
+		processes = "not limited (run the worker as an ordinary user, or let it make control groups)"
 	}
-	return first + "; number of processes bounded by " + processes + ", memory by " + p.Memory
+	return first + "; number of processes " + processes + ", memory limited by " + p.Memory
 }
 
 // Sandbox starts children. It is safe for concurrent use.

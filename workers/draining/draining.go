@@ -40,7 +40,7 @@ func Compare(needs time.Duration, c drain.Drain, m supervisor.Manager, asking er
 	case asking != nil:
 		l.By, l.Reason = m.Name, asking.Error()
 	case m.Name != "" && !m.Asked:
-		l.By, l.Reason = m.Name, m.Name+" does not tell its stop timeout; set COGFLOW_DRAIN_LIMIT_SECONDS to the same number of seconds"
+		l.By, l.Reason = m.Name, m.Name+" does not tell its stop timeout; set COGFLOW_DRAIN_LIMIT_SECONDS to the stop timeout in seconds"
 	default:
 		l.By = m.Name
 	}

@@ -42,7 +42,7 @@ func TestCompare(t *testing.T) {
 		"systemd, for ever":        {manager: unit, text: "needs up to 1m15s, and is never killed (systemd unit w.service)"},
 		"systemd does not answer":  {manager: unit, asking: errors.New("no bus"), text: "needs up to 1m15s; unknown when it would be killed: no bus"},
 		"no answer, but a limit":   {limit: 80 * time.Second, manager: unit, asking: errors.New("no bus"), text: "needs up to 1m15s, has 1m20s (cogflow.drain.limit_seconds)"},
-		"Kubernetes":               {manager: supervisor.Manager{Name: "Kubernetes"}, text: "needs up to 1m15s; unknown when it would be killed: Kubernetes does not tell its stop timeout; set COGFLOW_DRAIN_LIMIT_SECONDS to the same number of seconds"},
+		"Kubernetes":               {manager: supervisor.Manager{Name: "Kubernetes"}, text: "needs up to 1m15s; unknown when it would be killed: Kubernetes does not tell its stop timeout; set COGFLOW_DRAIN_LIMIT_SECONDS to the stop timeout in seconds"},
 		"Kubernetes, and the same": {limit: 80 * time.Second, manager: supervisor.Manager{Name: "Kubernetes"}, text: "needs up to 1m15s, has 1m20s (cogflow.drain.limit_seconds)"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -200,7 +200,7 @@ func (a app) checkPools(ctx context.Context, c client.Client, all *checks, gpu [
 		case classed && served[stem] && !slices.Contains(gpu, class):
 			status, detail = "warn", "no worker serves it; another class of this stage has workers"
 		default:
-			status, detail = "fail", "no worker serves it: `make up` starts one here"
+			status, detail = "fail", "no worker serves it: `make up` starts one here; a new worker needs some seconds"
 		}
 		if p.Backlog > 0 {
 			detail += ", " + format.Count(int(p.Backlog), "task waits", "tasks wait")

@@ -24,7 +24,7 @@ func TestHealth(t *testing.T) {
 func testNoWorker(t *testing.T, b *clitest.Bench) {
 	code, out, _ := b.Run("health", "--json")
 	assert.Equal(t, cli.ExitFailed, code)
-	assert.Contains(t, clitest.Decode[health.Checks](t, out).Checks, health.Check{Part: "queue media", Status: "fail", Detail: "no worker serves it: `make up` starts one here"})
+	assert.Contains(t, clitest.Decode[health.Checks](t, out).Checks, health.Check{Part: "queue media", Status: "fail", Detail: "no worker serves it: `make up` starts one here; a new worker needs some seconds"})
 	assert.Contains(t, out, `"search attributes"`)
 	assert.NotContains(t, out, "missing:")
 }

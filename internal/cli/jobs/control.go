@@ -2,8 +2,10 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/cli"
@@ -89,14 +91,22 @@ func signalJob(ctx context.Context, c client.Client, id, name string) error {
 	return c.SignalWorkflow(ctx, id, "", name, nil)
 }
 
-// takes rejects a signal or an update that the job does not support.
+// takes rejects a signal or an update that the job does not support, or that comes after its end.
 func takes(ctx context.Context, c client.Client, id, name string) error {
 	d, err := c.DescribeWorkflow(ctx, id, "")
 	if err != nil {
 		return err
 	}
+	ended := d.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	if kind := d.WorkflowType.Name; !catalog.Takes(kind, name) {
-		return cli.Usage("%s is a run of %s, which does not support %s: cogflow cancel %s ends it", id, safetext.Clean(kind), commandOf(name), id)
+		advice := ": cogflow cancel " + id + " ends it"
+		if ended {
+			advice = ""
+		}
+		return cli.Usage("%s is a run of %s, which does not support %s%s", id, safetext.Clean(kind), commandOf(name), advice)
+	}
+	if ended {
+		return fmt.Errorf("%s has ended, so it cannot be changed; `cogflow status %s` says how it ended", id, id)
 	}
 	return nil
 }

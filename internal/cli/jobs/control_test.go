@@ -46,7 +46,11 @@ func TestUnsupportedControl(t *testing.T) {
 			}
 		}
 	}
-	code, _, errors := b.Run("tune", "IngestVideo", "--budget", "-1")
+	require.NoError(t, b.Client.TerminateWorkflow(t.Context(), "IngestLibrary", "", "the end"))
+	code, _, errors := b.Run("pause", "IngestLibrary")
+	require.Equal(t, cli.ExitFailed, code)
+	require.Contains(t, errors, "IngestLibrary has ended, so it cannot be changed; `cogflow status IngestLibrary` says how it ended")
+	code, _, errors = b.Run("tune", "IngestVideo", "--budget", "-1")
 	require.Equal(t, cli.ExitUsage, code)
 	require.Contains(t, errors, "--budget")
 	for _, usd := range []string{"1e13", "NaN", "Inf", "-1e-320", "1e400"} {

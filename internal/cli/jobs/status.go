@@ -36,8 +36,8 @@ func (a app) statusCommand() *cobra.Command {
 		Use:   "status [ID]",
 		Short: "Show running jobs, and what is stuck and why",
 		Long: `Without ID, status shows the running jobs with their progress, the recently finished jobs, and the
-workers of each queue. With ID, it shows
-the progress of a job, each step that waits or is retried, its attempt and its last error.`,
+workers of each queue. With ID, it shows the progress of a job, each step that waits or is retried,
+its attempt and its last error.`,
 		Example: `  cogflow status
   cogflow status ingest-default-local_preview-0123456789ab`,
 		Args:              cobra.MaximumNArgs(1),

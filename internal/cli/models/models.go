@@ -111,7 +111,7 @@ func (a app) one(ctx context.Context, model, host string) (answer, error) {
 	if len(out.Silent) > 0 {
 		silent = "; these do not answer: " + strings.Join(out.Silent, ", ")
 	}
-	return out, fmt.Errorf("no worker process%s has a model server %q; `cogflow models list` shows those that there are%s", at, model, silent)
+	return out, fmt.Errorf("no worker process%s has a model server %q; `cogflow models list` shows all%s", at, model, silent)
 }
 
 // job is the start of a short workflow about servers.

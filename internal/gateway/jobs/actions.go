@@ -36,7 +36,7 @@ func (a *API) act(name string, do func(ctx context.Context, r *http.Request, j J
 		}
 		j := a.summary(d.GetWorkflowExecutionInfo())
 		if j.State != StateRunning {
-			return api.Fail(http.StatusConflict, "job_ended", "the job has ended; start it again")
+			return api.Fail(http.StatusConflict, "job_ended", "the job has ended, so it cannot be changed; POST /jobs/{type} starts another one")
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 		defer cancel()

@@ -37,7 +37,7 @@ export async function models(main, route) {
   const box = h("div", {}, skeleton("rows", 4));
   place(main, heading("Models", "Names that the routes of OpenAI’s API take."), box);
   const found = await ask("/v1/models", { signal: route.signal });
-  place(box, found.data.length === 0 ? empty("No model endpoint is configured.", "cogflow config init") :
+  place(box, found.data.length === 0 ? empty("No model endpoint is configured.", "cogflow init") :
     table("Models", [
       { name: "Model", head: true, of: (m) => h("code", {}, m.id) },
       { name: "Owner", of: (m) => m.owned_by },

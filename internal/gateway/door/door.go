@@ -142,7 +142,7 @@ func (q *request) pass(at []frontdoor.Named, local bool) error {
 		q.w.Header().Set("Accept-Encoding", "identity")
 		return api.Fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "send the body as it is: it is not unpacked, so leave out the header Content-Encoding")
 	}
-	q.body(max(route.MaxBody, 0))
+	defer q.body(max(route.MaxBody, 0))()
 	return route.Handle(q.w, q.r, q.caller)
 }
 

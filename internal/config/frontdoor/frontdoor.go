@@ -168,6 +168,8 @@ func (l Listener) check(bad func(key, text, fix string)) {
 	}
 	if strings.ContainsAny(l.Host, ":/ ") {
 		bad("host", "not a host name", "write it without a port, like models.example.org")
+	} else if strings.Trim(strings.ToLower(l.Host), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || strings.HasSuffix(l.Host, ".") {
+		bad("host", "not the name of one host", "write it whole, in ASCII and without a dot at its end; a listener without a host takes all others")
 	}
 	if l.Model == "" && (l.Revision != "" || l.MaxModelLen != 0) {
 		bad("model", "missing, but revision or max_model_len is set", "set model, or remove them")

@@ -30,6 +30,7 @@ func TestMistakes(t *testing.T) {
 		"max_pixels: out of range":                                         {MaxPixels: -1},
 		"listeners.a.address: without a host":                              one(frontdoor.Listener{Address: ":80"}),
 		"listeners.a.tenant: not a tenant":                                 one(frontdoor.Listener{Address: "127.0.0.1:1", Tenant: "a/b"}),
+		"listeners.a.host: not the name of one host":                       one(frontdoor.Listener{Address: "127.0.0.1:1", Host: "*.example.org"}),
 		"listeners.a.host: not a host name":                                one(frontdoor.Listener{Address: "127.0.0.1:1", Host: "a:80"}),
 		"listeners.a.model: missing, but revision or max_model_len is set": one(frontdoor.Listener{Address: "127.0.0.1:1", Revision: "r"}),
 		"listeners.a.max_model_len: this or revision is out of range":      one(frontdoor.Listener{Address: "127.0.0.1:1", Model: "m", MaxModelLen: -1}),

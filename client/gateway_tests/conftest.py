@@ -24,8 +24,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def models(servers: Servers) -> Path:
-    """A folder with the base model tiny/llama, of random weights."""
-    return tiny(servers.folder / "models", "llama")
+    """A folder with base models of random weights."""
+    return tiny(servers.folder / "models", "llama", "encoder")
 
 
 @pytest.fixture(scope="session")

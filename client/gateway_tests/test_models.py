@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
-import wave
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from conftest import ROOT, SOURCE, python_env
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai import NotFoundError, OpenAI
+from stack import ROOT, SOURCE, eventually, python_env
 
 
 @pytest.fixture(scope="session")
@@ -48,21 +47,63 @@ def test_langchain(model_gateway: str, names: dict[str, str]) -> None:
     assert alike(tram, train) > alike(tram, cake)
 
 
-def test_openai(model_gateway: str, names: dict[str, str]) -> None:
+def test_openai(
+    model_gateway: str, names: dict[str, str], endpoints: dict[str, Any], tmp_path: Path
+) -> None:
+    """Answers are those of the model servers, and what they used is in the ledger."""
     client = OpenAI(base_url=model_gateway + "/v1", api_key="none")
     assert {m.id for m in client.models.list()} == set(names.values())
-    words = [{"role": "user", "content": "hello"}]
-    answer = client.chat.completions.create(model=names["chat"], messages=words, max_tokens=4)  # type: ignore[call-overload]
-    assert answer.choices[0].message.role == "assistant" and answer.usage.completion_tokens > 0
-    silence = io.BytesIO()
-    with wave.open(silence, "wb") as w:
-        w.setnchannels(1), w.setsampwidth(2), w.setframerate(16000)
-        w.writeframes(bytes(32000))
-    silence.seek(0)
-    heard = client.audio.transcriptions.create(model=names["speech"], file=("a.wav", silence))
-    assert isinstance(heard.text, str)
+    asked: dict[str, Any] = {
+        "model": names["chat"],
+        "messages": [{"role": "user", "content": "hello"}],
+        "max_tokens": 8,
+        "temperature": 0,
+    }
+    direct = OpenAI(base_url=endpoints["chat"]["url"], api_key="none")
+    answer, same = (c.chat.completions.create(**asked) for c in (client, direct))
+    assert answer.choices[0].message.content == same.choices[0].message.content
+    assert answer.usage == same.usage and answer.usage.completion_tokens > 0
+    streamed = {**asked, "stream": True, "stream_options": {"include_usage": True}}
+    parts, bare_parts = (list(c.chat.completions.create(**streamed)) for c in (client, direct))
+    assert said(parts) == said(bare_parts), "a stream of random bytes can end within a character"
+    assert same.choices[0].message.content.startswith(said(parts).rstrip("\ufffd"))
+    assert parts[-1].usage and parts[-1].usage.completion_tokens == same.usage.completion_tokens
+
+    own = OpenAI(base_url=endpoints["meaning"]["url"], api_key="none")
+    texts = ["a red tram", "a chocolate cake"]
+    vectors, bare = (
+        c.embeddings.create(model=names["meaning"], input=texts, encoding_format="float")
+        for c in (client, own)
+    )
+    assert [v.embedding for v in vectors.data] == [v.embedding for v in bare.data]
+
+    spoken = tmp_path / "said.wav"
+    say(spoken, "The weather in the mountains is cold tonight.")
+    with spoken.open("rb") as sound:
+        heard = client.audio.transcriptions.create(model=names["speech"], file=sound, language="en")
+    assert {"weather", "mountains"} <= set(heard.text.lower().rstrip(".").split()), heard.text
     with pytest.raises(NotFoundError):
         client.embeddings.create(model="nothing", input="a")
+
+    def booked() -> bool | None:
+        costs = httpx.get(model_gateway + "/costs", params={"by": "model"}).raise_for_status().text
+        return all(name in costs for name in names.values()) or None
+
+    eventually("the calls in the ledger", booked)  # it is written after the answer
+
+
+def said(parts: list[Any]) -> str:
+    return "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
+
+
+def say(to: Path, text: str) -> None:
+    """Speak a text, by the voice of the small models."""
+    subprocess.run(
+        [ROOT / "embedder/small/.venv/bin/python", "-m", "embedder.small.say", text, to],
+        env=python_env(PYTHONPATH=str(ROOT / "embedder/src")),
+        check=True,
+        capture_output=True,
+    )
 
 
 def test_dspy(model_gateway: str, names: dict[str, str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from conftest import SOURCE, Servers, eventually
+from stack import SOURCE, Servers, eventually
 
 from cogflow_client import Client
 
@@ -70,4 +70,4 @@ def test_killed_and_called_again(gateway: str, servers: Servers, tmp_path: Path)
         ).read_bytes()
         assert job.result()["status"] == "unchanged"
         listed = client.list_adapters()["adapters"]
-        assert [a["version"] for a in listed] == [1]
+        assert [a["version"] for a in listed if a["name"] == "sft-llama"] == [1]

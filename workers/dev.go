@@ -40,18 +40,11 @@ const (
 // worker is a separate process, so that users can kill it to see the recovery.
 func supervise(ctx context.Context, args []string, getenv func(string) string, c config.Config, stderr io.Writer, logger *zap.Logger) (err error) {
 	env := os.Environ()
-	if c.Logs == "" {
-		if c.Logs, err = filepath.Abs(filepath.Join(stateDir, "logs")); err != nil {
-			return err
-		}
-		env = append(env, "COGFLOW_LOGS="+c.Logs)
+	set, err := inState(&c)
+	if err != nil {
+		return err
 	}
-	if c.Training.ModelsDir == "" {
-		if c.Training.ModelsDir, err = filepath.Abs(filepath.Join(stateDir, "models")); err != nil {
-			return err
-		}
-		env = append(env, "COGFLOW_TRAINING_MODELS_DIR="+c.Training.ModelsDir)
-	}
+	env = append(env, set...)
 	address, ui := getenv("TEMPORAL_ADDRESS"), ""
 	if address == "" && getenv("TEMPORAL_CONFIG_FILE") == "" && getenv("TEMPORAL_PROFILE") == "" {
 		server, err := startServer(ctx, getenv)
@@ -89,6 +82,24 @@ func supervise(ctx context.Context, args []string, getenv func(string) string, c
 	defer func() { stop(); wait() }()
 	stopTime := supervisedTime(c)
 	return restarting(ctx, logger, restartAtFirst, func() error { return runWorker(ctx, args, env, stopTime, stderr) })
+}
+
+// inState sets the folders that are not configured to folders of the state, and returns them as variables of
+// the worker and the gateway.
+func inState(c *config.Config) (env []string, err error) {
+	for _, f := range []struct {
+		path           *string
+		name, variable string
+	}{{&c.Logs, "logs", "COGFLOW_LOGS"}, {&c.Training.ModelsDir, "models", "COGFLOW_TRAINING_MODELS_DIR"}} {
+		if *f.path != "" {
+			continue
+		}
+		if *f.path, err = filepath.Abs(filepath.Join(stateDir, f.name)); err != nil {
+			return nil, err
+		}
+		env = append(env, f.variable+"="+*f.path)
+	}
+	return env, nil
 }
 
 // restarting runs a worker and restarts it until ctx ends, or until its exit code says that a

@@ -238,6 +238,22 @@ func TestSupervisorStopsAtConfiguration(t *testing.T) {
 	require.NotContains(t, string(log), "restarting it")
 }
 
+// TestStateFolders: with --dev, logs and base models are in the state unless the configuration names other folders.
+func TestStateFolders(t *testing.T) {
+	t.Parallel()
+	own, err := filepath.Abs(".cogflow/models")
+	require.NoError(t, err)
+	c := config.Config{Logs: "/var/log/cogflow"}
+	env, err := inState(&c)
+	require.NoError(t, err)
+	require.Equal(t, []string{"COGFLOW_TRAINING_MODELS_DIR=" + own}, env)
+	require.Equal(t, own, c.Training.ModelsDir)
+	c.Training.ModelsDir = "/srv/models"
+	env, err = inState(&c)
+	require.NoError(t, err)
+	require.Empty(t, env)
+}
+
 // TestSupervisorRestartsAfterCrash: a worker is restarted after a crash or a temporary failure.
 func TestSupervisorRestartsAfterCrash(t *testing.T) {
 	t.Parallel()

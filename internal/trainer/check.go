@@ -3,7 +3,9 @@ package trainer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +33,11 @@ os.write(3, json.dumps({"versions": versions, "missing": missing}).encode())
 // would use. The fault names what is not installed.
 func (r *Runner) Check(ctx context.Context) (map[string]string, error) {
 	const checkOp = "check the trainer"
+	if strings.Contains(r.options.Python, "/") { // a sandbox says only that it could not start it
+		if _, err := os.Stat(r.options.Python); errors.Is(err, fs.ErrNotExist) {
+			return nil, fault.New(fault.Input, checkOp, r.options.Python, "it is not installed; "+install)
+		}
+	}
 	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "cogflow-check-")

@@ -377,6 +377,8 @@ func TestNotInstalled(t *testing.T) {
 	require.ErrorContains(t, err, "make trainer")
 	_, err = absent.Check(t.Context())
 	require.ErrorContains(t, err, "make trainer")
+	_, err = New(Options{Python: filepath.Join(t.TempDir(), "none")}).Check(t.Context())
+	require.ErrorContains(t, err, "it is not installed; run `make trainer`")
 
 	empty := New(Options{Python: python(t), Dir: t.TempDir()})
 	err = empty.Run(t.Context(), job(t, "whole"), "", nil, nil, ignore)

@@ -76,6 +76,9 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	models := upstream.New(c, getenv, program.Redactor(c, getenv), b)
 	work, files := openJobs(c, temporal, server, log)
 	workers := newAsker(getenv, temporal, server)
+	background, end := context.WithCancel(ctx)
+	swept := sweeping(background, files.Sweep, log)
+	defer func() { end(); err = errors.Join(err, swept()) }()
 	videos, err := openLibrary(c, server.Address, workers)
 	if err != nil {
 		return err

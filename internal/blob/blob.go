@@ -20,6 +20,9 @@ import (
 type Store interface {
 	// Put writes or overwrites an object.
 	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	// PutContent is Put of content that is known before it is read, so no store needs a copy of it.
+	// Other content is refused with object.ErrMismatch, and never visible.
+	PutContent(ctx context.Context, key string, c object.Content) (object.Info, error)
 	// Create writes an object durably, or returns object.ErrExists and writes nothing.
 	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
 	// Replace overwrites durably the object whose content still has the given SHA-256, or

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -154,6 +155,15 @@ func (s *File) stage() (*staged, error) {
 			return nil, errors.Join(os.NewSyscallError("flock", err), s.remove(st.name))
 		}
 	}
+}
+
+// Free is the space that is left, in bytes.
+func (s *File) Free() (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(s.dir, &stat); err != nil {
+		return 0, s.fail("measure free space", "", os.NewSyscallError("statfs", err))
+	}
+	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize)) * uint64(stat.Bsize)), nil //nolint:gosec,unconvert // the types differ between systems
 }
 
 // remove is Remove that ignores a missing file.

@@ -192,6 +192,10 @@ func (a *alternating) Put(ctx context.Context, key string, r io.Reader) (object.
 	return a.next().Put(ctx, key, r)
 }
 
+func (a *alternating) PutContent(ctx context.Context, key string, c object.Content) (object.Info, error) {
+	return a.next().PutContent(ctx, key, c)
+}
+
 func (a *alternating) Create(ctx context.Context, key string, r io.Reader) (object.Info, error) {
 	return a.next().Create(ctx, key, r)
 }

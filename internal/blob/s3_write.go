@@ -3,9 +3,11 @@ package blob
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -97,8 +99,10 @@ func (s *S3) busy(u upload) error {
 // response was lost.
 type upload struct {
 	op, key, nonce       string
-	body                 *spool
-	ifMatch, ifNoneMatch *string // an ETag; "*"
+	size                 int64
+	sha256               [sha256.Size]byte
+	open                 func() (io.ReadCloser, error) // its content, from the beginning
+	ifMatch, ifNoneMatch *string                       // an ETag; "*"
 }
 
 // write spools the content and lets publish upload it.
@@ -110,7 +114,7 @@ func (s *S3) write(ctx context.Context, op, key string, r io.Reader, publish fun
 	if err != nil {
 		return object.Info{}, err
 	}
-	err = publish(upload{op: op, key: key, nonce: rand.Text(), body: body})
+	err = publish(upload{op: op, key: key, nonce: rand.Text(), size: body.size, sha256: body.sha256, open: body.open})
 	if closing := body.close(); err == nil {
 		err = closing
 	}
@@ -128,6 +132,9 @@ func (s *S3) send(ctx context.Context, u upload) (conflict, exists bool, err err
 	sent := s.upload(ctx, u)
 	if sent == nil {
 		return false, false, nil
+	}
+	if own, ok := errors.AsType[*contentError](sent); ok {
+		return false, false, fmt.Errorf("%s %q: %w", u.op, u.key, own)
 	}
 	failed := s.fail(ctx, u.op, u.key, sent)
 	conflict = conflicts(sent) || u.ifMatch != nil && s3.Missing(sent)
@@ -151,18 +158,28 @@ func (s *S3) send(ctx context.Context, u upload) (conflict, exists bool, err err
 // upload returns the errors of the client as they are.
 func (s *S3) upload(ctx context.Context, u upload) error {
 	key := s.prefix + u.key
-	metadata := map[string]string{sumName: hex.EncodeToString(u.body.sha256[:]), nonceName: u.nonce}
-	if u.body.size > parted {
+	metadata := map[string]string{sumName: hex.EncodeToString(u.sha256[:]), nonceName: u.nonce}
+	content, err := u.open()
+	if err != nil {
+		return &contentError{err}
+	}
+	defer content.Close()
+	if u.size > parted {
+		// The transfer reads each part into memory, so it can repeat it.
+		body := &source{Reader: content}
 		_, err := s.parts.UploadObject(ctx, &transfermanager.UploadObjectInput{
-			Bucket: &s.bucket, Key: &key, Body: u.body.reader(), Metadata: metadata,
+			Bucket: &s.bucket, Key: &key, Body: body, ContentLength: &u.size, Metadata: metadata,
 			IfMatch: u.ifMatch, IfNoneMatch: u.ifNoneMatch,
 		})
+		if err != nil && body.err != nil {
+			return &contentError{body.err}
+		}
 		return err
 	}
-	_, err := s.client.PutObject(ctx, &sdk.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: u.body.reader(), ContentLength: &u.body.size, Metadata: metadata,
+	_, err = s.client.PutObject(ctx, &sdk.PutObjectInput{
+		Bucket: &s.bucket, Key: &key, Body: content, ContentLength: &u.size, Metadata: metadata,
 		IfMatch: u.ifMatch, IfNoneMatch: u.ifNoneMatch,
-		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(u.body.sha256[:])), // the server compares it
+		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(u.sha256[:])), // the server compares it
 	})
 	return err
 }

@@ -76,13 +76,18 @@ func (s *spool) write(p []byte) (err error) {
 	return err
 }
 
-// reader returns a new reader over the whole body.
-func (s *spool) reader() io.ReadSeeker {
+// open returns a new reader over the whole body, which can seek.
+func (s *spool) open() (io.ReadCloser, error) {
 	if s.file == nil {
-		return bytes.NewReader(s.memory.Bytes())
+		return again{bytes.NewReader(s.memory.Bytes())}, nil
 	}
-	return io.NewSectionReader(s.file, 0, s.size)
+	return again{io.NewSectionReader(s.file, 0, s.size)}, nil
 }
+
+// again is a reader of a spool, which stays open.
+type again struct{ io.ReadSeeker }
+
+func (again) Close() error { return nil }
 
 func (s *spool) close() error {
 	if s.file == nil {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		"parts":              parts,
 		"overwrite":          overwrite,
 		"streams":            streams,
+		"content":            content,
 		"missing":            missing,
 		"create":             create,
 		"create race":        createRace,
@@ -123,6 +125,49 @@ func streams(t *testing.T, s blob.Store) {
 	require.NoError(t, err)
 	require.Equal(t, int64(size), n)
 	require.NoError(t, r.Close())
+}
+
+// content stores what is announced, in one piece and in parts, and nothing else.
+func content(t *testing.T, s blob.Store) {
+	for _, size := range []int64{0, 10, 17<<20 + 5} {
+		text := strings.Repeat("x", int(size))
+		c := object.Content{Size: size, SHA256: Sum(text), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+		lost := errors.New("lost")
+		for name, wrong := range map[string]func(c *object.Content) (want error){
+			"shorter": func(c *object.Content) error { c.Size++; return object.ErrMismatch },
+			"longer":  func(c *object.Content) error { c.Size--; return object.ErrMismatch },
+			"another": func(c *object.Content) error { c.SHA256 = Sum("another"); return object.ErrMismatch },
+			"cannot be read": func(c *object.Content) error {
+				c.Open = func() (io.ReadCloser, error) { return nil, lost }
+				return lost
+			},
+			"breaks off": func(c *object.Content) error {
+				c.Open = func() (io.ReadCloser, error) {
+					return io.NopCloser(io.MultiReader(strings.NewReader(text[:size/2]), iotest.ErrReader(lost))), nil
+				}
+				return lost
+			},
+		} {
+			bad := c
+			want := wrong(&bad)
+			_, err := s.PutContent(t.Context(), "acme/bad", bad)
+			require.ErrorIs(t, err, want, "%d %s", size, name)
+			_, err = s.Stat(t.Context(), "acme/bad")
+			require.ErrorIs(t, err, object.ErrNotFound, "%d %s", size, name)
+		}
+		info, err := s.PutContent(t.Context(), "acme/good", c)
+		require.NoError(t, err)
+		require.Equal(t, size, info.Size)
+		stored, err := s.Stat(t.Context(), "acme/good")
+		require.NoError(t, err)
+		require.Equal(t, c.SHA256, stored.SHA256)
+		r, _, err := s.Get(t.Context(), "acme/good")
+		require.NoError(t, err)
+		n, err := io.Copy(io.Discard, r)
+		require.NoError(t, err)
+		require.Equal(t, size, n)
+		require.NoError(t, r.Close())
+	}
 }
 
 func missing(t *testing.T, s blob.Store) {

@@ -83,7 +83,7 @@ func (a *API) ingestionRoutes() []api.Route {
 			{Name: "wait_timeout", Text: "seconds, 10 to 900 (default 300)"},
 			{Name: "force", Text: "true: extract and index again"},
 		},
-		Errors: []int{http.StatusUnprocessableEntity, http.StatusBadGateway, http.StatusConflict, http.StatusGatewayTimeout, http.StatusNotFound},
+		Errors: []int{http.StatusUnprocessableEntity, http.StatusBadGateway, http.StatusConflict, http.StatusGatewayTimeout, http.StatusNotFound, http.StatusInsufficientStorage},
 	}
 	state := api.Route{
 		Method: http.MethodGet, Path: "/ingestion/{id}/status", Name: "getIngestion", Tag: "ingestion", Summary: "State of an ingestion, as Cogniverse's runtime answers it",

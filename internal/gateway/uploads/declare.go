@@ -58,10 +58,7 @@ func (d *Declaration) check(most int64) error {
 	case d.Size < 0:
 		return api.BadField("size", "must be the number of bytes of the file")
 	case d.Size > most:
-		return &api.Error{
-			Status: http.StatusRequestEntityTooLarge, Code: "file_too_large", Param: "size",
-			Message: "the file is larger than the gateway takes, which is " + number(most) + " bytes",
-		}
+		return tooLarge(most)
 	}
 	return nil
 }
@@ -70,6 +67,13 @@ func (d *Declaration) check(most int64) error {
 // follows, so that a program looks like a video.
 func steers(r rune) bool {
 	return unicode.IsControl(r) || r >= '\u2028' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+}
+
+func tooLarge(most int64) error {
+	return &api.Error{
+		Status: http.StatusRequestEntityTooLarge, Code: "file_too_large", Param: "size",
+		Message: "the file is larger than the gateway takes, which is " + number(most) + " bytes",
+	}
 }
 
 // offsetOf is where a piece begins; a PUT without the header brings the whole file.

@@ -2,28 +2,30 @@ package uploads
 
 import (
 	"context"
-	"hash"
 	"io"
+
+	"github.com/cogniverse/cogflow/object"
 )
 
-// joined reads parts one after the other. It fails at the end if they do not have the wanted hash,
-// so that a store keeps nothing.
+// joined reads parts one after the other.
 type joined struct {
 	ctx   context.Context //nolint:containedctx // a reader has no other way
 	store Store
 	keys  []string
-	sum   hash.Hash
-	want  string
 	open  io.ReadCloser
+}
+
+// content is a file of a session, of its parts.
+func (s session) content(ctx context.Context, keys []string) object.Content {
+	return object.Content{Size: s.Size, SHA256: s.SHA256, Open: func() (io.ReadCloser, error) {
+		return &joined{ctx: ctx, store: s.store, keys: keys}, nil
+	}}
 }
 
 func (j *joined) Read(p []byte) (int, error) {
 	for {
 		if j.open == nil {
 			if len(j.keys) == 0 {
-				if sumOf(j.sum) != j.want {
-					return 0, errChecksum
-				}
 				return 0, io.EOF
 			}
 			r, _, err := j.store.Get(j.ctx, j.keys[0])
@@ -33,20 +35,21 @@ func (j *joined) Read(p []byte) (int, error) {
 			j.open, j.keys = r, j.keys[1:]
 		}
 		n, err := j.open.Read(p)
-		j.sum.Write(p[:n])
 		if err != io.EOF {
 			return n, err
 		}
-		j.close()
+		_ = j.Close() // it was only read
 		if n > 0 {
 			return n, nil
 		}
 	}
 }
 
-func (j *joined) close() {
-	if j.open != nil {
-		_ = j.open.Close() // it was only read
-		j.open = nil
+func (j *joined) Close() error {
+	if j.open == nil {
+		return nil
 	}
+	open := j.open
+	j.open = nil
+	return open.Close()
 }

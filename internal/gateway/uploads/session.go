@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +26,8 @@ import (
 //	TENANT/uploads/parts/ID/OFFSET    bytes
 func openPrefix(t tenant.ID) string             { return string(t) + "/uploads/open/" }
 func openKey(t tenant.ID, id string) string     { return openPrefix(t) + id + ".json" }
-func partsPrefix(t tenant.ID, id string) string { return string(t) + "/uploads/parts/" + id + "/" }
+func allParts(t tenant.ID) string               { return string(t) + "/uploads/parts/" }
+func partsPrefix(t tenant.ID, id string) string { return allParts(t) + id + "/" }
 func partKey(t tenant.ID, id string, at int64) string {
 	return partsPrefix(t, id) + fmt.Sprintf("%020d", at)
 }
@@ -85,29 +84,6 @@ func load(ctx context.Context, store Store, t tenant.ID, id string, now time.Tim
 	return s, nil
 }
 
-// sweep removes the expired uploads of a tenant, and counts the others.
-func sweep(ctx context.Context, store Store, t tenant.ID, now time.Time) (open int, err error) {
-	var ids []string
-	err = store.List(ctx, openPrefix(t), func(i object.Info) error {
-		ids = append(ids, strings.TrimSuffix(strings.TrimPrefix(i.Key, openPrefix(t)), ".json"))
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, id := range ids {
-		_, err := load(ctx, store, t, id, now)
-		e, refused := errors.AsType[*api.Error](err)
-		switch {
-		case err == nil:
-			open++
-		case !refused || e.Code != CodeNoUpload:
-			return 0, err
-		}
-	}
-	return open, nil
-}
-
 // parts yields the stored parts in their order, as long as each begins where the one before ends.
 func (s session) parts(ctx context.Context, yield func(object.Info) error) (end int64, err error) {
 	err = s.store.List(ctx, partsPrefix(s.tenant, s.id), func(i object.Info) error {
@@ -148,7 +124,7 @@ func (s session) receive(ctx context.Context, at int64, body io.Reader) (int64, 
 		return at, in.err
 	}
 	if n, _ := in.Read(make([]byte, 1)); at == s.Size && n > 0 {
-		return at, api.Fail(http.StatusRequestEntityTooLarge, "piece_too_large", "the piece goes beyond the declared size; the bytes up to it are stored")
+		return at, api.Fail(http.StatusRequestEntityTooLarge, codePiece, "the piece goes beyond the declared size; the bytes up to it are stored")
 	}
 	return at, nil
 }
@@ -170,9 +146,6 @@ func (b *broken) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errChecksum says that the bytes are not the declared ones.
-var errChecksum = errors.New("the checksum differs")
-
 // compose writes the file from its parts under its hash, which nothing can see before it is whole.
 func (s session) compose(ctx context.Context) error {
 	var keys []string
@@ -183,9 +156,7 @@ func (s session) compose(ctx context.Context) error {
 	if end != s.Size {
 		return noUpload() // another request has removed it
 	}
-	whole := &joined{ctx: ctx, store: s.store, keys: keys, sum: sha256.New(), want: s.SHA256}
-	defer whole.close()
-	_, err = s.store.Put(ctx, s.key(), whole)
+	_, err = s.store.PutContent(ctx, s.key(), s.content(ctx, keys))
 	return err
 }
 
@@ -226,6 +197,3 @@ func (s session) done() Upload {
 	u.URI = "upload://" + s.SHA256 + "/" + url.PathEscape(s.Name)
 	return u
 }
-
-// sumOf is a hash in hexadecimal.
-func sumOf(sum interface{ Sum([]byte) []byte }) string { return hex.EncodeToString(sum.Sum(nil)) }

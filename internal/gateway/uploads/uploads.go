@@ -19,12 +19,13 @@ import (
 
 // Store holds objects.
 type Store interface {
-	Put(ctx context.Context, key string, r io.Reader) (object.Info, error)
+	PutContent(ctx context.Context, key string, c object.Content) (object.Info, error)
 	Create(ctx context.Context, key string, r io.Reader) (object.Info, error)
 	Get(ctx context.Context, key string) (io.ReadCloser, object.Info, error)
 	Stat(ctx context.Context, key string) (object.Info, error)
 	List(ctx context.Context, prefix string, yield func(object.Info) error) error
 	Delete(ctx context.Context, key string) error
+	Owners(ctx context.Context) ([]string, error)
 }
 
 // API has the routes.
@@ -43,7 +44,10 @@ const (
 	CodeOffset   = "wrong_offset"      // ask for the offset and go on there
 	CodeChecksum = "checksum_mismatch" // the upload is over; begin again
 	CodeTooMany  = "too_many_uploads"
+	CodeFull     = "insufficient_storage"
 )
+
+const codePiece = "piece_too_large"
 
 const (
 	tag           = "uploads"
@@ -81,7 +85,7 @@ type Piece string
 func (a *API) Routes() []api.Route {
 	id := api.Param{Name: "id", Text: "id of the upload"}
 	offset := api.Param{Name: headOffset, Text: "where the piece begins: the number of bytes that are stored", Header: true}
-	failures := []int{http.StatusNotFound, http.StatusBadGateway}
+	failures := []int{http.StatusNotFound, http.StatusBadGateway, http.StatusInsufficientStorage}
 	route := func(method, path, name, summary string, handle api.Handler) api.Route {
 		return api.Route{
 			Method: method, Path: path, Name: name, Tag: tag, Summary: summary, Query: []api.Param{id}, Response: Upload{},
@@ -90,7 +94,7 @@ func (a *API) Routes() []api.Route {
 	}
 	begin := route(http.MethodPost, "/uploads", "beginUpload", "Declare a file", a.begin)
 	begin.Query, begin.Request, begin.Status, begin.MaxBody = nil, Declaration{}, http.StatusCreated, maxDeclare
-	begin.Errors = []int{http.StatusBadGateway, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
+	begin.Errors = []int{http.StatusBadGateway, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusInsufficientStorage}
 	piece := func(method, name string) api.Route {
 		r := route(method, "/uploads/{id}", name, "Store bytes from an offset on; the last piece checks the file", a.piece)
 		r.Query = append(r.Query, offset)
@@ -130,18 +134,21 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 	} else if there {
 		return a.answer(w, http.StatusCreated, s.done())
 	}
-	open, err := sweep(r.Context(), store, c.Tenant, a.now())
+	open, _, err := sweep(r.Context(), store, c.Tenant, a.now())
 	if err != nil {
 		return err
 	}
-	if open >= a.Open {
+	if len(open) >= a.Open {
 		return &api.Error{
 			Status: http.StatusTooManyRequests, Code: CodeTooMany, RetryAfter: time.Minute,
 			Message: "the tenant has as many open uploads as it may have; complete or DELETE one",
 		}
 	}
-	if err := s.create(r.Context()); err != nil {
+	if err := hasRoom(store, in.Size); err != nil {
 		return err
+	}
+	if err := s.create(r.Context()); err != nil {
+		return told(err)
 	}
 	a.Log.Info("upload began", append(c.Attrs(), slog.String("upload", s.id), slog.Int64("size", in.Size), slog.String("sha256", in.SHA256))...)
 	if in.Size == 0 {
@@ -213,7 +220,7 @@ func (a *API) piece(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 		return api.Fail(http.StatusConflict, CodeOffset, "the piece must begin at "+number(offset)+", where the stored bytes end")
 	}
 	if offset, err = s.receive(r.Context(), offset, r.Body); err != nil {
-		return err
+		return told(err)
 	}
 	u := s.state(offset)
 	if offset == s.Size {
@@ -224,18 +231,24 @@ func (a *API) piece(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 	return a.answer(w, http.StatusOK, u)
 }
 
-// complete checks an upload whose bytes are all stored, and makes it visible.
+// complete checks an upload whose bytes are all stored, and makes it visible. A large one takes longer
+// than some clients wait: it is completed without them, and a repetition finds it.
 func (a *API) complete(ctx context.Context, s session, c api.Caller) (Upload, error) {
-	if err := s.compose(ctx); err != nil {
-		if errors.Is(err, errChecksum) {
+	ctx = context.WithoutCancel(ctx)
+	there, err := s.stored(ctx)
+	if err == nil && !there {
+		err = s.compose(ctx)
+	}
+	if err != nil {
+		if errors.Is(err, object.ErrMismatch) {
 			a.Log.Warn("refused: an upload does not have its checksum", append(c.Attrs(), slog.String("upload", s.id))...)
 			return Upload{}, errors.Join(api.Fail(http.StatusUnprocessableEntity, CodeChecksum,
-				"the bytes do not have the declared SHA-256; nothing was kept: begin again"), s.remove(context.WithoutCancel(ctx)))
+				"the bytes do not have the declared SHA-256; nothing was kept: begin again"), s.remove(ctx))
 		}
-		return Upload{}, err
+		return Upload{}, told(err)
 	}
 	a.Log.Info("upload complete", append(c.Attrs(), slog.String("upload", s.id), slog.String("sha256", s.SHA256))...)
-	return s.done(), s.remove(context.WithoutCancel(ctx))
+	return s.done(), s.remove(ctx)
 }
 
 func decode(r io.Reader, into any) error { return json.NewDecoder(r).Decode(into) }

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/child"
-	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
@@ -100,7 +100,8 @@ type killStack struct {
 	dir       string
 	store     string
 	storeEnv  []string
-	temporal  *devserver.Server
+	temporal  string
+	client    client.Client
 	addresses []string // of the gateways
 	gateways  []*victim
 	worker    *victim
@@ -113,11 +114,7 @@ func newKillStack(t *testing.T, fullSize bool) *killStack {
 	if s.store = "file://" + s.dir + "/store"; fullSize {
 		s.store, s.storeEnv = s3test.Start(t)
 	}
-	binary, err := devserver.Find("../bin")
-	require.NoError(t, err)
-	s.temporal, err = devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(s.dir, "temporal"), Headless: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.temporal.Stop()) })
+	s.temporal, s.client = temporal(t)
 	worker := filepath.Join(s.dir, "cogflow-worker")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", worker, "../workers").CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -152,7 +149,7 @@ func (s *killStack) bill() string { return filepath.Join(s.dir, "bill.jsonl") }
 func (s *killStack) ledger() string { return filepath.Join(s.dir, "ledger.db") }
 
 func (s *killStack) victim(name, program string, env ...string) *victim {
-	env = append(append(env, "TEMPORAL_ADDRESS="+s.temporal.Address(), "HOME="+s.dir), s.storeEnv...)
+	env = append(append(env, "TEMPORAL_ADDRESS="+s.temporal, "HOME="+s.dir), s.storeEnv...)
 	return &victim{t: s.t, name: name, program: program, env: env, log: filepath.Join(s.dir, name+".log")}
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/internal/ledger/costs"
@@ -142,20 +141,17 @@ func (c *clients) await(n int64) {
 // check compares what the clients were told with what Temporal, the model server and the ledger have.
 func (s *killStack) check(ids []string, frames int) {
 	t := s.t
-	temporal, err := client.DialContext(t.Context(), client.Options{HostPort: s.temporal.Address()})
-	require.NoError(t, err)
-	defer temporal.Close()
 	accepted := map[string]bool{}
 	for _, id := range ids {
 		require.NotEmpty(t, id)
 		accepted[id] = true
-		d, err := temporal.DescribeWorkflow(t.Context(), id, "")
+		d, err := s.client.DescribeWorkflow(t.Context(), id, "")
 		require.NoError(t, err, id)
 		require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, d.Status, id)
 	}
 	require.Len(t, accepted, len(ids), "each key has a job of its own")
 	require.Eventually(t, func() bool { // the list is a little behind
-		list, err := temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: "WorkflowType='IngestVideo'"})
+		list, err := s.client.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Namespace: "default", Query: "WorkflowType='IngestVideo'"})
 		return err == nil && list.GetCount() == int64(len(ids))
 	}, time.Minute, 50*time.Millisecond, "no job runs twice")
 

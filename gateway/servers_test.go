@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,12 +14,10 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
-	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/ledger/costs"
 	"github.com/cogniverse/cogflow/internal/modelserver"
@@ -43,7 +40,12 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "serve" {
 		serveModel(os.Args[2])
 	}
-	m.Run()
+	code := m.Run()
+	if err := stopTemporal(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // serveModel is a model server that is ready once the file beside its program's log exists, and
@@ -69,18 +71,8 @@ func serveModel(port string) {
 // host has started it, or is told when to try again. The worker owns the server.
 func TestColdModel(t *testing.T) {
 	t.Parallel()
-	binary, err := devserver.Find("../bin")
-	require.NoError(t, err)
 	dir := t.TempDir()
-	temporal, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, temporal.Stop()) })
-	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: temporal.Address(), WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-	})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
+	address, c := temporal(t)
 
 	port, ready := porttest.Free(t), filepath.Join(dir, "ready")
 	section := fmt.Sprintf(`"gateway": {"queue_seconds": 1, "listeners": {"main": {"address": "127.0.0.1:0", "tenant": "default"}}},
@@ -89,7 +81,7 @@ func TestColdModel(t *testing.T) {
 		"endpoints": {"e": {"kind": "openai", "url": "http://127.0.0.1:%[3]s/v1", "models": ["m"], "server": "s", "input_usd_per_mtok": 0, "output_usd_per_mtok": 0},
 			"u": {"kind": "openai", "url": "http://127.0.0.1:%[5]s/v1", "models": ["stuck"], "server": "u"}}`,
 		os.Args[0], port, port, ready, porttest.Free(t))
-	g := startGateway(t, section, "TEMPORAL_ADDRESS", temporal.Address())
+	g := startGateway(t, section, "TEMPORAL_ADDRESS", address)
 	ask := func() (int, http.Header, string) {
 		status, header, text, err := g.post(t, "/v1/chat/completions", `{"model": "m", "messages": [{"role": "user", "content": "hello"}]}`)
 		require.NoError(t, err)
@@ -117,7 +109,7 @@ func TestColdModel(t *testing.T) {
 	require.Contains(t, text, "warm")
 	require.Equal(t, 1, owned.Reports()()[0].Starts, "the worker has started it")
 
-	status, _, text, err = g.post(t, "/v1/chat/completions", `{"model": "stuck", "messages": [{"role": "user", "content": "hello"}]}`)
+	status, _, text, err := g.post(t, "/v1/chat/completions", `{"model": "stuck", "messages": [{"role": "user", "content": "hello"}]}`)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusBadGateway, status, "waiting does not help: %s", text)
 	require.Contains(t, text, "COGFLOW_TEST_ABSENT")

@@ -100,7 +100,7 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 // contentError is the error of a source.
-type contentError struct{ err error } //nolint:errname // it never leaves the package
+type contentError struct{ err error }
 
 func (e *contentError) Error() string { return "read content: " + e.err.Error() }
 

@@ -163,7 +163,7 @@ func (s *File) Free() (int64, error) {
 	if err := unix.Statfs(s.dir, &stat); err != nil {
 		return 0, s.fail("measure free space", "", os.NewSyscallError("statfs", err))
 	}
-	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize)) * uint64(stat.Bsize)), nil //nolint:gosec,unconvert // the types differ between systems
+	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize)) * uint64(stat.Bsize)), nil //nolint:gosec // the types differ between systems
 }
 
 // remove is Remove that ignores a missing file.

@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"io"
+	"image"
+	"image/png"
 	"net/http"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -38,86 +41,186 @@ func zipped(t *testing.T, files map[string][]byte, mapped ...string) string {
 	return string(body)
 }
 
-// TestGuideBatch: a frame that fails does not fail the others, and a batch that is sent again pays
-// only for the frames that have no description.
-func TestGuideBatch(t *testing.T) {
+const batchPath = "/upload_and_process_frames"
+
+// frames are pictures of several sizes from a number of pixels on, so that batches share none.
+func frames(t *testing.T, from, count int) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	for i := range count {
+		out["f"+strconv.Itoa(i)+".jpg"] = picture(t, from+i, 8)
+	}
+	return out
+}
+
+// TestGuideBatch: a batch of frames is a job, whatever becomes of its caller, of the gateway and of
+// the worker. It takes more than ten seconds, because a worker that was killed is only missed when
+// its heartbeats are.
+func TestGuideBatch(t *testing.T) { //nolint:tparallel // the parts share the model server and the worker
 	t.Parallel()
-	b := serves(t, func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.Header.Get("X-Refuse"), "yes") {
-			return
-		}
-		_, _ = io.WriteString(w, answered)
-	})
-	g := startGateway(t, service(b, ""))
+	s := newBatchStack(t)
+	t.Run("failures", s.failures)
+	t.Run("refusals", s.refusals)
+	t.Run("later", s.later)
+	t.Run("budget", s.budget)
+	t.Run("kill the gateway", s.killGateway)
+	t.Run("kill the worker", s.killWorker)
+}
+
+// failures: a frame that fails does not fail the others, and a batch that is sent again pays only for
+// the frames that have no description.
+func (s *batchStack) failures(t *testing.T) {
 	files := map[string][]byte{"a.jpg": picture(t, 8, 8), "b.jpg": picture(t, 16, 8), "c.jpg": []byte("PK\x03\x04 an archive"), "d.png": []byte("%!PS")}
-	status, header, answer, err := g.post(t, "/upload_and_process_frames", zipped(t, files, "gone.jpg"))
-	require.NoError(t, err)
-	require.Equal(t, 200, status, answer)
-	got := object(t, answer)
+	main, old := s.url(t, "main")+batchPath, s.url(t, "old")+"/upload-and-process-frames"
+	first := send(t, http.MethodPost, main, zipped(t, files, "gone.jpg"))
+	require.Equal(t, 200, first.status, first.body)
+	got := object(t, first.body)
 	require.Equal(t, map[string]any{"key-a.jpg": "hello", "key-b.jpg": "hello"}, got["descriptions"])
 	require.InDelta(t, 2, got["processed_frames"], 0)
-	require.Equal(t, header.Get("X-Request-Id"), got["upload_id"])
+	require.Regexp(t, `^frames-acme-[0-9a-f]{12}-[0-9a-f]{12}$`, got["upload_id"])
 	require.Len(t, got["failures"], 3)
-	require.Contains(t, answer, "not a PNG")
-	require.EqualValues(t, 2, b.calls.Load())
+	require.Contains(t, first.body, "not a PNG")
+	require.EqualValues(t, 2, s.model.calls.Load())
+	require.NotContains(t, s.model.said(), `"temperature":0,`)
 
 	files["e.jpg"] = picture(t, 8, 16)
-	status, _, answer, err = g.post(t, "/upload-and-process-frames", zipped(t, files))
-	require.NoError(t, err)
-	require.Equal(t, 200, status, answer)
-	require.Len(t, object(t, answer)["descriptions"], 3)
-	require.EqualValues(t, 3, b.calls.Load(), "descriptions that are stored are not paid again")
+	second := send(t, http.MethodPost, old, zipped(t, files))
+	require.Equal(t, 200, second.status, second.body)
+	got = object(t, second.body)
+	require.Len(t, got["descriptions"], 5)
+	require.InDelta(t, 5, got["processed_frames"], 0)
+	require.Contains(t, got["descriptions"].(map[string]any)["key-c.jpg"], "Error: ", "the callers of the originals find failures among the descriptions")
+	require.NotContains(t, got, "failures")
+	require.EqualValues(t, 3, s.model.calls.Load(), "descriptions that are stored are not paid again")
 
-	unmapped := strings.Replace(zipped(t, files), `"a.jpg":"key-a.jpg"`, `"z.jpg":"key-a.jpg"`, 1)
-	twice := strings.Replace(zipped(t, files), `"key-b.jpg"`, `"key-a.jpg"`, 1)
+	var out bytes.Buffer
+	require.NoError(t, png.Encode(&out, image.NewGray(image.Rect(0, 0, 40, 8))))
+	asked := send(t, http.MethodPost, main, strings.Replace(zipped(t, map[string][]byte{"a.png": out.Bytes()}), "{", `{"prompt":"What is this?",`, 1))
+	require.Equal(t, 200, asked.status, asked.body)
+	require.Contains(t, s.model.said(), "What is this?")
+	require.Contains(t, s.model.said(), "data:image/jpeg;base64,")
+	require.EqualValues(t, 4, s.model.calls.Load())
+
+	// A frame that is there twice has one description, and one call.
+	same := send(t, http.MethodPost, main, zipped(t, map[string][]byte{"a.jpg": picture(t, 24, 8), "b.jpg": picture(t, 24, 8)}))
+	require.Equal(t, 200, same.status, same.body)
+	require.Len(t, object(t, same.body)["descriptions"], 2)
+	require.EqualValues(t, 5, s.model.calls.Load())
+}
+
+// refusals: what is wrong with a request is said before anything is stored or asked.
+func (s *batchStack) refusals(t *testing.T) {
+	files, before := frames(t, 100, 2), s.model.calls.Load()
+	unmapped := strings.Replace(zipped(t, files), `"f0.jpg":"key-f0.jpg"`, `"z.jpg":"key-f0.jpg"`, 1)
+	twice := strings.Replace(zipped(t, files), `"key-f1.jpg"`, `"key-f0.jpg"`, 1)
 	for _, body := range []string{
-		unmapped, twice, zipped(t, map[string][]byte{"../a.jpg": files["a.jpg"]}), zipped(t, map[string][]byte{"x.jpg": []byte("no picture")}), zipped(t, nil),
+		unmapped, twice, zipped(t, map[string][]byte{"../a.jpg": files["f0.jpg"]}), zipped(t, map[string][]byte{"x.jpg": []byte("no picture")}), zipped(t, nil),
 		`{"zip_data":"!","frame_mapping":{}}`, `{"zip_data":"UEs=","frame_mapping":{}}`, `{}`, `{"ZIP_DATA":"UEs="}`,
+		strings.Replace(zipped(t, files), "{", `{"max_cost":-1,`, 1),
 	} {
-		status, _, answer, _ := g.post(t, "/upload_and_process_frames", body)
-		require.Equal(t, 400, status, answer)
+		got := send(t, http.MethodPost, s.url(t, "main")+batchPath, body)
+		require.Equal(t, 400, got.status, got.body)
+		got = send(t, http.MethodPost, s.url(t, "old")+batchPath, body)
+		require.Equal(t, 200, got.status)
+		require.Contains(t, object(t, got.body), "upload_id")
+		require.Contains(t, object(t, got.body), "error")
 	}
-	require.EqualValues(t, 3, b.calls.Load())
+	for query, status := range map[string]int{"?wait=never": 400, "?wait=4h": 400, "": 400} { // the open listener has no model
+		require.Equal(t, status, send(t, http.MethodPost, s.url(t, "open")+batchPath+query, zipped(t, files)).status, query)
+	}
+	other := send(t, http.MethodPost, s.url(t, "open")+batchPath, named(t, files, "other"))
+	require.Equal(t, 404, other.status)
+	require.Equal(t, "model_not_found", code(t, other.body))
+	require.Equal(t, 404, send(t, http.MethodGet, s.url(t, "open")+batchPath+"/absent", "").status)
+	require.Equal(t, before, s.model.calls.Load())
 }
 
-// TestGuideBatchAs200: the callers of the originals find failures among the descriptions.
-func TestGuideBatchAs200(t *testing.T) {
-	t.Parallel()
-	b := serves(t, text(200, "application/json", answered))
-	g := startGateway(t, service(b, `,"errors_as_200":true`))
-	_, _, answer, err := g.post(t, "/upload_and_process_frames", zipped(t, map[string][]byte{"a.jpg": picture(t, 8, 8), "b.jpg": []byte("x")}))
-	require.NoError(t, err)
-	got := object(t, answer)
-	require.InDelta(t, 2, got["processed_frames"], 0)
-	require.Contains(t, got["descriptions"].(map[string]any)["key-b.jpg"], "Error: ")
-	status, _, answer, err := g.post(t, "/upload_and_process_frames", `{}`)
-	require.NoError(t, err)
-	require.Equal(t, 200, status)
-	require.Contains(t, object(t, answer), "upload_id")
-	require.Contains(t, object(t, answer), "error")
+// named is a batch for a model.
+func named(t *testing.T, files map[string][]byte, model string) string {
+	t.Helper()
+	return strings.Replace(zipped(t, files), "{", `{"model":"`+model+`",`, 1)
 }
 
-// TestGuideSameFrame: a frame that two requests describe at the same time has one description, and
-// neither fails because the other has stored it.
-func TestGuideSameFrame(t *testing.T) {
-	t.Parallel()
-	var both sync.WaitGroup
-	both.Add(2)
-	var asked atomic.Int64
-	b := serves(t, func(w http.ResponseWriter, _ *http.Request) {
-		text := fmt.Sprintf("text %d", asked.Add(1))
-		both.Done()
-		both.Wait()
-		_, _ = io.WriteString(w, strings.Replace(answered, "hello", text, 1))
-	})
-	g := startGateway(t, service(b, ""))
-	status, _, answer, err := g.post(t, "/upload_and_process_frames", zipped(t, map[string][]byte{"a.jpg": picture(t, 8, 8), "b.jpg": picture(t, 8, 8)}))
+// later: a caller who does not wait finds the job, and attaches to it by the same call.
+func (s *batchStack) later(t *testing.T) {
+	release, before := s.model.hold(t), s.model.calls.Load()
+	open, body := s.url(t, "open"), named(t, frames(t, 200, 3), "m")
+	got := send(t, http.MethodPost, open+batchPath, body, "Prefer", "respond-async, wait=0")
+	require.Equal(t, 202, got.status, got.body)
+	require.Equal(t, "wait=0", got.header.Get("Preference-Applied"))
+	said := object(t, got.body)
+	require.Equal(t, "/jobs/"+said["id"].(string), said["address"])
+	require.Equal(t, said["address"], got.header.Get("Location"))
+	again := send(t, http.MethodPost, open+batchPath+"?wait=1", body)
+	require.Equal(t, 202, again.status, again.body)
+	require.Equal(t, said, object(t, again.body), "the same batch is the same job")
+
+	s.model.await(t, 1)
+	job := object(t, send(t, http.MethodGet, open+said["address"].(string), "").body)
+	require.Equal(t, "DescribeFrames", job["type"])
+	require.Equal(t, "running", job["state"])
+	require.InDelta(t, 3, job["progress"].(map[string]any)["frames"], 0)
+	at := open + said["descriptions_address"].(string)
+	require.Equal(t, 202, send(t, http.MethodGet, at, "").status)
+	waits := sends(t, open+batchPath, body)
+	release()
+	got = <-waits
+	require.Equal(t, 200, got.status, got.body)
+	same := send(t, http.MethodGet, at+"?wait=60s", "")
+	require.Equal(t, 200, same.status, same.body)
+	require.Equal(t, object(t, got.body)["descriptions"], object(t, same.body)["descriptions"])
+	require.EqualValues(t, 3, s.model.calls.Load()-before)
+}
+
+// budget: a batch that reaches its limit says so, and waits as a job.
+func (s *batchStack) budget(t *testing.T) {
+	before, main := s.model.calls.Load(), s.url(t, "main")
+	got := send(t, http.MethodPost, main+batchPath, strings.Replace(zipped(t, frames(t, 300, 1)), "{", `{"max_cost":0.000001,`, 1))
+	require.Equal(t, 429, got.status, got.body)
+	require.Equal(t, "insufficient_quota", code(t, got.body))
+	job := main + got.header.Get("Location")
+	require.Equal(t, "budget", object(t, send(t, http.MethodGet, job, "").body)["stage"])
+	require.Equal(t, before, s.model.calls.Load())
+	require.Equal(t, 202, send(t, http.MethodPost, job+"/tune", `{"budget_usd":1}`).status)
+	require.Equal(t, 200, send(t, http.MethodGet, job+"/result?wait=60s", "").status)
+	require.Equal(t, before+1, s.model.calls.Load())
+}
+
+// killGateway: the job of a gateway that is killed goes on, and the same call at another gateway
+// attaches to it. The model server sees each frame once.
+func (s *batchStack) killGateway(t *testing.T) {
+	const count = 6
+	release, before, body := s.model.hold(t), s.model.calls.Load(), zipped(t, frames(t, 400, count))
+	other := s.process(t, "gateway", os.Args[0], roleOf+"=gateway")
+	other.start()
+	require.Eventually(t, func() bool { return other.ready() > 0 }, time.Minute, 10*time.Millisecond)
+	log, err := os.ReadFile(other.log)
 	require.NoError(t, err)
-	require.Equal(t, 200, status, answer)
-	got := object(t, answer)
-	require.Empty(t, got["failures"])
-	texts, ok := got["descriptions"].(map[string]any)
-	require.True(t, ok)
-	require.Len(t, texts, 2)
-	require.Equal(t, texts["key-a.jpg"], texts["key-b.jpg"])
+	found := regexp.MustCompile(`"listener":"main","address":"([^"]+)"`).FindSubmatch(log)
+	require.NotNil(t, found, string(log))
+	cut := sends(t, "http://"+string(found[1])+batchPath, body)
+	s.model.await(t, batchInFlight)
+	other.end(syscall.SIGKILL)
+	require.Error(t, (<-cut).err)
+	again := sends(t, s.url(t, "main")+batchPath, body)
+	release()
+	got := <-again
+	require.Equal(t, 200, got.status, got.body)
+	require.Len(t, object(t, got.body)["descriptions"], count)
+	require.EqualValues(t, count, s.model.calls.Load()-before)
+}
+
+// killWorker: the caller waits while another worker goes on. Only the calls that were in flight are
+// made again.
+func (s *batchStack) killWorker(t *testing.T) {
+	const count = 6
+	release, before := s.model.hold(t), s.model.calls.Load()
+	waits := sends(t, s.url(t, "main")+batchPath, zipped(t, frames(t, 500, count)))
+	s.model.await(t, batchInFlight)
+	s.worker.kill()
+	release()
+	got := <-waits
+	require.Equal(t, 200, got.status, got.body)
+	require.Len(t, object(t, got.body)["descriptions"], count)
+	require.EqualValues(t, count+batchInFlight, s.model.calls.Load()-before)
 }

@@ -10,7 +10,7 @@ import (
 
 // openGuide makes the routes of Cogniverse's deployment guide. They open the store at the first
 // request that needs it.
-func openGuide(c config.Config, models guide.Server) *guide.API {
+func openGuide(c config.Config, models guide.Server, work guide.Jobs) *guide.API {
 	s := &store{url: c.Store}
-	return &guide.API{Server: models, Store: func(ctx context.Context) (activities.Store, error) { return s.open(ctx) }}
+	return &guide.API{Server: models, Jobs: work, Store: func(ctx context.Context) (activities.Store, error) { return s.open(ctx) }}
 }

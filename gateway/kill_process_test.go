@@ -94,6 +94,30 @@ func (v *victim) ready() int {
 	return bytes.Count(data, []byte(`"ready"`))
 }
 
+// buildWorker builds the worker once for all tests. TestMain removes the folder.
+var buildWorker = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "cogflow-gateway-tests-")
+	if err != nil {
+		return "", err
+	}
+	programs = dir
+	worker := filepath.Join(dir, "cogflow-worker")
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", worker, "../workers").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the worker: %w: %s", err, out)
+	}
+	return worker, nil
+})
+
+// programs is the folder of buildWorker; "" = there is none.
+var programs string
+
+func builtWorker(t *testing.T) string {
+	t.Helper()
+	worker, err := buildWorker()
+	require.NoError(t, err)
+	return worker
+}
+
 // killStack is all processes of an installation.
 type killStack struct {
 	t         *testing.T
@@ -115,10 +139,7 @@ func newKillStack(t *testing.T, fullSize bool) *killStack {
 		s.store, s.storeEnv = s3test.Start(t)
 	}
 	s.temporal, s.client = temporal(t)
-	worker := filepath.Join(s.dir, "cogflow-worker")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", worker, "../workers").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-
+	worker := builtWorker(t)
 	model := "127.0.0.1:" + porttest.Free(t)
 	s.model = s.victim("model", os.Args[0], roleOf+"=scripted", scriptedAddress+"="+model, scriptedBill+"="+s.bill())
 	for i := range 2 {

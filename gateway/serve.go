@@ -83,7 +83,7 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	if err != nil {
 		return err
 	}
-	routes, err := table(t.Handler(), log, &openai.API{Server: models}, openGuide(c, models), work, files, openAdapters(c), videos,
+	routes, err := table(t.Handler(), log, &openai.API{Server: models}, openGuide(c, models, work), work, files, openAdapters(c), videos,
 		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools, Servers: owners{workers, own}}, openAccounts(c, calls, temporal), page.Page{})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/cogniverse/cogflow/internal/preview"
 	"github.com/cogniverse/cogflow/workers/ondemand"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
@@ -42,15 +43,16 @@ func (a *tenantStack) valid() map[string]string {
 	servers := `{"tenant":"a","queues":["` + workflows.HostQueue(ondemand.Queue()) + `"],"server":"own"}`
 	return map[string]string{
 		"ListModelServers": servers, "WarmModelServer": servers, "ReleaseModelServer": servers,
-		"IngestLibrary": fmt.Sprintf(`{"tenant":"a","source":%q}`, dir),
-		"IngestVideo":   fmt.Sprintf(`{"tenant":"a","uri":%q}`, filepath.Join(dir, "own.mp4")),
-		"DeleteVideo":   `{"tenant":"a","video":"` + strings.Repeat("c", 64) + `"}`,
-		"SearchVideos":  `{"tenant":"a","query":"red"}`,
-		"ListVideos":    `{"tenant":"a"}`,
-		"CheckHealth":   `{"tenant":"a"}`,
-		"TrainSFT":      fmt.Sprintf(train, "sft"),
-		"TrainDPO":      strings.ReplaceAll(fmt.Sprintf(train, "dpo"), `"completion":`, `"rejected":"r","chosen":`),
-		"TrainKTO":      strings.Replace(strings.ReplaceAll(fmt.Sprintf(train, "kto"), `"completion":`, `"label":true,"completion":`), "true", "false", 1),
+		"IngestLibrary":  fmt.Sprintf(`{"tenant":"a","source":%q}`, dir),
+		"IngestVideo":    fmt.Sprintf(`{"tenant":"a","uri":%q}`, filepath.Join(dir, "own.mp4")),
+		"DeleteVideo":    `{"tenant":"a","video":"` + strings.Repeat("c", 64) + `"}`,
+		"SearchVideos":   `{"tenant":"a","query":"red"}`,
+		"DescribeFrames": `{"tenant":"a","batch":"` + a.batch + `","model":"` + preview.DescriberModel + `"}`,
+		"ListVideos":     `{"tenant":"a"}`,
+		"CheckHealth":    `{"tenant":"a"}`,
+		"TrainSFT":       fmt.Sprintf(train, "sft"),
+		"TrainDPO":       strings.ReplaceAll(fmt.Sprintf(train, "dpo"), `"completion":`, `"rejected":"r","chosen":`),
+		"TrainKTO":       strings.Replace(strings.ReplaceAll(fmt.Sprintf(train, "kto"), `"completion":`, `"label":true,"completion":`), "true", "false", 1),
 		"TrainEmbedding": strings.NewReplacer(`"prompt":`, `"anchor":`, `"completion":`, `"positive":`).Replace(
 			fmt.Sprintf(train, "embedding")),
 		"TrainSweep": `{"tenant":"a","method":"sft","concurrency":4,"grid":{"seed":[1]},"train":` + fmt.Sprintf(train, "sft") + `}`,

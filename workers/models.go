@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/cogniverse/cogflow/activities/captioning"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/asr"
@@ -137,7 +138,7 @@ type (
 	transcribing struct{ *models }
 )
 
-var _ ingest.Reserver = describing{}
+var _ captioning.Reserver = describing{}
 
 func (m describing) Limit(model string) int {
 	if d := m.describers[model]; d != nil {
@@ -149,7 +150,7 @@ func (m describing) Limit(model string) int {
 // Reserve returns the maximum cost of a call of the stage about a number of pictures by its
 // tokens; priced is false if the price is not per token.
 func (m describing) Reserve(s video.Stage, pictures int) (microUSD int64, priced bool) {
-	if d, ok := m.describers[s.Model].(ingest.Reserver); ok {
+	if d, ok := m.describers[s.Model].(captioning.Reserver); ok {
 		return d.Reserve(s, pictures)
 	}
 	return 0, false

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/frames"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/optimize"
 	"github.com/cogniverse/cogflow/activities/registry"
@@ -24,6 +25,7 @@ import (
 // implementations hold the activities of the pools.
 type implementations struct {
 	ingest   *ingest.Activities
+	frames   *frames.Activities
 	train    *train.Activities
 	optimize *optimize.Activities
 	adapters *registry.Adapters
@@ -76,7 +78,7 @@ func registerMain(r worker.Registry, h implementations) {
 	}
 	register(r, map[string]any{
 		"ResolveProfile": a.ResolveProfile, "ReadListing": a.ReadListing, "DropListing": a.DropListing,
-		"Running": a.Running, "Spend": a.Spend, "Health": h.health.Health,
+		"Running": a.Running, "Spend": a.Spend, "PlanBatch": h.frames.PlanBatch, "FinishBatch": h.frames.FinishBatch, "Health": h.health.Health,
 	})
 	t := h.train
 	register(r, map[string]any{
@@ -113,8 +115,7 @@ func registerMedia(r worker.Registry, h implementations) {
 }
 
 func registerDescribe(r worker.Registry, h implementations) {
-	a := h.ingest
-	register(r, map[string]any{"DescribeChunk": a.DescribeChunk, "Health": h.health.Health})
+	register(r, map[string]any{"DescribeChunk": h.ingest.DescribeChunk, "DescribeBatch": h.frames.DescribeBatch, "Health": h.health.Health})
 }
 
 func registerEmbed(r worker.Registry, h implementations) {

@@ -17,7 +17,12 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/clips"
+	"github.com/cogniverse/cogflow/internal/preview"
+	"github.com/cogniverse/cogflow/tenant"
+	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/frames"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -40,6 +45,7 @@ func TestRecord(t *testing.T) {
 	t.Run("training", recordTraining)
 	t.Run("steered", recordSteered)
 	t.Run("optimization", recordOptimization)
+	t.Run("frames", recordFrames)
 }
 
 // recordWhole records runs with all kinds of outcomes.
@@ -88,6 +94,21 @@ func recordWhole(t *testing.T) {
 	require.Error(t, s.client.GetWorkflow(t.Context(), "steered", "").Get(t.Context(), nil))
 	s.record("library-steered-cancelled", s.history("steered", ""))
 	s.record("video-steered-cancelled", s.history("steered/000000", ""))
+}
+
+// recordFrames records batches of frames: one of several parts, and one that does not exist.
+func recordFrames(t *testing.T) {
+	s := newStack(t, nil)
+	s.worker(nil)
+	store, err := blob.Open(t.Context(), "file://"+filepath.Join(s.dir, "store"))
+	require.NoError(t, err)
+	for name, batch := range map[string]video.Fingerprint{
+		"frames": storeBatch(t, store, tenant.Default, 70), "frames-failed": video.NewFingerprint("batch", "none"),
+	} {
+		_, err := execute[map[string]any](s, name, "DescribeFrames", frames.Input{Batch: string(batch), Model: preview.DescriberModel})
+		require.Equal(t, strings.HasSuffix(name, "-failed"), err != nil, "%s: %v", name, err)
+		s.record(name, s.history(name, ""))
+	}
 }
 
 // recordContinued records chains of runs that continued as new.

@@ -47,6 +47,7 @@ type tenantStack struct {
 	*stack
 	store activities.Store
 	dirs  map[tenant.ID]string // where the tenants keep their files
+	batch string               // id of a batch of frames of ownTenant
 
 	mu      sync.Mutex
 	watched bool
@@ -84,6 +85,7 @@ func newTenantStack(t *testing.T) *tenantStack {
 	var err error
 	a.store, err = blob.Open(t.Context(), "file://"+filepath.Join(a.dir, "store"))
 	require.NoError(t, err)
+	a.batch = string(storeBatch(t, a.store, ownTenant, 1))
 	return a
 }
 
@@ -107,7 +109,7 @@ func (a *tenantStack) serve() {
 	require.NoError(a.t, err)
 	a.t.Cleanup(func() { require.NoError(a.t, closeAll()) })
 	store := activities.Confined(watchedStore{a.store, a})
-	h.ingest.Store, h.train.Store, h.optimize.Store = store, store, store
+	h.ingest.Store, h.frames.Store, h.train.Store, h.optimize.Store = store, store, store, store
 	h.train.Models, h.train.Trainer = oneModel{}, noTrainer{}
 	h.optimize.LM = noLM{}
 	h.optimize.Models = func() (optimize.RoleModels, error) {

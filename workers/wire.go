@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/frames"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/placing"
 	"github.com/cogniverse/cogflow/activities/registry"
@@ -177,6 +178,7 @@ func (h *health) build(ctx context.Context, getenv func(string) string, pools []
 	t.Placing = a.Placing
 	return implementations{
 		ingest: a, train: t, optimize: o, adapters: adapters, programs: &registry.Programs{Store: a.Store},
+		frames: &frames.Activities{Store: a.Store, Broker: a.Broker, Ledger: a.Ledger, Describer: a.Describer, Profiles: h.profiles()},
 		health: &activities.Health{Checks: h.checks}, hosts: cmp.Or(h.owned.Activities(), ondemand.WithoutServers(class, h.gpus.Devices)),
 	}, nil
 }
@@ -315,6 +317,17 @@ func tesseract(c config.Config) string {
 		return ""
 	}
 	return c.Tesseract
+}
+
+// profiles lists all profiles of this worker.
+func (h *health) profiles() []video.Profile {
+	all := h.config.Profiles()
+	for i, p := range all {
+		if p.Describe.Model == preview.DescriberModel && h.describer != nil {
+			all[i].Describe.Revision = h.describer.Revision()
+		}
+	}
+	return all
 }
 
 // profiles sets the revision of the preview describer, which depends on the installed

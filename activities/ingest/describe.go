@@ -3,13 +3,10 @@ package ingest
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/captioning"
 	"github.com/cogniverse/cogflow/activities/ingest/refusal"
-	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt/outcome"
 	"github.com/cogniverse/cogflow/video"
 )
@@ -44,7 +41,7 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 	if err != nil {
 		return ChunkResult{}, err
 	}
-	cost, unpriced := a.describeCost(p.Describe, p.DescribePictures())
+	cost, unpriced := captioning.Cost(a.Describer, p.Describe, p.DescribePictures())
 	q := asking{
 		kind: video.KindDescribe, stage: p.Describe, limits: a.Describer, cost: cost, unpriced: unpriced,
 		refused:     p.RefusedKey(prefix, video.KindDescribe, in.Chunk),
@@ -63,7 +60,7 @@ func (a *Activities) DescribeChunk(ctx context.Context, in ChunkInput) (ChunkRes
 				err = nil
 			}
 			if err == nil {
-				err = checkCaption(caption)
+				err = captioning.Check(caption)
 			}
 			return a.paid(caption.CostMicroUSD, key, caption), err
 		},
@@ -84,18 +81,6 @@ func showing(prefix string, of video.Of) func(f video.Frame) []string {
 	}
 }
 
-// describeCost is the maximum that a call about a number of pictures can be charged, which is reserved. If the model
-// is charged by tokens, the cost in the recipe is an estimate, and may be of a build that
-// reserved too little.
-func (a *Activities) describeCost(s video.Stage, pictures int) (microUSD int64, unpriced bool) {
-	if d, ok := a.Describer.(Reserver); ok {
-		if most, priced := d.Reserve(s, pictures); priced {
-			return most, false
-		}
-	}
-	return s.CostMicroUSD, s.Unpriced
-}
-
 func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, video.Chunk, string, error) {
 	var chunk video.Chunk
 	p, err := a.pinned(ctx, in.VideoRef)
@@ -105,19 +90,4 @@ func (a *Activities) chunk(ctx context.Context, in ChunkInput) (video.Profile, v
 	prefix := video.FramesPrefix(in.Tenant, in.Video, p.ExtractFingerprint(in.Video))
 	err = activities.ReadJSON(ctx, a.Store, video.ChunkKey(prefix, in.Chunk), &chunk)
 	return p, chunk, prefix, err
-}
-
-// checkCaption refuses an invalid caption: an empty answer, or the error texts that
-// Cogniverse's service returned in place of descriptions. It is paid for.
-func checkCaption(c video.Caption) error {
-	text := strings.TrimSpace(c.Text)
-	if text == "" || strings.HasPrefix(text, "Error:") {
-		reason := outcome.Unreadable
-		if text == "" {
-			reason = outcome.Empty
-		}
-		return money.Charge(&outcome.UnusableError{Reason: reason, Sample: text, Err: fault.New(fault.Transport, "describe frame with", c.Model,
-			"the model answered no caption: "+strconv.Quote(text))}, c.CostMicroUSD)
-	}
-	return nil
 }

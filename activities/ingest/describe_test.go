@@ -17,31 +17,6 @@ func (byTokens) Reserve(s video.Stage, pictures int) (int64, bool) {
 	return int64(pictures) * 5625, s.Model == "tokens"
 }
 
-// TestDescribeCost: for a model that is priced per token, the cost in a recipe is only an
-// estimate; that of an earlier build is too low.
-func TestDescribeCost(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		by       Describer
-		stage    video.Stage
-		pictures int
-		cost     int64
-		unpriced bool
-	}{
-		"by tokens":               {byTokens{}, video.Stage{Model: "tokens", CostMicroUSD: 710}, 1, 5625, false},
-		"by tokens, priced since": {byTokens{}, video.Stage{Model: "tokens", Unpriced: true}, 1, 5625, false},
-		"several pictures":        {byTokens{}, video.Stage{Model: "tokens", CostMicroUSD: 710}, 4, 4 * 5625, false},
-		"by the call":             {byTokens{}, video.Stage{Model: "call", CostMicroUSD: 710}, 1, 710, false},
-		"free":                    {byTokens{}, video.Stage{Model: "call"}, 1, 0, false},
-		"unpriced":                {byTokens{}, video.Stage{Model: "call", Unpriced: true}, 1, 0, true},
-		"knows no tokens":         {struct{ Describer }{}, video.Stage{Model: "tokens", CostMicroUSD: 710}, 1, 710, false},
-	} {
-		cost, unpriced := (&Activities{Describer: c.by}).describeCost(c.stage, c.pictures)
-		require.Equal(t, c.cost, cost, name)
-		require.Equal(t, c.unpriced, unpriced, name)
-	}
-}
-
 // TestStillsOfAShot: one call shows all stills of a shot in order of time. It is paid once, and
 // its embedding finds the caption.
 func TestStillsOfAShot(t *testing.T) {

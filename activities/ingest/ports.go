@@ -52,13 +52,6 @@ type Describer interface {
 	Describe(ctx context.Context, r video.DescribeRequest) (video.Caption, error)
 }
 
-// Reserver is a Describer whose calls are charged by tokens.
-type Reserver interface {
-	// Reserve is the maximum charge of a call of the stage about a number of pictures, in
-	// micro-USD; priced false = the model is charged per call, as the stage says.
-	Reserve(s video.Stage, pictures int) (microUSD int64, priced bool)
-}
-
 // Embedder turns texts and pictures into vectors.
 type Embedder interface {
 	activities.Limits

@@ -19,7 +19,11 @@ func workflowTypes(c *comments) ([]byte, error) {
 	w := typeWriter{markdown: m, comments: c}
 	var rows [][]string
 	for _, t := range catalog.Types() {
-		rows = append(rows, []string{"[" + code(t.Name) + "](#" + strings.ToLower(t.Name) + ")", t.Summary, code("cogflow " + t.Command)})
+		command := "over HTTP"
+		if t.Command != "" {
+			command = code("cogflow " + t.Command)
+		}
+		rows = append(rows, []string{"[" + code(t.Name) + "](#" + strings.ToLower(t.Name) + ")", t.Summary, command})
 	}
 	m.heading(2, "Types")
 	m.table([]string{"Workflow", "Does", "Command"}, rows)

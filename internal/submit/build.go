@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"time"
 
+	"github.com/cogniverse/cogflow/workflows/frames"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 	"github.com/cogniverse/cogflow/workflows/train"
@@ -66,5 +68,21 @@ func Optimize(in optimize.Input, name string) (Job, error) {
 		Kind: "OptimizePrompts", ID: id, Common: in.Common, Input: in, DryRun: in.DryRun, Name: name,
 		Summary: fmt.Sprintf("optimize %s, %s", name, in.Mode),
 		Details: fmt.Sprintf("Tenant `%s`, program `%s`, mode `%s`.", in.Tenant, name, in.Mode),
+	}, err
+}
+
+// batchTime is how long a batch may take: a caller waits for it, so one that no worker and no model
+// server has finished by then is over. The same call starts it again, without what is described.
+const batchTime = 24 * time.Hour
+
+// Frames is the job of a batch of frames.
+func Frames(in frames.Input) (Job, error) {
+	const shown = 12 // digits of a hash
+	name := in.Batch[:shown]
+	id, err := ID("frames", in.Tenant, name, in)
+	return Job{
+		Kind: "DescribeFrames", ID: id, Common: in.Common, Input: in, Name: name, Timeout: batchTime,
+		Summary: "describe batch " + name + " with " + in.Model,
+		Details: fmt.Sprintf("Tenant `%s`, model %s.", in.Tenant, quoted(in.Model)),
 	}, err
 }

@@ -26,7 +26,7 @@ func Names(t catalog.Type) []string {
 	all := []string{kebab(t.Name), t.Name}
 	command := strings.ReplaceAll(t.Command, " ", "-")
 	i := slices.IndexFunc(catalog.Types(), func(o catalog.Type) bool { return o.Command == t.Command })
-	if command != all[0] && catalog.Types()[i].Name == t.Name {
+	if command != "" && command != all[0] && catalog.Types()[i].Name == t.Name {
 		all = append([]string{command}, all...)
 	}
 	return all

@@ -16,6 +16,7 @@ import (
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/catalog"
+	"github.com/cogniverse/cogflow/workflows/frames"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 	"github.com/cogniverse/cogflow/workflows/train"
@@ -70,6 +71,8 @@ func build(t catalog.Type, input any, common workflows.Common, active string) (J
 			Kind: t.Name, ID: fmt.Sprintf("delete-%s-%s-%s", in.Tenant, in.Profile, in.Video[:shown]), Common: common, Profile: in.Profile,
 			Summary: "delete video " + in.Video[:shown], Input: in, Name: in.Video[:shown],
 		}, nil
+	case frames.Input:
+		return Frames(in)
 	case train.Input:
 		return trainingRun(t.Name, in)
 	case train.SweepInput:

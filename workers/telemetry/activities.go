@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 
+	"github.com/cogniverse/cogflow/activities/frames"
 	"github.com/cogniverse/cogflow/activities/ingest"
 	"github.com/cogniverse/cogflow/activities/train"
 	"github.com/cogniverse/cogflow/video"
@@ -82,6 +83,8 @@ func stage(kind string) string {
 	switch kind {
 	case "Extract", "DescribeChunk", "EmbedChunk", "IndexChunks":
 		return strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(kind, "Chunks"), "Chunk"))
+	case "DescribeBatch":
+		return "describe"
 	default:
 		return ""
 	}
@@ -101,6 +104,8 @@ func (i *inbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 func framesOf(result any) int64 {
 	switch r := result.(type) {
 	case ingest.ChunkResult:
+		return int64(r.Frames)
+	case frames.ChunkResult:
 		return int64(r.Frames)
 	case video.Extraction:
 		return int64(r.Frames)

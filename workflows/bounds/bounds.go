@@ -32,6 +32,7 @@ func Check(input []byte) error {
 			"uri": uri, "source": uri, "dataset.uri": uri, "eval_dataset.uri": uri,
 			"program.uri": uri, "metric.uri": uri, "trainset.uri": uri, "valset.uri": uri, "testset.uri": uri,
 			"query":                       query,
+			"prompt":                      query,
 			"sft_config.output_dir":       uri, // Cogniverse's, which mean nothing here
 			"dpo_config.output_dir":       uri,
 			"embedding_config.output_dir": uri,

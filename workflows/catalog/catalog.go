@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/frames"
 	"github.com/cogniverse/cogflow/workflows/optimize"
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 
@@ -21,7 +22,7 @@ type Type struct {
 	Func     any    // func(workflow.Context, Input) (Result, error)
 	Job      bool   // long work that a person starts and watches; otherwise it answers a question or changes one thing
 	Lookup   bool   // only answers a question: cogflow deletes the run after it printed the answer
-	Command  string // the cogflow command that starts it
+	Command  string // the cogflow command that starts it; empty = only the gateway and other clients start it
 	Summary  string
 	Progress any      // the answer of the query QueryProgress; nil = the query is not supported
 	Signals  []string // supported signals, sorted
@@ -53,6 +54,10 @@ func Types() []Type {
 		{
 			Name: "OptimizePrompts", Func: optimize.Prompts, Job: true, Progress: optimize.Progress{}, Command: "optimize", Summary: "Optimize the instructions and demos of a program",
 			Signals: paying, Updates: []string{workflows.UpdateApprove, workflows.UpdateBudget},
+		},
+		{
+			Name: "DescribeFrames", Func: frames.Describe, Job: true, Progress: frames.Progress{}, Summary: "Describe a batch of frames that the gateway has stored",
+			Signals: []string{workflows.SignalBudgets, workflows.SignalPause, workflows.SignalResume}, Updates: budget,
 		},
 		{Name: "SearchVideos", Func: ingestflow.Search, Lookup: true, Groups: ingestflow.SearchGroups{}, Command: "search", Summary: "Find moments in videos"},
 		{Name: "ListVideos", Func: ingestflow.ListVideos, Lookup: true, Command: "videos list", Summary: "List what can be searched"},

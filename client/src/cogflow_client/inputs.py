@@ -135,6 +135,18 @@ class OptimizePromptsInput(TypedDict, total=False):
     max_merge_invocations: int  # mode gepa: maximum number of merges; default 5
 
 
+class DescribeFramesInput(TypedDict, total=False):
+    """Input of DescribeFrames."""
+
+    budget_usd: float  # hard limit in USD; 0 = none
+    priority: int  # 1 (first) to 5; default 3
+    # id of a batch of frames that the gateway has stored; POST /upload_and_process_frames stores
+    # one
+    batch: str
+    model: str  # model that describes them, as cogflow.endpoints names it
+    prompt: str  # what the model is asked about each frame; default: Cogniverse's prompt
+
+
 class SearchVideosInput(TypedDict, total=False):
     """Input of SearchVideos."""
 

@@ -76,6 +76,12 @@ class Starts:
         """Optimize the instructions and demos of a program."""
         return self.start("OptimizePrompts", job, idempotency_key=idempotency_key)
 
+    def describe_frames(
+        self, *, idempotency_key: str | None = None, **job: Unpack[inputs.DescribeFramesInput]
+    ) -> Job[results.DescribeFramesResult]:
+        """Describe a batch of frames that the gateway has stored."""
+        return self.start("DescribeFrames", job, idempotency_key=idempotency_key)
+
     def search_videos(
         self, *, idempotency_key: str | None = None, **job: Unpack[inputs.SearchVideosInput]
     ) -> results.SearchVideosResult:
@@ -237,6 +243,12 @@ class AsyncStarts:
     ) -> AsyncJob[results.OptimizePromptsResult]:
         """Optimize the instructions and demos of a program."""
         return await self.start("OptimizePrompts", job, idempotency_key=idempotency_key)
+
+    async def describe_frames(
+        self, *, idempotency_key: str | None = None, **job: Unpack[inputs.DescribeFramesInput]
+    ) -> AsyncJob[results.DescribeFramesResult]:
+        """Describe a batch of frames that the gateway has stored."""
+        return await self.start("DescribeFrames", job, idempotency_key=idempotency_key)
 
     async def search_videos(
         self, *, idempotency_key: str | None = None, **job: Unpack[inputs.SearchVideosInput]

@@ -13,6 +13,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/cli/config"
 	"github.com/cogniverse/cogflow/internal/cli/costs"
 	"github.com/cogniverse/cogflow/internal/cli/explain"
+	"github.com/cogniverse/cogflow/internal/cli/frames"
 	"github.com/cogniverse/cogflow/internal/cli/health"
 	"github.com/cogniverse/cogflow/internal/cli/ingest"
 	"github.com/cogniverse/cogflow/internal/cli/jobs"
@@ -57,7 +58,7 @@ Ctrl-C stops watching, not the job.`,
   cogflow status`,
 	}
 	features := []cli.Feature{
-		ingest.Feature(a), search.Feature(a), videos.Feature(a), train.Feature(a), adapters.Feature(a), optimize.Feature(a), programs.Feature(a),
+		ingest.Feature(a), frames.Feature(a), search.Feature(a), videos.Feature(a), train.Feature(a), adapters.Feature(a), optimize.Feature(a), programs.Feature(a),
 		jobs.Feature(a), schedule.Feature(a, Command), logs.Feature(a, jobs.Complete(a)), explain.Feature(a, jobs.Complete(a)), budget.Feature(a), keys.Feature(a), ledger.Feature(a), health.Feature(a), pools.Feature(a), models.Feature(a), costs.Feature(a), prices.Feature(a), config.Feature(a), store.Feature(a), vespa.Feature(a),
 	}
 	for _, f := range features {

@@ -89,6 +89,8 @@ const (
 	CodeBudget   = "insufficient_quota" // as OpenAI's clients know it
 	CodeBusy     = "overloaded"
 	CodeDraining = "draining"
+	// CodeUnfinished is of a job whose result comes later.
+	CodeUnfinished = "job_not_finished"
 )
 
 // retrySoon is what a caller waits if nobody knows better.

@@ -148,6 +148,15 @@ func (d document) operation(r Route, names map[string]string) (map[string]any, e
 	for _, more := range r.More {
 		responses[strconv.Itoa(more)] = map[string]any{"description": http.StatusText(more), "content": content}
 	}
+	for also, value := range r.Also {
+		schema, _, err := d.schema(value, false)
+		if err != nil {
+			return nil, err
+		}
+		responses[strconv.Itoa(also)] = map[string]any{
+			"description": http.StatusText(also), "content": map[string]any{"application/json": map[string]any{"schema": schema}},
+		}
+	}
 	failure, _, err := d.schema(Body{}, false)
 	if err != nil {
 		return nil, err

@@ -21,15 +21,16 @@ type Route struct {
 	Request      any    // value of the type of the JSON body; nil = none
 	RequestMedia string // if the body is not JSON; Request then has its fields
 	Query        []Param
-	Response     any    // value of the type of the JSON answer; nil = another form
-	Media        string // of an answer that is not JSON; several are separated by ", "
-	Stream       bool   // it can also answer as a stream of events
-	Status       int    // of the answer; 0 = 200
-	More         []int  // further statuses that are no errors, such as 206
-	Errors       []int  // besides those of the door
-	Public       bool   // without a tenant
-	Hidden       bool   // not in OpenAPI's document, because it has a protocol of its own
-	MaxBody      int64  // 0 = the configured limit
+	Response     any         // value of the type of the JSON answer; nil = another form
+	Media        string      // of an answer that is not JSON; several are separated by ", "
+	Stream       bool        // it can also answer as a stream of events
+	Status       int         // of the answer; 0 = 200
+	More         []int       // further statuses that are no errors, such as 206
+	Also         map[int]any // likewise, with the value of the type of their JSON answer, such as 202
+	Errors       []int       // besides those of the door
+	Public       bool        // without a tenant
+	Hidden       bool        // not in OpenAPI's document, because it has a protocol of its own
+	MaxBody      int64       // 0 = the configured limit
 	Handle       Handler
 }
 

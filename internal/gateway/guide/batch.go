@@ -2,208 +2,203 @@ package guide
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
-	"github.com/cogniverse/cogflow/internal/gateway/archive"
-	"github.com/cogniverse/cogflow/internal/gateway/media"
-	"github.com/cogniverse/cogflow/object"
-	"github.com/cogniverse/cogflow/panics"
-	"github.com/cogniverse/cogflow/strictjson"
+	"github.com/cogniverse/cogflow/internal/gateway/upstream"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/frames"
 )
 
 // Batch is the request of /upload_and_process_frames.
 type Batch struct {
-	Zip     string            `json:"zip_data" jsonschema:"a ZIP file with JPEG or PNG files and no folders, in base64"`
+	Zip     string            `json:"zip_data" jsonschema:"a ZIP file with JPEG, PNG or WebP files and no folders, in base64"`
 	Mapping map[string]string `json:"frame_mapping" jsonschema:"for each file, the key of its description"`
 	Model   string            `json:"model,omitempty" jsonschema:"name of the model; optional on a listener of one model"`
+	Prompt  string            `json:"prompt,omitempty" jsonschema:"what the model is asked about each frame (default that of Cogniverse)"`
+	MaxCost float64           `json:"max_cost,omitempty" jsonschema:"hard limit in USD; the job waits when it is reached; 0 = none"`
 }
 
 // Descriptions is the answer of /upload_and_process_frames.
 type Descriptions struct {
 	Descriptions map[string]string `json:"descriptions"`
-	UploadID     string            `json:"upload_id"`
+	UploadID     string            `json:"upload_id" jsonschema:"id of the job"`
 	Processed    int               `json:"processed_frames"`
 	Seconds      float64           `json:"duration_seconds"`
 	Failures     map[string]string `json:"failures,omitempty" jsonschema:"for each frame without a description, the reason"`
 }
 
+// Jobs starts jobs and waits for them.
+type Jobs interface {
+	// Do starts a job, or attaches to the running one with the same input, and waits for its result.
+	// id is set also with an error if there is a job. The error of a job that goes on has the code
+	// api.CodeUnfinished.
+	Do(ctx context.Context, c api.Caller, kind string, input []byte, within time.Duration) (id string, result json.RawMessage, err error)
+	// Await waits for the result of a job.
+	Await(ctx context.Context, c api.Caller, kind, id string, within time.Duration) (json.RawMessage, error)
+}
+
 const (
+	batchJob       = "DescribeFrames"
 	maxBatch       = 96 << 20 // of a request
-	maxKey         = 1024
-	inFlight       = 8 // frames of a batch; the endpoint has limits of its own
 	tenantBatches  = 2
-	gatewayBatches = 8 // a batch can take a few hundred MiB of memory
+	gatewayBatches = 8 // storing a batch can take a few hundred MiB of memory
 )
+
+func (a *API) batchRoutes(model []int) []api.Route {
+	errs := append([]int{http.StatusTooManyRequests, http.StatusConflict}, model...)
+	wait := api.Param{Name: "wait", Text: "how long to wait, such as 30s, at most 3h (default 50s; 3h at listeners of one model, as Cogniverse's client waits)"}
+	frames := api.Route{
+		Method: http.MethodPost, Path: batchPath, Name: "uploadAndProcessFrames", Tag: tag, Summary: "Describe the frames of an archive, as a job",
+		Request: Batch{}, Response: Descriptions{}, Also: map[int]any{http.StatusAccepted: Accepted{}}, Errors: errs, MaxBody: maxBatch, Handle: a.batch,
+		Query: []api.Param{wait, {Name: "Prefer", Text: "wait=N: seconds to wait; respond-async: not at all (RFC 7240)", Header: true}},
+	}
+	hyphens := frames
+	hyphens.Path, hyphens.Name = "/upload-and-process-frames", "uploadAndProcessFramesHyphens"
+	state := frames
+	state.Method, state.Path, state.Name, state.Summary = http.MethodGet, batchPath+"/{id}", "getProcessedFrames", "Descriptions of the frames of a batch"
+	state.Request, state.MaxBody, state.Handle = nil, 0, a.result
+	state.Query = append([]api.Param{{Name: "id", Text: "id of the job, percent-encoded"}}, frames.Query...)
+	return []api.Route{frames, hyphens, state}
+}
 
 func (a *API) batch(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	began := time.Now()
-	out, err := a.process(r, c)
+	p, err := patienceOf(r, c, briefly)
 	if err != nil {
 		return told(w, c, err, failure{UploadID: c.Request})
 	}
-	if c.ErrorsAs200 { // as the originals did
-		for key, reason := range out.Failures {
-			out.Descriptions[key] = "Error: " + reason
-		}
-		out.Processed, out.Failures = len(out.Descriptions), nil
-	}
-	out.UploadID, out.Seconds = c.Request, seconds(began)
-	api.WriteJSON(w, http.StatusOK, out)
-	return nil
+	id, raw, err := a.process(r, c, p)
+	return a.answer(w, r, c, p, processed{id: id, raw: raw, err: err, began: began})
 }
 
-// process describes the frames of an archive. Each description is stored before the answer, so that
-// a caller who sends the same batch again pays only for the frames that have none.
-func (a *API) process(r *http.Request, c api.Caller) (Descriptions, error) {
+// result answers the descriptions of a job that another request has started.
+func (a *API) result(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	began := time.Now()
+	p, err := patienceOf(r, api.Caller{}, 0)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	raw, err := a.Jobs.Await(r.Context(), c, batchJob, id, p.Duration)
+	return a.answer(w, r, c, p, processed{id: id, raw: raw, err: err, began: began})
+}
+
+// processed is what became of a batch within the time of its caller.
+type processed struct {
+	id    string // of the job; "" = there is none
+	raw   json.RawMessage
+	err   error
+	began time.Time
+}
+
+// answer tells the caller the descriptions, where they will be, or why there are none.
+func (a *API) answer(w http.ResponseWriter, r *http.Request, c api.Caller, p patience, done processed) error {
+	if p.applied != "" {
+		w.Header().Set("Preference-Applied", p.applied)
+	}
+	var out Descriptions
+	err := done.err
+	if err == nil {
+		out, err = a.descriptions(r.Context(), c, done.raw)
+	}
+	switch {
+	case err == nil:
+		out.UploadID, out.Seconds = done.id, seconds(done.began)
+		if c.ErrorsAs200 { // as the originals did
+			for key, reason := range out.Failures {
+				out.Descriptions[key] = "Error: " + reason
+			}
+			out.Processed, out.Failures = len(out.Descriptions), nil
+		}
+		api.WriteJSON(w, http.StatusOK, out)
+		return nil
+	case done.id == "":
+		return told(w, c, err, failure{UploadID: c.Request})
+	case goesOn(r, err) && (p.asked || !c.ErrorsAs200):
+		accept(w, done.id)
+		return nil
+	}
+	w.Header().Set("Location", jobPath(done.id))
+	return told(w, c, err, failure{UploadID: done.id})
+}
+
+// goesOn reports whether the job of a request that ends goes on.
+func goesOn(r *http.Request, err error) bool {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeUnfinished {
+		return true
+	}
+	return fault.ClassOf(context.Cause(r.Context())) == fault.Preempted // the gateway stops
+}
+
+// process stores the frames of a request and has a job describe them. What it needs memory for ends
+// before the job begins.
+func (a *API) process(r *http.Request, c api.Caller, p patience) (id string, raw json.RawMessage, err error) {
+	in, err := a.store(r, c)
+	if err != nil {
+		return "", nil, err
+	}
+	input, err := json.Marshal(in)
+	if err != nil {
+		return "", nil, err
+	}
+	return a.Jobs.Do(r.Context(), c, batchJob, input, p.Duration)
+}
+
+func (a *API) store(r *http.Request, c api.Caller) (frames.Input, error) {
 	leave, err := a.batches.enter(c.Tenant)
 	if err != nil {
-		return Descriptions{}, err
+		return frames.Input{}, err
 	}
 	defer leave()
-	frames, out, err := unpack(r)
+	b, from, err := open(r)
 	if err != nil {
-		return Descriptions{}, err
+		return frames.Input{}, err
 	}
-	var mu sync.Mutex
-	var first error
-	var group panics.Group
-	group.SetLimit(inFlight)
-	for _, f := range frames {
-		group.Go(func() error {
-			text, err := a.frame(r.Context(), c, f)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				out.Failures[f.key] = api.Of(err).Message
-				if first == nil {
-					first = err
-				}
-				return nil
-			}
-			out.Descriptions[f.key] = text
-			return nil
-		})
+	in := frames.Input{Common: workflows.Common{BudgetUSD: b.MaxCost}, Prompt: b.Prompt}
+	if in.Model, err = upstream.Chosen(b.Model, c.Model); err != nil {
+		return in, err
 	}
-	if err := group.Wait(); err != nil {
-		return Descriptions{}, err
+	if err := a.Server.Served(in.Model, upstream.Chat); err != nil {
+		return in, err
 	}
-	if err := r.Context().Err(); err != nil {
-		return Descriptions{}, err
-	}
-	out.Processed = len(out.Descriptions)
-	if out.Processed == 0 && first != nil {
-		return Descriptions{}, first
-	}
-	return out, nil
+	id, err := a.keep(r.Context(), c, b, from)
+	in.Batch = string(id)
+	return in, err
 }
 
-// frame is one file of a batch.
-type batchFrame struct {
-	key, name, model string
-	from             *archive.Archive
-}
-
-// unpack reads a batch. Files and keys without a partner are failures of their own.
-func unpack(r *http.Request) (frames []batchFrame, out Descriptions, err error) {
-	out = Descriptions{Descriptions: map[string]string{}, Failures: map[string]string{}}
-	data, err := api.ReadJSON(r)
-	if err != nil {
-		return nil, out, err
+// descriptions reads those that a job has stored.
+func (a *API) descriptions(ctx context.Context, c api.Caller, raw json.RawMessage) (Descriptions, error) {
+	var result frames.Result
+	if err := json.Unmarshal(raw, &result); err != nil {
+		return Descriptions{}, err
 	}
-	var b Batch
-	if err := strictjson.Unmarshal(data, &b); err != nil {
-		return nil, out, api.Fail(http.StatusBadRequest, "invalid_json", "the body must be one JSON object: "+err.Error())
+	if !strings.HasPrefix(result.Descriptions, string(c.Tenant)+"/") {
+		return Descriptions{}, errors.New("guide: the descriptions of a job are not below its tenant: " + result.Descriptions)
 	}
-	if b.Zip == "" || b.Mapping == nil {
-		return nil, out, api.BadField("zip_data", "zip_data and frame_mapping are required")
-	}
-	packed, err := base64.StdEncoding.DecodeString(b.Zip)
-	if err != nil {
-		return nil, out, api.BadField("zip_data", "zip_data must be base64")
-	}
-	from, err := archive.Open(packed)
-	if err != nil {
-		return nil, out, err
-	}
-	keys := map[string]bool{}
-	for name, key := range b.Mapping {
-		if key == "" || len(key) > maxKey || keys[key] {
-			return nil, out, api.BadField("frame_mapping", "each file must have a key of its own, of at most "+strconv.Itoa(maxKey)+" bytes")
-		}
-		keys[key] = true
-		if !slices.Contains(from.Names(), name) {
-			out.Failures[key] = "the archive has no file of this name"
-		}
-	}
-	for _, name := range from.Names() {
-		key, mapped := b.Mapping[name]
-		if !mapped {
-			return nil, out, api.BadField("frame_mapping", "the file "+strconv.Quote(name)+" of the archive has no key")
-		}
-		frames = append(frames, batchFrame{key: key, name: name, model: b.Model, from: from})
-	}
-	if len(frames) == 0 {
-		return nil, out, api.BadField("zip_data", "the archive has no frames")
-	}
-	return frames, out, nil
-}
-
-// frame describes one frame, unless its description is stored.
-func (a *API) frame(ctx context.Context, c api.Caller, f batchFrame) (string, error) {
-	data, err := f.from.Read(f.name)
-	if err != nil {
-		return "", err
-	}
-	model := f.model
-	if model == "" {
-		model = c.Model
-	}
-	sum := sha256.Sum256(data)
-	key := video.CaptionKey(c.Tenant, video.NewFingerprint("guide", model, video.DescribePrompt, strconv.Itoa(video.DescribeMaxTokens), hex.EncodeToString(sum[:])))
 	store, err := a.Store(ctx)
 	if err != nil {
-		return "", err
+		return Descriptions{}, err
 	}
-	var stored video.Caption
-	err = activities.ReadJSON(ctx, store, key, &stored)
-	if err == nil {
-		return stored.Text, nil
+	var all video.BatchAnswers
+	err = activities.ReadJSON(ctx, store, result.Descriptions, &all)
+	if activities.Absent(err) {
+		err = api.Fail(http.StatusConflict, "job_has_no_result", "the descriptions of the job were removed; send the batch again")
 	}
-	if !activities.Absent(err) {
-		return "", err
-	}
-	url, err := media.Picture("zip_data", base64.StdEncoding.EncodeToString(data), c.MaxPixels)
-	if err != nil {
-		return "", err
-	}
-	text, err := a.caption(ctx, c, Frame{Model: f.model}, url)
-	if err != nil {
-		return "", err
-	}
-	// The answer is paid: a caller who has gone does not stop that it is stored.
-	ctx = context.WithoutCancel(ctx)
-	err = activities.CreateJSON(ctx, store, key, video.Caption{Text: strings.ToValidUTF8(text, "\uFFFD"), Model: model})
-	if errors.Is(err, object.ErrExists) { // the same frame was described at the same time
-		err = activities.ReadJSON(ctx, store, key, &stored)
-		return stored.Text, err
-	}
-	return text, err
+	return Descriptions{Descriptions: all.Descriptions, Processed: len(all.Descriptions), Failures: all.Failures}, err
 }
 
-// batches counts the batches in flight.
+// batches counts the batches whose frames are being stored.
 type batches struct {
 	mu  sync.Mutex
 	all int
@@ -216,7 +211,7 @@ func (b *batches) enter(t tenant.ID) (leave func(), err error) {
 	if b.all >= gatewayBatches || b.by[t] >= tenantBatches {
 		return nil, &api.Error{
 			Status: http.StatusServiceUnavailable, Code: api.CodeBusy, RetryAfter: 5 * time.Second,
-			Message: "too many batches are in flight; a tenant can have " + strconv.Itoa(tenantBatches),
+			Message: "too many batches are being stored; a tenant can have " + strconv.Itoa(tenantBatches),
 		}
 	}
 	if b.by == nil {

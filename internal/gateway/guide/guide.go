@@ -21,6 +21,7 @@ import (
 type Server interface {
 	Models() []string
 	Well(model string) bool
+	Served(model string, u upstream.Use) error // why no endpoint serves a model for a use
 	Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *upstream.Request) error
 }
 
@@ -28,6 +29,7 @@ type Server interface {
 type API struct {
 	Server Server
 	Store  func(ctx context.Context) (activities.Store, error) // the objects of tenants
+	Jobs   Jobs
 
 	batches batches
 }
@@ -49,11 +51,7 @@ func (a *API) Routes() []api.Route {
 	}
 	chat := call("/chat-completions", "guideChat", "Continue a conversation", Conversation{}, map[string]any{}, a.chat)
 	chat.Stream = true
-	frames := call("/upload_and_process_frames", "uploadAndProcessFrames", "Describe the frames of an archive", Batch{}, Descriptions{}, a.batch)
-	frames.MaxBody = maxBatch
-	hyphens := frames
-	hyphens.Path, hyphens.Name = "/upload-and-process-frames", "uploadAndProcessFramesHyphens"
-	return []api.Route{
+	return append([]api.Route{
 		call("/generate", "generate", "Continue a text", Prompt{}, Generated{}, a.generate),
 		chat,
 		health,
@@ -61,8 +59,7 @@ func (a *API) Routes() []api.Route {
 		call("/generate_description", "generateDescription", "Describe a frame", Frame{}, Description{}, a.describe),
 		// The caller of the batch makes its URL from this one, by exchanging the words.
 		call("/generate-description", "generateDescriptionHyphens", "Describe a frame", Frame{}, Description{}, a.describe),
-		frames, hyphens,
-	}
+	}, a.batchRoutes(model)...)
 }
 
 // Health is the answer of /health.

@@ -44,7 +44,7 @@ const tag = "jobs"
 // Codes of errors that clients handle.
 const (
 	CodeNoJob       = "job_not_found"
-	CodeUnfinished  = "job_not_finished" // the result comes later
+	CodeUnfinished  = api.CodeUnfinished // the result comes later
 	CodeNoResult    = "job_has_no_result"
 	CodeNoServer    = "temporal_unavailable"
 	CodeOtherBody   = "idempotency_key_reused"

@@ -236,14 +236,17 @@ func (c *check) count(param string, width, height int) error {
 
 // Picture is the data: URL of an image in base64, whose size is checked.
 func Picture(param, encoded string, maxPixels int) (url string, err error) {
-	kind, width, height, err := Size(base64.NewDecoder(base64.StdEncoding, strings.NewReader(encoded)))
+	kind, _, err := Measure(param, base64.NewDecoder(base64.StdEncoding, strings.NewReader(encoded)), maxPixels)
+	return "data:" + kind + ";base64," + encoded, err
+}
+
+// Measure is the kind of an image and its number of pixels, which is checked.
+func Measure(param string, from io.Reader, maxPixels int) (kind string, pixels int, err error) {
+	kind, width, height, err := Size(from)
 	if err != nil {
-		return "", bad(param, "the image cannot be read: "+err.Error())
+		return "", 0, bad(param, "the image cannot be read: "+err.Error())
 	}
-	if err := newCheck(maxPixels).count(param, width, height); err != nil {
-		return "", err
-	}
-	return "data:" + kind + ";base64," + encoded, nil
+	return kind, width * height, newCheck(maxPixels).count(param, width, height)
 }
 
 // exact refuses a name that differs from a known one in case only: a server might read it.

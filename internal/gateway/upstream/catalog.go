@@ -83,8 +83,8 @@ func (d *Dispatcher) Well(model string) bool {
 	return false
 }
 
-// served returns an error for a model that no endpoint serves for a use.
-func (d *Dispatcher) served(model string, u Use) error {
+// Served returns an error for a model that no endpoint serves for a use.
+func (d *Dispatcher) Served(model string, u Use) error {
 	if len(d.find(model, u)) > 0 {
 		return nil
 	}

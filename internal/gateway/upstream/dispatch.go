@@ -94,7 +94,7 @@ const (
 // Serve answers a request by one of the servers of its model, or of its fallbacks. Another server
 // is asked only while no byte of an answer was sent.
 func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *Request) error {
-	if err := d.served(q.Model, q.Use); err != nil {
+	if err := d.Served(q.Model, q.Use); err != nil {
 		return err
 	}
 	models := append([]string{q.Model}, d.fallbacks[q.Model]...)

@@ -113,6 +113,10 @@ func chosen(named *string, bound string) (string, error) {
 	return *named, nil
 }
 
+// Chosen is the model of a request that names one, or none, at a listener that is bound to one, or
+// to none.
+func Chosen(named, bound string) (string, error) { return chosen(&named, bound) }
+
 // found are the fields of a body that decide about money.
 type found struct {
 	by  map[string]place

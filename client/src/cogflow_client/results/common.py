@@ -10,8 +10,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 # Failure says which video failed, where and why.
-Failure = TypedDict(
-    "Failure",
+VideoFailure = TypedDict(
+    "VideoFailure",
     {
         # the video
         "uri": "str",

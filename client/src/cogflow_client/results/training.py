@@ -13,9 +13,9 @@ from .common import (
     Comparison,
     DataStats,
     Decision,
-    Failure,
     Model,
     Spec,
+    VideoFailure,
 )
 
 
@@ -112,7 +112,7 @@ class SweepRun(TypedDict, total=False):
     overrides: dict[str, Any]  # the settings of this run
     workflow_id: str  # workflow id of the child
     result: TrainResult  # without plan and check
-    failure: Failure  # why it has no result
+    failure: VideoFailure  # why it has no result
     cost_usd: float  # what it cost, where it has no result
 
 

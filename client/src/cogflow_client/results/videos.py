@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 
 from .common import (
     Decision,
-    Failure,
     Group,
+    VideoFailure,
 )
 
 
@@ -28,7 +28,7 @@ class IngestLibraryResult(TypedDict, total=False):
     describe_calls: int  # describe calls of this run
     repeated_calls: int  # billed calls for a frame after its first one, such as after a kill
     cost_usd: float  # paid in all, in USD
-    failures: list[Failure]  # the first 50; the others are failed child workflows
+    failures: list[VideoFailure]  # the first 50; the others are failed child workflows
     report: str  # key of the HTML report in the object store
     estimate: IngestEstimate  # dry run only
     # answers of the caption model that are not captions, by reason; their frames are refused
@@ -71,6 +71,19 @@ class DeleteVideoResult(TypedDict, total=False):
 
     documents: int  # documents removed from the index
     objects: int  # objects removed from the store; captions and embeddings stay for other videos
+
+
+class DescribeFramesResult(TypedDict, total=False):
+    """Result of DescribeFrames."""
+
+    batch: str  # id of the batch
+    descriptions: str  # key of the JSON object with all descriptions and failures
+    frames: int  # frames of the batch
+    described: int  # frames with a description
+    failed: int  # frames without one
+    failures: list[FramesFailure]  # at most 20 of them
+    calls: int  # calls of the model by this run; the other descriptions were stored
+    cost_usd: float  # paid in all, in USD
 
 
 class SearchVideosResult(TypedDict, total=False):
@@ -128,6 +141,13 @@ class IngestEstimate(TypedDict, total=False):
     unprobed: int  # remote videos that only a download could describe; no number includes them
     reindexed: int  # videos that the index has lost: they are indexed again from stored answers
     placed: Decision  # which rule of placement decides, and why the others do not
+
+
+class FramesFailure(TypedDict, total=False):
+    """Failure is a picture without a description."""
+
+    key: str  # the caller's name of its description
+    reason: str  # why it has none
 
 
 class Hit(TypedDict, total=False):

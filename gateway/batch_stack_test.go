@@ -94,13 +94,22 @@ const batchListeners = `"gateway":{"listeners":{"main":{"address":"127.0.0.1:0",
 
 func newBatchStack(t *testing.T) *batchStack {
 	t.Helper()
-	s := &batchStack{model: gates(t)}
+	model := gates(t)
+	s := startBatchStack(t, batchListeners+`,"endpoints":{`+endpoint(model.backend, "a", `,"max_in_flight":2`)+`}`)
+	s.model = model
+	return s
+}
+
+// startBatchStack starts a gateway with a configuration, and a worker beside it.
+func startBatchStack(t *testing.T, config string) *batchStack {
+	t.Helper()
+	s := &batchStack{}
 	binary, err := devserver.Find("../bin")
 	require.NoError(t, err)
 	s.temporal, err = devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(t.TempDir(), "temporal"), Headless: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.temporal.Stop()) })
-	s.gateway = startGateway(t, batchListeners+`,"endpoints":{`+endpoint(s.model.backend, "a", `,"max_in_flight":2`)+`}`, "TEMPORAL_ADDRESS", s.temporal.Address())
+	s.gateway = startGateway(t, config, "TEMPORAL_ADDRESS", s.temporal.Address())
 	s.worker = s.process(t, "worker", builtWorker(t))
 	s.worker.args = []string{"--gpu", "none", "--pools", "cogflow,describe"}
 	s.worker.start()

@@ -57,7 +57,7 @@ func TestCogniverseCallers(t *testing.T) {
 		return fmt.Sprintf(`"%s-%s":{"kind":%q,"url":%q,"models":[%q]}`, kind, model[:1], kind, url, model)
 	}
 	const described, spoken = "Qwen/Qwen2-VL-7B-Instruct", "HuggingFaceTB/SmolLM3-3B"
-	g := startGateway(t, `"gateway":{"listeners":{`+strings.Join([]string{
+	g := startBatchStack(t, `"gateway":{"listeners":{`+strings.Join([]string{
 		listener("vlm", described), listener("llm", spoken), listener("pooling", "v"), listener("denseon", video.SmallMeaning), listener("asr", video.SmallSpeech),
 	}, ",")+`}},"endpoints":{`+strings.Join([]string{
 		endpoint("openai", describer.URL+"/v1", described), endpoint("openai", language.URL+"/v1", spoken), endpoint("pooling", vectors.URL, "v"),

@@ -25,7 +25,7 @@ type Page struct{}
 // policy allows what the page loads from its own host, and nothing else: no inline script or style,
 // no frame, no other host. Pictures with a key come by fetch, as blobs.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; " +
-	"worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types worker" // the address of the service worker
 
 // Routes is the table of the package. The files are public: they hold no data.
 func (Page) Routes() []api.Route {
@@ -57,6 +57,9 @@ func serve(w http.ResponseWriter, r *http.Request, c api.Caller, name string) er
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if name == "worker.js" {
+		h.Set("Service-Worker-Allowed", "/") // it adds the key to requests for /videos
+	}
 	h.Set("Cache-Control", "no-cache") // a newer gateway has newer files
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))

@@ -12,7 +12,6 @@ let stack, browser;
 
 before(async () => {
   stack = await start();
-  await stack.cogflow("ingest", stack.clips, "--quiet");
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 });
 
@@ -124,6 +123,38 @@ test("a key is asked for where it is needed, and stays in the tab", async () => 
   await done().catch((e) => assert.match(e.message, /401/)); // Chromium writes each 401 to its console
 });
 
+test("with a key, a video is played in ranges through the service worker", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.addInitScript((secret) => sessionStorage.setItem("cogflow.key", secret), stack.secret);
+  await page.goto(stack.keyed + "/#/search?q=harbour");
+  const answered = [];
+  context.on("response", (r) => { if (r.url().endsWith("/content")) answered.push(r.status()); });
+  await page.locator(".hit", { hasText: /blue harbour/i }).first().click();
+  await page.waitForFunction(() => document.querySelector("video")?.currentTime >= 3);
+  assert.ok(answered.includes(206) && !answered.includes(401), "answers: " + answered);
+  await page.locator(".hit .thumb.loaded").first().waitFor();
+  await context.close();
+});
+
+test("search by a picture, which a profile of words refuses, and by a hit", async () => {
+  const { page, done } = await visit("#/search");
+  const found = await (await fetch(stack.base + "/search?q=harbour&limit=1")).json();
+  const { video, hits: [hit] } = found.videos[0];
+  const jpeg = Buffer.from(await (await fetch(stack.base + "/videos/" + video + "/frames/" + hit.pts_ms + ".jpg")).arrayBuffer());
+  await page.setInputFiles("input[type=file]", { name: "tram.jpg", mimeType: "image/jpeg", buffer: jpeg });
+  await page.locator(".example", { hasText: "Like this picture" }).waitFor();
+  await page.locator(".failure", { hasText: "profile" }).waitFor();
+  await page.click("text=Remove example");
+  await page.locator(".tile").first().waitFor();
+  await page.fill("#q", "harbour");
+  await page.locator(".like").first().click();
+  await page.locator(".example", { hasText: "Like this hit" }).waitFor();
+  await page.locator(".group").first().waitFor();
+  await page.close();
+  await done().catch((e) => assert.match(e.message, /400/)); // Chromium writes each refusal to its console
+});
+
 test("every view has no serious violation and fits, at 390 and 1440, in light and dark", async () => {
   const { videos } = await (await fetch(stack.base + "/videos")).json();
   const { jobs } = await (await fetch(stack.base + "/jobs?limit=1")).json();
@@ -133,7 +164,7 @@ test("every view has no serious violation and fits, at 390 and 1440, in light an
     for (const colorScheme of ["light", "dark"]) {
       for (const view of views) {
         const { page, done } = await visit("#/" + view, { width, colorScheme });
-        await page.waitForFunction(() => document.querySelector("main").childElementCount > 0 && !document.querySelector(".skeleton, [aria-busy]"));
+        await page.waitForFunction(() => document.querySelector("main").childElementCount > 0 && !document.querySelector(".skeletons:not(.bar), [aria-busy]"));
         const name = `${view.replace(/[^a-z]+/g, "-").slice(0, 20)}-${width}-${colorScheme}`;
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);

@@ -1,4 +1,6 @@
 // The routes of the gateway, and the key of a person. The key stays in this tab.
+import { whenSeen } from "/page/ui.js";
+
 const place = "cogflow.key";
 
 export const key = {
@@ -14,6 +16,10 @@ export class Refused extends Error {
     Object.assign(this, { status, code, request });
   }
 }
+
+// onReached is told whether the gateway has answered.
+let reached = () => {};
+export const onReached = (f) => { reached = f; };
 
 // askKey is set by the page: it asks a person for a key, and returns when there is one.
 let askKey = () => Promise.reject(new Error("a key is required"));
@@ -32,8 +38,10 @@ async function send(path, options = {}) {
       r = await fetch(path, { ...options, headers: headers(options.headers), credentials: "omit", cache: options.cache ?? "default" });
     } catch (e) {
       if (e.name === "AbortError") throw e;
+      reached(false);
       throw new Refused(0, "The gateway does not answer. Is it running?", "unreachable", "");
     }
+    reached(true);
     if (r.status !== 401) return r;
     if (key.get() === used) await askKey(used !== "");
   }
@@ -61,11 +69,22 @@ export function change(method, path, body) {
   return ask(path, { method, headers: { "Content-Type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
 }
 
+// upload sends a file.
+export function upload(path, file) {
+  return ask(path, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
+}
+
 // stream returns the body of a route that goes on, such as events.
 export async function stream(path, signal) {
   const r = await send(path, { signal, headers: { Accept: "text/event-stream" }, cache: "no-store" });
   if (!r.ok) throw await refused(r);
   return r.body;
+}
+
+// probe throws what a route that answers bytes refuses.
+export async function probe(path) {
+  const r = await send(path, { headers: { Range: "bytes=0-0" } });
+  if (!r.ok) throw await refused(r);
 }
 
 // query writes the query of a URL. Empty values are left out.
@@ -78,17 +97,16 @@ export function query(values) {
   return text ? "?" + text : "";
 }
 
-// show sets the picture of an image. A browser sends no key with one, so with a key it is fetched.
-export async function show(image, path) {
-  if (!key.get()) {
-    image.src = path;
-    return;
-  }
+// show sets the picture of an image. A browser sends no key with one, so with a key it is fetched, when
+// it is on the screen.
+export function show(image, path) {
+  if (key.get()) whenSeen(image, () => fetched(image, path).catch(() => image.dispatchEvent(new Event("error"))));
+  else image.src = path;
+}
+
+async function fetched(image, path) {
   const r = await send(path);
-  if (!r.ok) {
-    image.dispatchEvent(new Event("error"));
-    return;
-  }
+  if (!r.ok) throw await refused(r);
   image.src = URL.createObjectURL(await r.blob());
   image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
 }

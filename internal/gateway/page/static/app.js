@@ -1,7 +1,7 @@
 // The frame of the page: sections, the key, and which view is shown.
 import { h, place, failure } from "/page/ui.js";
-import { key, onKeyRequired } from "/page/api.js";
-import { withKey } from "/page/media.js";
+import { key, onKeyRequired, onReached } from "/page/api.js";
+import { withKey } from "/page/player.js";
 import search from "/page/search.js";
 import { list as videos, one as video } from "/page/videos.js";
 import { list as jobs, one as job } from "/page/jobs.js";
@@ -64,6 +64,11 @@ function who() {
     type: "button", class: "plain", click: () => { key.clear(); location.reload(); },
   }, "Forget key"));
 }
+
+// A gateway that goes away leaves what is shown, and says so.
+const away = h("p", { class: "away", role: "alert", hidden: true }, "The gateway does not answer. What you see may be old.");
+document.querySelector("header").after(away);
+onReached((answers) => { away.hidden = answers; });
 
 let asking = null;
 onKeyRequired((wrong) => {

@@ -1,51 +1,41 @@
 // Jobs: the list, and one of them with what it does now.
-import { h, place, say, number, usd, when, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
-import { ask, change, query, key, stream, download } from "/page/api.js";
+import { h, place, refresh, say, number, numbers, usd, when, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
+import { ask, change, query, key, download } from "/page/api.js";
+import { follow, followJob } from "/page/live.js";
 
 const kinds = { running: "", completed: "soft", failed: "bad", cancelled: "soft", terminated: "bad", timed_out: "bad" };
 export const state = (job) => chip(job.state.replace("_", " "), kinds[job.state] ?? "soft");
 const path = (id) => "/jobs/" + encodeURIComponent(id);
 const link = (id) => "#/jobs/" + encodeURIComponent(id);
 
-const refresh = 5000; // ms between two looks at the list
-
 export async function list(main, route) {
   main.dataset.view = "jobs";
   const only = route.query.get("state") ?? "";
+  const cursor = route.query.get("cursor");
   const choose = h("select", { change: (e) => { location.hash = "#/jobs" + query({ state: e.target.value }); } },
     [["", "all"], ["running", "running"], ["completed", "completed"], ["failed", "failed"], ["cancelled", "cancelled"]].map(([value, text]) => h("option", { value, selected: value === only }, text)));
   const box = h("div", {}, skeleton("rows", 6));
-  place(main, heading("Jobs", "Ingests, training runs and optimizations. The list follows them.", h("label", { class: "choice" }, "Show", choose)), box);
-  let before = "";
-  for (;;) {
-    const found = await ask("/jobs" + query({ state: only, limit: 50, cursor: route.query.get("cursor") }), { signal: route.signal, cache: "no-store" });
-    const text = JSON.stringify(found);
-    if (text !== before && !box.contains(document.activeElement)) show(box, found, only);
-    before = text;
-    await pause(refresh, route.signal);
-  }
+  place(main, heading("Jobs", "Ingests, training runs and optimizations, live.", h("label", { class: "choice" }, "Show", choose)), box);
+  await follow("/jobs" + query({ state: only, limit: 50, cursor }), 5, route.signal, (found) => show(box, found, only, cursor));
 }
 
-function show(box, found, only) {
+function show(box, found, only, cursor) {
   if (found.jobs.length === 0) {
-    place(box, empty(only ? "No job is " + only + "." : "No job was started yet.", "cogflow ingest ~/Videos"));
+    place(box, empty(only ? "No job is " + only + "." : cursor ? "There are no more jobs." : "No job was started yet.", only || cursor ? null : "cogflow ingest ~/Videos"));
     return;
   }
-  place(box, table("Jobs", [
-    { name: "Job", head: true, of: (j) => [h("a", { href: link(j.id) }, j.name || j.id), h("span", { class: "quiet under" }, j.type + (j.dry_run ? ", dry run" : ""))] },
+  refresh(box, table("Jobs", [
+    { name: "Job", head: true, of: (j) => [h("a", { href: link(j.id), dir: "auto" }, j.name || j.id), h("span", { class: "quiet under" }, j.type + (j.dry_run ? ", dry run" : ""))] },
     { name: "State", of: (j) => [state(j), j.state === "running" && j.stage ? h("span", { class: "quiet" }, " " + j.stage) : ""] },
     { name: "Failed items", right: true, of: (j) => number(j.failed) },
     { name: "Cost (USD)", right: true, of: (j) => usd(j.cost_usd) },
     { name: "Time", right: true, of: (j) => span((new Date(j.closed ?? Date.now()) - new Date(j.started)) / 1000) },
     { name: "Started", of: (j) => when(j.started) },
   ], found.jobs),
-  found.next_cursor && h("p", { class: "pages" }, h("a", { href: "#/jobs" + query({ state: only, cursor: found.next_cursor }) }, "Next page →")));
+  h("p", { class: "pages" },
+    cursor && h("a", { href: "#/jobs" + query({ state: only }) }, "← First page"),
+    found.next_cursor && h("a", { href: "#/jobs" + query({ state: only, cursor: found.next_cursor }) }, "Next page →")));
 }
-
-const pause = (ms, signal) => new Promise((resolve, reject) => {
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => { clearTimeout(timer); reject(new DOMException("left", "AbortError")); });
-});
 
 // one follows a job until its end.
 export async function one(main, route) {
@@ -54,43 +44,7 @@ export async function one(main, route) {
   place(main, skeleton("rows", 5));
   const view = page(main, id);
   view.show(await ask(path(id), { signal: route.signal, cache: "no-store" }));
-  let last = "";
-  for (let wait = 500; ; wait = Math.min(2 * wait, 10000)) {
-    try {
-      for await (const e of events(path(id) + "/events" + query({ after: last }), route.signal)) {
-        if (e.event === "error") break;
-        view.show(e.job, true);
-        last = e.id;
-        wait = 500;
-        if (e.event === "end") return view.end(e.job, route.signal);
-      }
-    } catch (e) {
-      if (e.name === "AbortError" || (e.status >= 400 && e.status < 500)) throw e;
-    }
-    view.cut();
-    await pause(wait, route.signal);
-  }
-}
-
-// events reads server-sent events. EventSource sends no key.
-async function* events(at, signal) {
-  const reader = (await stream(at, signal)).pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    text += value;
-    const all = text.split("\n\n");
-    text = all.pop();
-    for (const block of all) {
-      const e = { event: "message", id: "", data: "" };
-      for (const line of block.split("\n")) {
-        const at = line.indexOf(":");
-        if (at > 0) e[line.slice(0, at)] = line.slice(at + 1).trimStart();
-      }
-      if (e.data) yield { event: e.event, id: e.id, job: JSON.parse(e.data) };
-    }
-  }
+  await view.end(await followJob(path(id) + "/events", route.signal, (job) => view.show(job, true), view.cut), route.signal);
 }
 
 function page(main, id) {
@@ -169,17 +123,20 @@ function meter(progress) {
   return h("div", { class: "meter" }, h("progress", { max: all, value: Math.min(done, all), "aria-label": "Progress" }), h("span", {}, number(done) + " of " + number(all)));
 }
 
-const words = (name) => name.replace(/_usd$/, " (USD)").replace(/_ms$/, " (ms)").replaceAll("_", " ");
+const words = (name) => (name[0].toUpperCase() + name.slice(1)).replace(/_usd$/, " (USD)").replace(/_ms$/, " (ms)").replaceAll("_", " ");
 
+// facts are the counts of a job as large figures, and the rest as a list.
 function facts(job, result) {
-  const rows = [["Type", job.type], ["Id", job.id], ["Failed items", number(job.failed)], ["Cost", usd(job.cost_usd)]];
+  const counts = [["Cost", usd(job.cost_usd)]];
+  const rows = [["Type", job.type], ["Id", job.id]];
   const hidden = ["tenant", "stage", "started", "cost_usd", "failed", "job", "name", "report"];
   for (const [name, value] of Object.entries(result ?? job.progress ?? {})) {
     if (hidden.includes(name) || value === "" || value === null || value === false) continue;
-    if (typeof value === "number") rows.push([words(name), Number.isInteger(value) ? number(value) : value.toFixed(4)]);
+    if (typeof value === "number") (value === 0 ? rows : counts).push([words(name), Number.isInteger(value) ? number(value) : value.toFixed(4)]);
     else if (typeof value === "string" || value === true) rows.push([words(name), value === true ? "yes" : value]);
   }
-  return h("dl", { class: "facts wide" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  (job.failed ? counts : rows).push(["Failed items", number(job.failed)]);
+  return [numbers(counts), h("dl", { class: "facts wide" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)]))];
 }
 
 function steps(job) {

@@ -1,5 +1,5 @@
 // What calls have cost, and the budgets of the tenant.
-import { h, place, say, number, usd, span, when, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
+import { h, place, say, bar, number, numbers, usd, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
 import { ask, change, query } from "/page/api.js";
 import { confirmed } from "/page/jobs.js";
 
@@ -22,8 +22,8 @@ export async function costs(main, route) {
   }
   const most = Math.max(...found.groups.map((g) => g.settled_usd), 0);
   place(box,
-    h("dl", { class: "totals" }, [["Settled", usd(found.total.settled_usd)], ["Reserved", usd(found.total.reserved_usd)], ["Calls", number(found.total.calls)],
-      ["Tokens", number(found.total.input_tokens + found.total.output_tokens)], ["GPU time", span(found.total.gpu_seconds)]].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    numbers([["Settled", usd(found.total.settled_usd)], ["Reserved", usd(found.total.reserved_usd)], ["Calls", number(found.total.calls)],
+      ["Tokens", number(found.total.input_tokens + found.total.output_tokens)], ["GPU time", span(found.total.gpu_seconds)]]),
     table("Costs", [
       { name: dimensions.find(([d]) => d === by)?.[1] ?? by, head: true, of: (g) => g.group[by] || "–" },
       { name: "Calls", right: true, of: (g) => number(g.calls) },
@@ -33,12 +33,6 @@ export async function costs(main, route) {
       { name: "GPU time", right: true, of: (g) => (g.gpu_seconds ? span(g.gpu_seconds) : "–") },
       { name: "Settled (USD)", right: true, of: (g) => [usd(g.settled_usd), most > 0 && bar(g.settled_usd / most)] },
     ], found.groups));
-}
-
-function bar(part) {
-  const inner = h("span", {});
-  inner.style.width = 100 * part + "%";
-  return h("span", { class: "share", "aria-hidden": "true" }, inner);
 }
 
 export async function budgets(main, route) {

@@ -21,6 +21,25 @@ export function place(element, ...children) {
   return element;
 }
 
+// refresh shows children in place of those that a person may be using: the focus stays on what it was on.
+export function refresh(box, ...children) {
+  const all = () => [...box.querySelectorAll("a[href], button, [tabindex]")];
+  const name = (e) => e.getAttribute("href") ?? e.dataset.id ?? e.getAttribute("aria-label") ?? "";
+  const on = box.contains(document.activeElement) ? name(document.activeElement) : null;
+  place(box, ...children);
+  if (on !== null) all().find((e) => name(e) === on)?.focus({ preventScroll: true });
+}
+
+// whenSeen calls f once the element is, or nearly is, on the screen.
+export function whenSeen(element, f) {
+  const watch = new IntersectionObserver((all) => {
+    if (!all.some((e) => e.isIntersecting)) return;
+    watch.disconnect();
+    f();
+  }, { rootMargin: "600px" });
+  watch.observe(element);
+}
+
 // say tells people who hear the page what has changed.
 export function say(text) {
   document.getElementById("status").textContent = text;
@@ -53,6 +72,8 @@ export function bytes(n) {
   }
   return n + " B";
 }
+
+export const gib = (n) => (n / 2 ** 30).toFixed(1) + " GiB";
 
 export function usd(n) {
   if (n > 0 && n < 0.0001) return "< $0.0001";
@@ -106,6 +127,18 @@ export function failure(error, again) {
     again && h("button", { type: "button", click: again }, "Try again"));
 }
 
+// bar shows a part of a whole, 0 to 1.
+export function bar(part) {
+  const inner = h("span", {});
+  inner.style.width = 100 * Math.min(1, Math.max(0, part)) + "%";
+  return h("span", { class: part > 0.9 ? "share full" : "share", "aria-hidden": "true" }, inner);
+}
+
+// numbers are the large figures of a view: pairs of a name and a text.
+export function numbers(pairs) {
+  return h("dl", { class: "totals" }, pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
 export function chip(text, kind = "") {
   return h("span", { class: "chip " + kind }, text);
 }
@@ -128,5 +161,5 @@ export function marked(text, query) {
 
 // heading is the title of a view with what can be done in it.
 export function heading(title, text, ...actions) {
-  return h("div", { class: "heading" }, h("div", {}, h("h1", {}, title), text && h("p", { class: "quiet" }, text)), h("div", { class: "actions" }, actions));
+  return h("div", { class: "heading" }, h("div", {}, h("h1", { dir: "auto" }, title), text && h("p", { class: "quiet" }, text)), h("div", { class: "actions" }, actions));
 }

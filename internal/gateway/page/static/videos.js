@@ -5,22 +5,26 @@ import { player, thumbnail, timeline, frame } from "/page/player.js";
 
 const page = 60; // videos shown at once
 
+// tiles are videos with their pictures.
+export function tiles(videos) {
+  return h("ul", { class: "tiles" }, videos.map((v) => h("li", {}, h("a", { class: "tile", href: "#/videos/" + v.video + query({ profile: v.profile }) },
+    h("span", { class: "poster" }, thumbnail("/videos/" + v.video + "/poster.jpg" + query({ profile: v.profile })), v.duration_ms > 0 && h("span", { class: "length" }, clock(v.duration_ms))),
+    h("span", { class: "name", dir: "auto" }, v.name),
+    h("span", { class: "quiet" }, v.profile + " · " + number(v.documents) + (v.documents === 1 ? " document" : " documents"))))));
+}
+
 export async function list(main, route) {
   main.dataset.view = "videos";
   const offset = Number(route.query.get("offset") ?? 0);
   const box = h("div", {}, skeleton("tiles", 8));
-  place(main, heading("Videos", "What search can find, by profile."), box);
+  place(main, heading("Videos", "What search can find. A video is here once for each profile."), box);
   const found = await ask("/videos" + query({ limit: page, offset: offset || "" }), { signal: route.signal });
   say(found.videos.length + " videos");
   if (found.videos.length === 0) {
     place(box, empty(offset ? "There are no more videos." : "Nothing was ingested yet.", offset ? null : "cogflow ingest ~/Videos"));
     return;
   }
-  place(box,
-    h("ul", { class: "tiles" }, found.videos.map((v) => h("li", {}, h("a", { class: "tile", href: "#/videos/" + v.video + query({ profile: v.profile }) },
-      h("span", { class: "poster" }, thumbnail("/videos/" + v.video + "/poster.jpg" + query({ profile: v.profile })), h("span", { class: "length" }, clock(v.duration_ms))),
-      h("span", { class: "name" }, v.name),
-      h("span", { class: "quiet" }, v.profile + " · " + number(v.documents) + (v.documents === 1 ? " document" : " documents")))))),
+  place(box, tiles(found.videos),
     h("p", { class: "pages" },
       offset > 0 && h("a", { href: "#/videos" + query({ offset: Math.max(0, offset - page) || "" }) }, "← Newer page"),
       found.videos.length === page && h("a", { href: "#/videos" + query({ offset: offset + page }) }, "Next page →")));
@@ -53,13 +57,13 @@ export async function one(main, route) {
       h("a", { href: "#/videos/" + v.video + query({ profile: p }), "aria-current": p === v.profile ? "page" : null }, p)))),
     h("div", { class: "split" },
       h("div", { class: "stage" }, screen.element, marks.element),
-      h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
+      h("dl", { class: "facts" }, facts.map(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)]))),
     h("h2", {}, "Contact sheet"),
     v.sheet.length === 0 ? empty("The video has no frames; it is sound only.") :
       h("ol", { class: "sheet" }, v.sheet.map((f, i) => h("li", {}, h("button", { type: "button", class: "cell", click: () => jump(moments[i]) },
-        thumbnail(frame(v.video, f.pts_ms, v.profile)), h("span", { class: "times" }, clock(f.start_ms), f.preview && " · preview"), h("span", { class: "words" }, f.caption))))),
+        thumbnail(frame(v.video, f.pts_ms, v.profile)), h("span", { class: "times" }, clock(f.start_ms), f.preview && " · preview"), h("span", { class: "words", dir: "auto" }, f.caption))))),
     h("h2", {}, "Speech"),
     v.speech === null || v.speech.length === 0 ? empty("No speech was found, or the profile does not transcribe.") :
-      h("ol", { class: "speech" }, v.speech.map((s) => h("li", {}, h("button", { type: "button", class: "row", click: () => jump(s) }, h("span", { class: "times" }, clock(s.start_ms)), h("span", { class: "words" }, s.text))))));
+      h("ol", { class: "speech" }, v.speech.map((s) => h("li", {}, h("button", { type: "button", class: "row", click: () => jump(s) }, h("span", { class: "times" }, clock(s.start_ms)), h("span", { class: "words", dir: "auto" }, s.text))))));
   screen.at(0, false);
 }

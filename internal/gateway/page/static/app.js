@@ -73,7 +73,7 @@ onReached((answers) => { away.hidden = answers; });
 let asking = null;
 onKeyRequired((wrong) => {
   asking ??= new Promise((resolve) => {
-    const input = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true, placeholder: "cf_…" });
+    const input = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true, placeholder: "cgf_…" });
     const form = h("form", { method: "dialog", submit: (e) => {
       e.preventDefault();
       key.set(input.value.trim());

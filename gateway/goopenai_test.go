@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -41,22 +43,7 @@ func TestGoOpenAI(t *testing.T) {
 	ask.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
 	stream, err := c.CreateChatCompletionStream(t.Context(), ask)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, stream.Close()) }()
-	var said string
-	var used *openai.Usage
-	for {
-		part, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-		for _, choice := range part.Choices {
-			said += choice.Delta.Content
-		}
-		if part.Usage != nil {
-			used = part.Usage
-		}
-	}
+	said, used := received(t, stream)
 	require.Equal(t, "hello", said)
 	require.Equal(t, 4, used.CompletionTokens)
 
@@ -75,4 +62,70 @@ func TestGoOpenAI(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, http.StatusNotFound, refused.HTTPStatusCode)
 	require.Equal(t, "model_not_found", refused.Code)
+}
+
+// TestGoOpenAIComputes: models that compute answer go-openai through the gateway as they answer it
+// themselves. `make test-client` starts them and runs this.
+func TestGoOpenAIComputes(t *testing.T) {
+	t.Parallel()
+	facts := os.Getenv("COGFLOW_GATEWAY_FACTS")
+	if facts == "" {
+		t.Skip("make test-client runs it")
+	}
+	var f struct{ URL, Server, Sound, Chat, Meaning, Speech string }
+	require.NoError(t, json.Unmarshal([]byte(facts), &f))
+	client := func(url string) *openai.Client {
+		config := openai.DefaultConfig("none")
+		config.BaseURL = url
+		return openai.NewClientWithConfig(config)
+	}
+	c := client(f.URL + "/v1")
+	ask := openai.ChatCompletionRequest{Model: f.Chat, Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, Content: "hello"}}, MaxTokens: 8} //nolint:staticcheck // the servers that compute know only this name
+	ask.Temperature = 1e-9                                                                                                                                           // zero is left out
+	whole, err := c.CreateChatCompletion(t.Context(), ask)
+	require.NoError(t, err)
+	own, err := client(f.Server).CreateChatCompletion(t.Context(), ask)
+	require.NoError(t, err)
+	require.Equal(t, own.Choices[0].Message.Content, whole.Choices[0].Message.Content)
+	require.Equal(t, own.Usage.CompletionTokens, whole.Usage.CompletionTokens)
+	require.Positive(t, whole.Usage.CompletionTokens)
+	ask.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
+	stream, err := c.CreateChatCompletionStream(t.Context(), ask)
+	require.NoError(t, err)
+	said, used := received(t, stream)
+	require.NotEmpty(t, said)
+	require.Equal(t, whole.Usage.CompletionTokens, used.CompletionTokens)
+
+	vectors, err := c.CreateEmbeddings(t.Context(), openai.EmbeddingRequestStrings{
+		Model: openai.EmbeddingModel(f.Meaning), Input: []string{"a red tram", "a red streetcar", "a chocolate cake"},
+	})
+	require.NoError(t, err)
+	near, err := vectors.Data[0].DotProduct(&vectors.Data[1])
+	require.NoError(t, err)
+	far, err := vectors.Data[0].DotProduct(&vectors.Data[2])
+	require.NoError(t, err)
+	require.Greater(t, near, far)
+
+	heard, err := c.CreateTranscription(t.Context(), openai.AudioRequest{Model: f.Speech, FilePath: f.Sound, Language: "en"})
+	require.NoError(t, err)
+	require.Contains(t, strings.ToLower(heard.Text), "weather in the mountains")
+}
+
+// received is the text of a stream and its usage.
+func received(t *testing.T, stream *openai.ChatCompletionStream) (said string, used *openai.Usage) {
+	t.Helper()
+	defer func() { require.NoError(t, stream.Close()) }()
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return said, used
+		}
+		require.NoError(t, err)
+		for _, choice := range part.Choices {
+			said += choice.Delta.Content
+		}
+		if part.Usage != nil {
+			used = part.Usage
+		}
+	}
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -90,6 +92,23 @@ def test_openai(
         return all(name in costs for name in names.values()) or None
 
     eventually("the calls in the ledger", booked)  # it is written after the answer
+
+
+def test_go_openai(
+    model_gateway: str, names: dict[str, str], endpoints: dict[str, Any], tmp_path: Path
+) -> None:
+    """The test is in Go, with the client that cogflow itself uses."""
+    spoken = tmp_path / "said.wav"
+    say(spoken, "The weather in the mountains is cold tonight.")
+    facts = {"url": model_gateway, "server": endpoints["chat"]["url"], "sound": str(spoken)}
+    done = subprocess.run(
+        ["go", "test", "-count=1", "-run", "^TestGoOpenAIComputes$", "-v", "./gateway"],
+        cwd=ROOT,
+        env={**os.environ, "COGFLOW_GATEWAY_FACTS": json.dumps({**facts, **names})},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "--- PASS" in done.stdout, done.stdout + done.stderr
 
 
 def said(parts: list[Any]) -> str:

@@ -176,19 +176,19 @@ def result_modules(all_shapes: dict[str, Shape], roots: dict[str, str]) -> dict[
     for s, names in found.items():
         for name in names.values():
             by_name.setdefault(name, set()).add(s)
-    common = {
+    parts = {
         section: name
         for names in found.values()
         for section, name in names.items()
         if len(by_name[name]) > 1
     }
-    out = {"results/common.py": module("Parts of results.", all_shapes, common, set())}
-    exported = {"common": set(common.values())}
+    out = {"results/parts.py": module("Parts of results.", all_shapes, parts, set())}
+    exported = {"parts": set(parts.values())}
     for s, names in found.items():
         own = {section: name for section, name in names.items() if len(by_name[name]) == 1}
         text = module("", all_shapes, own, set())
-        used = [n for n in set(common.values()) if re.search(rf"\b{n}\b", text)]
-        imports = "\n" + imported("common", sorted(used, key=str.casefold)) if used else ""
+        used = [n for n in set(parts.values()) if re.search(rf"\b{n}\b", text)]
+        imports = "\n" + imported("parts", sorted(used, key=str.casefold)) if used else ""
         title = f"Results about {s}."
         out[f"results/{s}.py"] = module(title, all_shapes, own, set(), imports)
         exported[s] = set(own.values())

@@ -74,6 +74,7 @@ func TestCogniverseCallers(t *testing.T) {
 	say.Dir, say.Env = "../embedder", append(os.Environ(), "PYTHONPATH=src")
 	out, err := say.CombinedOutput()
 	require.NoError(t, err, string(out))
+	goOpenAI(t, at["denseon"], at["asr"], filepath.Join(dir, "said.wav"))
 	calls := exec.CommandContext(t.Context(), "../prompt/conformance/.venv/bin/python", "testdata/callers.py", string(urls), dir)
 	var warnings bytes.Buffer
 	calls.Stderr = &warnings

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/sashabaranov/go-openai"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/video"
 )
 
 // TestGoOpenAI uses the gateway with go-openai: chat, streams, embeddings, the list of models and
@@ -43,7 +43,22 @@ func TestGoOpenAI(t *testing.T) {
 	ask.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
 	stream, err := c.CreateChatCompletionStream(t.Context(), ask)
 	require.NoError(t, err)
-	said, used := received(t, stream)
+	defer func() { require.NoError(t, stream.Close()) }()
+	var said string
+	var used *openai.Usage
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		for _, choice := range part.Choices {
+			said += choice.Delta.Content
+		}
+		if part.Usage != nil {
+			used = part.Usage
+		}
+	}
 	require.Equal(t, "hello", said)
 	require.Equal(t, 4, used.CompletionTokens)
 
@@ -64,40 +79,16 @@ func TestGoOpenAI(t *testing.T) {
 	require.Equal(t, "model_not_found", refused.Code)
 }
 
-// TestGoOpenAIComputes: models that compute answer go-openai through the gateway as they answer it
-// themselves. `make test-client` starts them and runs this.
-func TestGoOpenAIComputes(t *testing.T) {
-	t.Parallel()
-	facts := os.Getenv("COGFLOW_GATEWAY_FACTS")
-	if facts == "" {
-		t.Skip("make test-client runs it")
-	}
-	var f struct{ URL, Server, Sound, Chat, Meaning, Speech string }
-	require.NoError(t, json.Unmarshal([]byte(facts), &f))
+// goOpenAI asks small models of meaning and speech, which compute, with go-openai.
+func goOpenAI(t *testing.T, meaning, speech, sound string) {
+	t.Helper()
 	client := func(url string) *openai.Client {
 		config := openai.DefaultConfig("none")
-		config.BaseURL = url
+		config.BaseURL = url + "/v1"
 		return openai.NewClientWithConfig(config)
 	}
-	c := client(f.URL + "/v1")
-	ask := openai.ChatCompletionRequest{Model: f.Chat, Messages: []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleUser, Content: "hello"}}, MaxTokens: 8} //nolint:staticcheck // the servers that compute know only this name
-	ask.Temperature = 1e-9                                                                                                                                           // zero is left out
-	whole, err := c.CreateChatCompletion(t.Context(), ask)
-	require.NoError(t, err)
-	own, err := client(f.Server).CreateChatCompletion(t.Context(), ask)
-	require.NoError(t, err)
-	require.Equal(t, own.Choices[0].Message.Content, whole.Choices[0].Message.Content)
-	require.Equal(t, own.Usage.CompletionTokens, whole.Usage.CompletionTokens)
-	require.Positive(t, whole.Usage.CompletionTokens)
-	ask.StreamOptions = &openai.StreamOptions{IncludeUsage: true}
-	stream, err := c.CreateChatCompletionStream(t.Context(), ask)
-	require.NoError(t, err)
-	said, used := received(t, stream)
-	require.NotEmpty(t, said)
-	require.Equal(t, whole.Usage.CompletionTokens, used.CompletionTokens)
-
-	vectors, err := c.CreateEmbeddings(t.Context(), openai.EmbeddingRequestStrings{
-		Model: openai.EmbeddingModel(f.Meaning), Input: []string{"a red tram", "a red streetcar", "a chocolate cake"},
+	vectors, err := client(meaning).CreateEmbeddings(t.Context(), openai.EmbeddingRequestStrings{
+		Model: openai.EmbeddingModel(video.SmallMeaning), Input: []string{"a red tram", "a red streetcar", "a chocolate cake"},
 	})
 	require.NoError(t, err)
 	near, err := vectors.Data[0].DotProduct(&vectors.Data[1])
@@ -106,26 +97,7 @@ func TestGoOpenAIComputes(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, near, far)
 
-	heard, err := c.CreateTranscription(t.Context(), openai.AudioRequest{Model: f.Speech, FilePath: f.Sound, Language: "en"})
+	heard, err := client(speech).CreateTranscription(t.Context(), openai.AudioRequest{Model: video.SmallSpeech, FilePath: sound, Language: "en"})
 	require.NoError(t, err)
 	require.Contains(t, strings.ToLower(heard.Text), "weather in the mountains")
-}
-
-// received is the text of a stream and its usage.
-func received(t *testing.T, stream *openai.ChatCompletionStream) (said string, used *openai.Usage) {
-	t.Helper()
-	defer func() { require.NoError(t, stream.Close()) }()
-	for {
-		part, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return said, used
-		}
-		require.NoError(t, err)
-		for _, choice := range part.Choices {
-			said += choice.Delta.Content
-		}
-		if part.Usage != nil {
-			used = part.Usage
-		}
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/jobs"
 	"github.com/cogniverse/cogflow/internal/gateway/uploads"
 )
@@ -257,7 +258,7 @@ func (c *clients) job(key, name, uri string, frames int) (id string) {
 		c.wrong("the key %s has two jobs: %+v %+v", key, first, again)
 	}
 	for c.ctx.Err() == nil {
-		r := c.ask("result", http.MethodGet, jobs.Path(first.ID)+"/result?wait=5s", nil, nil)
+		r := c.ask("result", http.MethodGet, api.JobPath(first.ID)+"/result?wait=5s", nil, nil)
 		if r.status == http.StatusConflict && strings.Contains(string(r.body), jobs.CodeUnfinished) {
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
+	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/door"
 	"github.com/cogniverse/cogflow/internal/gateway/jobs"
 	"github.com/cogniverse/cogflow/internal/gateway/uploads"
@@ -72,7 +73,7 @@ func TestOverHTTP(t *testing.T) {
 	run := func(kind, input string, result any) jobs.Started {
 		var started jobs.Started
 		ask(http.MethodPost, "/jobs/"+kind, input, http.StatusAccepted, &started)
-		ask(http.MethodGet, jobs.Path(started.ID)+"/result?wait=60s", "", http.StatusOK, result)
+		ask(http.MethodGet, api.JobPath(started.ID)+"/result?wait=60s", "", http.StatusOK, result)
 		return started
 	}
 	path, err := clips.Tiny(t.Context(), "ffmpeg", filepath.Join(t.TempDir(), "videos"), 2)
@@ -84,10 +85,10 @@ func TestOverHTTP(t *testing.T) {
 	job := run("ingest-video", fmt.Sprintf(`{"uri":%q}`, upload(name, content)), &video)
 	require.Equal(t, name, video.Name)
 	require.Equal(t, 2, video.Documents)
-	require.Contains(t, ask(http.MethodGet, jobs.Path(job.ID)+"/report", "", http.StatusOK, nil), name)
+	require.Contains(t, ask(http.MethodGet, api.JobPath(job.ID)+"/report", "", http.StatusOK, nil), name)
 	var found ingest.SearchResult
 	run("search", `{"query":"gray"}`, &found)
 	require.NotEmpty(t, found.Hits)
 	require.Equal(t, name, found.Hits[0].Name)
-	require.Contains(t, ask(http.MethodGet, jobs.Path(job.ID), "", http.StatusOK, nil), `"state":"completed"`)
+	require.Contains(t, ask(http.MethodGet, api.JobPath(job.ID), "", http.StatusOK, nil), `"state":"completed"`)
 }

@@ -166,7 +166,7 @@ func (c *chunk) describe(ctx context.Context, f video.BatchFrame) (string, error
 	return caption.Text, err
 }
 
-// ask makes the call. A description that max_tokens cut is one, as it was for Cogniverse's callers.
+// ask makes the call. It keeps a description that max_tokens has cut, as Cogniverse's service did.
 func (c *chunk) ask(ctx context.Context, key string, picture []byte) (video.PaidAnswer, error) {
 	caption, err := c.a.Describer.Describe(ctx, video.DescribeRequest{Tenant: c.in.Tenant, Stage: c.stage, JPEG: picture})
 	if _, cut := errors.AsType[*outcome.UnusableError](err); cut && caption.Text != "" {

@@ -146,6 +146,7 @@ def requests(
         }
     }
     files = ok(http.get("/adapters/support/1"))
+    batch = ok(http.post("/upload_and_process_frames", json=many["body"]))
     piece = b"0123456789"
     return {
         "pageFile": {"file": "app.js"},
@@ -209,4 +210,5 @@ def requests(
         "generateDescriptionHyphens": one,
         "uploadAndProcessFrames": many,
         "uploadAndProcessFramesHyphens": many,
+        "getProcessedFrames": {"id": batch["upload_id"]},
     }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -40,6 +41,9 @@ type Param struct {
 	Required   bool
 	Header     bool // it is a header
 }
+
+// JobPath is the path of a job, for routes that name one. Ids can contain slashes.
+func JobPath(id string) string { return "/jobs/" + url.PathEscape(id) }
 
 // Mux serves routes.
 type Mux struct {

@@ -129,7 +129,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, c api.Caller, p pat
 		accept(w, done.id)
 		return nil
 	}
-	w.Header().Set("Location", jobPath(done.id))
+	w.Header().Set("Location", api.JobPath(done.id))
 	return told(w, c, err, failure{UploadID: done.id})
 }
 

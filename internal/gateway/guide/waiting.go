@@ -78,10 +78,8 @@ type Accepted struct {
 const batchPath = "/upload_and_process_frames"
 
 func accepted(id string) Accepted {
-	return Accepted{ID: id, Address: jobPath(id), Descriptions: batchPath + "/" + url.PathEscape(id), Status: "running"}
+	return Accepted{ID: id, Address: api.JobPath(id), Descriptions: batchPath + "/" + url.PathEscape(id), Status: "running"}
 }
-
-func jobPath(id string) string { return "/jobs/" + url.PathEscape(id) }
 
 // accept answers that a job goes on, and where.
 func accept(w http.ResponseWriter, id string) {

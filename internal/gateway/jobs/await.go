@@ -75,7 +75,7 @@ func (a *API) await(ctx context.Context, j Job, within time.Duration) (json.RawM
 		if err == nil && a.summary(d.GetWorkflowExecutionInfo()).Stage == job.StageBudget {
 			return nil, &api.Error{
 				Status: http.StatusTooManyRequests, Code: api.CodeBudget, Final: true,
-				Message: "the job waits for budget, and goes on when the budget is raised or its period ends; GET " + Path(j.ID) + " says which",
+				Message: "the job waits for budget, and goes on when the budget is raised or its period ends; GET " + api.JobPath(j.ID) + " says which",
 			}
 		}
 	}

@@ -153,7 +153,7 @@ func TestJobs(t *testing.T) {
 		require.NotNil(t, job.Closed)
 		dry := f.start("default", "ingest", `{"source":"/srv/done","dry_run":true,"tenant":"default"}`)
 		require.Equal(t, "dry-run/"+started.ID, dry.ID)
-		status, _, text = f.ask("default", http.MethodGet, jobs.Path(dry.ID)+"/result?wait=60s", "")
+		status, _, text = f.ask("default", http.MethodGet, api.JobPath(dry.ID)+"/result?wait=60s", "")
 		require.Equal(t, http.StatusOK, status, text)
 	})
 	t.Run("attach and steer", func(t *testing.T) {

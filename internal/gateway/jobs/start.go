@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -57,13 +56,10 @@ func (a *API) start(w http.ResponseWriter, r *http.Request, c api.Caller) error 
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", Path(started.ID))
+	w.Header().Set("Location", api.JobPath(started.ID))
 	api.WriteJSON(w, http.StatusAccepted, started)
 	return nil
 }
-
-// Path is the path of a job.
-func Path(id string) string { return "/jobs/" + url.PathEscape(id) }
 
 // Start starts the job of an input, or attaches to it. key is an idempotency key; "" = none: the
 // id of the job is made of its input then, as by `cogflow`.

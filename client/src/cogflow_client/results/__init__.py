@@ -10,7 +10,20 @@ from .adapters import (
     Outcome,
     ShowAdapterResult,
 )
-from .common import (
+from .optimization import (
+    Gain,
+    ListProgramsResult,
+    Models,
+    OptimizePlan,
+    OptimizePromptsResult,
+    Pace,
+    ProgramLine,
+    PromoteProgramResult,
+    Quote,
+    ShowProgramResult,
+    Verdict,
+)
+from .parts import (
     Activation,
     Canary,
     CheckpointFile,
@@ -26,19 +39,6 @@ from .common import (
     Spec,
     Start,
     VideoFailure,
-)
-from .optimization import (
-    Gain,
-    ListProgramsResult,
-    Models,
-    OptimizePlan,
-    OptimizePromptsResult,
-    Pace,
-    ProgramLine,
-    PromoteProgramResult,
-    Quote,
-    ShowProgramResult,
-    Verdict,
 )
 from .training import (
     Check,

@@ -9,7 +9,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from .common import (
+from .parts import (
     Comparison,
     DataStats,
     Decision,

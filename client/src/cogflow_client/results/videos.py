@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
-from .common import (
+from .parts import (
     Decision,
     Group,
     VideoFailure,

@@ -94,8 +94,10 @@ def test_openai(
 
 def test_go_openai(model_gateway: str, names: dict[str, str], endpoints: dict[str, Any]) -> None:
     done = subprocess.run(
-        ["go", "run", "./client/gateway_tests/goopenai"]
-        + [model_gateway + "/v1", endpoints["chat"]["url"], names["chat"]],
+        [
+            *("go", "run", "./client/gateway_tests/goopenai"),
+            *(model_gateway + "/v1", endpoints["chat"]["url"], names["chat"]),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

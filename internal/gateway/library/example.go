@@ -2,12 +2,10 @@ package library
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/cogniverse/cogflow/internal/gateway/api"
 	"github.com/cogniverse/cogflow/internal/gateway/media"
@@ -37,14 +35,12 @@ func (a *API) example(w http.ResponseWriter, r *http.Request, c api.Caller) erro
 	if err != nil {
 		return err
 	}
-	kind, width, height, err := media.Size(bytes.NewReader(data))
-	switch most := cmp.Or(c.MaxPixels, media.MaxPixels); {
-	case err != nil:
-		return api.Fail(http.StatusBadRequest, "invalid_image", "the body is not a picture: "+err.Error())
-	case kind == media.GIF:
-		return api.Fail(http.StatusBadRequest, "invalid_image", "a GIF is not supported; send a JPEG, PNG or WebP")
-	case width > most/height:
-		return api.Fail(http.StatusBadRequest, "invalid_image", "the picture has more than "+strconv.Itoa(most)+" pixels")
+	kind, _, err := media.Measure("body", bytes.NewReader(data), c.MaxPixels)
+	if err != nil {
+		return err
+	}
+	if kind == media.GIF {
+		return api.BadField("body", "a GIF is not supported; send a JPEG, PNG or WebP")
 	}
 	ctx := r.Context()
 	a.decoders.Do(func() { a.decoding = make(chan struct{}, decodings) })

@@ -61,8 +61,10 @@ func (x *exchange) stream(ctx context.Context, call answer.Call) (int64, error) 
 // with an event that says so.
 func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *bufio.Reader, watch *time.Timer) (int64, error) {
 	var s stream
+	var buffer []byte // of one event after the other
 	for !s.done {
-		event, err := next(events)
+		event, err := next(events, buffer)
+		buffer = event[:0]
 		watch.Reset(x.s.Timeout)
 		if errors.Is(err, io.EOF) && s.finish {
 			event, s.done, err = []byte("data: [DONE]\n\n"), true, nil // the text is whole; some servers leave out the mark
@@ -138,9 +140,9 @@ func (x *exchange) write(event []byte) error {
 	return http.NewResponseController(x.w).Flush()
 }
 
-// next reads an event with the empty line that ends it.
-func next(r *bufio.Reader) (event []byte, err error) {
-	for {
+// next reads an event with the empty line that ends it into a buffer, which it may replace.
+func next(r *bufio.Reader, buffer []byte) (event []byte, err error) {
+	for event = buffer[:0]; ; {
 		line, err := r.ReadSlice('\n')
 		event = append(event, line...)
 		switch {

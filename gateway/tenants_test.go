@@ -52,10 +52,11 @@ func (s *tenants) ask(who, method, path, body string, header ...string) (id stri
 	return id, got.StatusCode, string(data)
 }
 
-// workers reports whether an operation asks workers, which get the tenant in the input; their tests
-// show that an input reaches no other tenant.
+// workers reports whether an operation asks workers, which other tests start and kill on the same server
+// of Temporal. They get the tenant in the input, and their tests show that an input reaches no other
+// tenant. Model servers and pools belong to no tenant.
 func workers(path string) bool {
-	for _, of := range []string{"/programs/", "/roles/", "/activate", "/models/", "/pools/"} {
+	for _, of := range []string{"/programs/", "/roles/", "/activate", "/models/", "/pools/", "/model-servers/"} {
 		if strings.Contains(path, of) {
 			return true
 		}

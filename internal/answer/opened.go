@@ -135,7 +135,7 @@ func (o *Opened) Events() (events *bufio.Reader, ok bool) {
 	if err != nil {
 		return nil, false
 	}
-	events = bufio.NewReaderSize(plain, 32<<10)
+	events = bufio.NewReader(plain) // the reader of plain text itself: thousands of streams may be open
 	o.response.Body = struct {
 		io.Reader
 		io.Closer

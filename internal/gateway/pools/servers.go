@@ -79,7 +79,7 @@ func (a *API) show(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	if host := q.Text("host"); host != "" && !c.Local {
 		return api.Fail(http.StatusForbidden, "operators_only", "names of hosts are for operators only; ask without host")
 	}
-	found, problem, err := a.find(r, q)
+	found, problem, err := a.find(r, q, c)
 	if err != nil {
 		return err
 	}
@@ -93,8 +93,8 @@ func (a *API) show(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	return nil
 }
 
-// find finds the server of a request.
-func (a *API) find(r *http.Request, q *api.Values) ([]Server, string, error) {
+// find finds the server of a request. Only an operator learns which workers do not answer.
+func (a *API) find(r *http.Request, q *api.Values, c api.Caller) ([]Server, string, error) {
 	if err := q.Err(); err != nil {
 		return nil, "", err
 	}
@@ -104,6 +104,9 @@ func (a *API) find(r *http.Request, q *api.Values) ([]Server, string, error) {
 	case err != nil || len(found) > 0:
 		return found, problem, err
 	case problem != "":
+		if !c.Local {
+			problem = "workers do not answer; ask again later"
+		}
 		return nil, "", &api.Error{
 			Status: http.StatusServiceUnavailable, Code: api.CodeBusy, RetryAfter: retryIn, Message: "the state of the model server " + strconv.Quote(name) + " is unknown: " + problem,
 		}
@@ -129,7 +132,7 @@ func (a *API) warm(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	}
 	q := api.Query(r, warmParams())
 	wait := time.Duration(q.Int("wait_s", 0, 0, maxWait)) * time.Second
-	found, _, err := a.find(r, q)
+	found, _, err := a.find(r, q, c)
 	if err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func (a *API) release(w http.ResponseWriter, r *http.Request, c api.Caller) erro
 	if err := operator(c); err != nil {
 		return err
 	}
-	found, _, err := a.find(r, api.Query(r, serverParams()))
+	found, _, err := a.find(r, api.Query(r, serverParams()), c)
 	if err != nil {
 		return err
 	}

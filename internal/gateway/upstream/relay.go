@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -26,6 +27,41 @@ type stream struct {
 	written int  // bytes of the model's texts, from above
 	finish  bool // the text has ended
 	done    bool // the mark of the end
+	chunk   chunk
+}
+
+// chunk is what is read of an event. Its memory serves for all events of a stream.
+type chunk struct {
+	Choices []struct {
+		Finish finish `json:"finish_reason"`
+	} `json:"choices"`
+}
+
+// goesOn reports whether data is a part of one choice which has not ended, and counts nothing. Nearly all
+// events are, and thousands of streams have one each second, so this makes no garbage.
+func goesOn(data []byte) bool {
+	const reason, usage = `"finish_reason"`, `"usage"`
+	return isNull(data, reason) && (!bytes.Contains(data, []byte(usage)) || isNull(data, usage)) && json.Valid(data)
+}
+
+// isNull reports whether a quoted name is in a document once, with the value null. A text cannot hold the
+// name, because its quotes are escaped there.
+func isNull(data []byte, name string) bool {
+	_, value, found := bytes.Cut(data, []byte(name))
+	if !found || bytes.Contains(value, []byte(name)) {
+		return false
+	}
+	value, found = bytes.CutPrefix(bytes.TrimLeft(value, " "), []byte(":"))
+	return found && bytes.HasPrefix(bytes.TrimLeft(value, " "), []byte("null"))
+}
+
+// finish is whether a choice has a reason why it ended.
+type finish bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *finish) UnmarshalJSON(reason []byte) error {
+	*f = string(reason) != "null"
+	return nil
 }
 
 // stream answers a request for a stream. A document that the server sends instead becomes one.
@@ -172,7 +208,11 @@ func dataOf(event []byte) (data, failed []byte) {
 		value = bytes.TrimSpace(value)
 		switch string(name) {
 		case "data":
-			data = append(data, value...)
+			if data == nil { // most events have one line, which is not copied
+				data = slices.Clip(value)
+			} else {
+				data = append(data, value...)
+			}
 		case "event":
 			named = string(value) == "error"
 		default:
@@ -204,18 +244,19 @@ func (s *stream) take(data []byte, usage bool) (pass bool, err error) {
 		return true, nil // a comment keeps the connection open
 	case data[0] == ':', string(data) == `""`:
 		return false, nil
-	case !json.Valid(data):
+	case goesOn(data):
 		s.written += len(data)
-		return false, errors.New("the stream breaks off within an event")
+		return true, nil
 	}
-	var c struct {
-		Choices []struct {
-			Finish json.RawMessage `json:"finish_reason"`
-		} `json:"choices"`
-	}
-	if json.Unmarshal(data, &c) != nil {
+	c := &s.chunk
+	clear(c.Choices[:cap(c.Choices)])
+	c.Choices = c.Choices[:0]
+	if err := json.Unmarshal(data, c); err != nil {
 		s.written += len(data)
-		return true, nil //nolint:nilerr // a document that is none of ours is passed on
+		if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return false, errors.New("the stream breaks off within an event")
+		}
+		return true, nil // a document that is none of ours is passed on
 	}
 	counted := false
 	if bytes.Contains(data, []byte(`"usage"`)) {
@@ -225,9 +266,7 @@ func (s *stream) take(data []byte, usage bool) (pass bool, err error) {
 	}
 	for _, choice := range c.Choices {
 		s.written += len(data)
-		if f := string(choice.Finish); f != "" && f != "null" {
-			s.finish = true
-		}
+		s.finish = s.finish || bool(choice.Finish)
 	}
 	return usage || !counted || len(c.Choices) > 0, nil
 }

@@ -135,3 +135,12 @@ def test_download_stays_in_its_directory(
     server.script(Say({"files": [{"name": name, "size": 1, "sha256": SHA}]}))
     with pytest.raises(c.InvalidResponseError, match="outside of its directory"):
         client.download_adapter("support", 2, tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"id":"u1"}', "my notes"])
+def test_another_file_is_no_note(client: Any, tmp_path: Path, content: str) -> None:
+    note = tmp_path / "note"
+    note.write_text(content)
+    with pytest.raises(ValueError, match="not a note of an upload"):
+        client.upload(CONTENT, name="f", resume=note)
+    assert note.read_text() == content

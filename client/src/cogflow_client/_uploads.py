@@ -144,13 +144,23 @@ def _remembered(resume: Path | None, digest: str) -> str | None:
     """The id of an upload of the same content that was cut."""
     if resume is None or not resume.exists():
         return None
-    note = json.loads(resume.read_text())
-    return note["id"] if note.get("sha256") == digest else None
+    text = resume.read_text()
+    if not text:
+        return None
+    try:
+        note = json.loads(text)
+        same = note["sha256"] == digest
+    except (ValueError, KeyError, TypeError) as e:
+        raise ValueError(f"{resume} is not a note of an upload; name another file in resume") from e
+    return str(note["id"]) if same else None
 
 
 def _remember(resume: Path | None, digest: str, state: Any) -> None:
+    """Write the note as a whole or not at all: this process may be killed."""
     if resume is not None and state.get("id"):
-        resume.write_text(json.dumps({"id": state["id"], "sha256": digest}))
+        part = resume.with_name(resume.name + ".part")
+        part.write_text(json.dumps({"id": state["id"], "sha256": digest}))
+        part.replace(resume)
 
 
 def _forget(resume: Path | None) -> None:

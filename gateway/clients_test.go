@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,4 +121,31 @@ func TestDrain(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(g.out.String(), "draining") }, time.Minute, time.Millisecond)
 	close(release)
 	require.Equal(t, events(delta("hello"), last, "[DONE]")+"<nil>", <-done)
+}
+
+// TestPartOfVideo: Cogniverse's client of VideoPrism sends a part of a video, and fields of its own.
+func TestPartOfVideo(t *testing.T) {
+	t.Parallel()
+	var vectors atomic.Value
+	vectors.Store(`[[0.5,1]]`)
+	b := serves(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/video/embeddings" {
+			http.NotFound(w, r)
+			return
+		}
+		text(200, "application/json", fmt.Sprintf(`{"embeddings":%s,"processing_time":0.1,"model":"m","frames_processed":16}`, vectors.Load()))(w, r)
+	})
+	g := startGateway(t, `"gateway":{"address":"127.0.0.1:0"},"endpoints":{"a":{"kind":"embeddings","url":"`+b.URL+`","models":["m"]}}`)
+	const asked = `{"video":"AAAA","start_time":0.5,"end_time":4,"model":"m","model_name":"m"}`
+	status, _, answer, err := g.post(t, "/v1/video/embeddings", asked)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, answer)
+	require.Equal(t, []any{[]any{0.5, 1.0}}, object(t, answer)["embeddings"])
+	require.JSONEq(t, asked, b.said())
+
+	vectors.Store(`[]`)
+	status, _, answer, err = g.post(t, "/v1/video/embeddings", asked)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusBadGateway, status, answer)
+	require.Contains(t, answer, "vectors")
 }

@@ -32,6 +32,7 @@ ANSWERS: dict[str, Any] = {
     "/tokenize": {"count": 3, "max_model_len": 4096, "tokens": [1, 2, 3]},
     "/v1/audio/transcriptions": {"text": "hello"},
     "/embed/video": {"vec": [1, 0]},
+    "/v1/video/embeddings": {"embeddings": [[1, 0]], "frames_processed": 16},
     "/embed/audio": {"vec": [1, 0]},
     "/embed/text": {"vec": [1, 0]},
 }
@@ -42,12 +43,14 @@ REQUIRED = {
     "/v1/chat/completions": ["messages"],
     "/v1/completions": ["prompt"],
     "/embed/video": ["video_b64"],
+    "/v1/video/embeddings": ["video"],
     "/embed/audio": ["audio_b64"],
     "/embed/text": ["text"],
 }
-TYPES: dict[str, type] = {
-    **dict.fromkeys(["video_b64", "audio_b64", "text"], str),
+TYPES: dict[str, Any] = {
+    **dict.fromkeys(["video", "video_b64", "audio_b64", "text"], str),
     **dict.fromkeys(["messages", "images", "stop"], list),
+    **dict.fromkeys(["start_time", "end_time"], (int, float)),
 }
 ITEMS = {"messages": dict, "images": str, "stop": str}
 
@@ -67,7 +70,7 @@ def wrong(path: str, body: dict[str, Any]) -> str:
         if name not in given:
             continue
         value = given[name]
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or isinstance(value, bool):
             return f"{name} has a wrong type"
         if name in ITEMS and not all(isinstance(item, ITEMS[name]) for item in value):
             return f"{name} has an item of a wrong type"

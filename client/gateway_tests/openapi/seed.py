@@ -201,6 +201,9 @@ def requests(
         "embed": {"body": {"model": "meaning", "input": "hi"}},
         "pool": {"body": {"model": "pooling", "input": "hi"}},
         "embedVideo": {"body": {"model": "pooling", "video_b64": encoded}},
+        "embedPart": {
+            "body": {"model": "pooling", "video": encoded, "start_time": 0, "end_time": 4}
+        },
         "embedAudio": {"body": {"model": "pooling", "audio_b64": encoded}},
         "embedText": {"body": {"model": "pooling", "text": "hi"}},
         "transcribe": {"body": {"model": "speech", "file": "RIFF"}},

@@ -39,11 +39,12 @@ var parts = []string{ //nolint:gochecknoglobals // a constant
 
 // Check refuses a request that shows a model anything but texts, images within the limit of pixels
 // and sound, all of them in the request itself. body is a JSON object that was checked to be valid,
-// with no name twice. maxPixels 0 is MaxPixels. The error is for the caller.
-func Check(body []byte, maxPixels int) error {
+// with no name twice. maxPixels 0 is MaxPixels. file is the field that the route defines as the content
+// of a file in base64; "" = none. The error is for the caller.
+func Check(body []byte, maxPixels int, file string) error {
 	c := newCheck(maxPixels)
 	return members(body, func(name string, value []byte) error {
-		if err := exact(name, known); err != nil {
+		if err := exact(name, append(slices.Clip(known), file)); err != nil {
 			return err
 		}
 		switch {
@@ -51,6 +52,8 @@ func Check(body []byte, maxPixels int) error {
 			if !null(value) {
 				return bad(name, "the field is not supported: it could make the model server open a connection, or execute code")
 			}
+		case name == file:
+			return encoded(name, value)
 		case name == "messages":
 			return items(value, c.message)
 		case name == "images":
@@ -211,6 +214,22 @@ func (c *check) input(value []byte) error {
 		return items(value, c.input)
 	case '{':
 		return members(value, c.part)
+	}
+	return nil
+}
+
+// encoded refuses what is no content in base64: a server might open what it names.
+func encoded(param string, value []byte) error {
+	const want = "must be the content of a file in base64, not its name or address"
+	if value[0] != '"' {
+		return bad(param, want)
+	}
+	text, err := unquote(value)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, base64.NewDecoder(base64.StdEncoding, strings.NewReader(text))); err != nil {
+		return bad(param, want)
 	}
 	return nil
 }

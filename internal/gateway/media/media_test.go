@@ -113,7 +113,7 @@ func TestCheck(t *testing.T) {
 		`{"images":["` + raw + `","` + url + `"],"input":["http://x",[1,2]],"model":"m"}`,
 		`{"modalities":["audio"],"audio":{"voice":"a","format":"wav"},"tools":[{"function":{"parameters":{"properties":{"url":{"type":"string"}}}}}]}`,
 	} {
-		require.NoError(t, media.Check([]byte(good), 100), good)
+		require.NoError(t, media.Check([]byte(good), 100, ""), good)
 	}
 	large := base64.StdEncoding.EncodeToString(encoded(t, media.PNG, 11, 10))
 	many := strings.TrimSuffix(strings.Repeat(`{"type":"image_url","image_url":{"url":"`+url+`"}},`, 5), ",")
@@ -143,8 +143,22 @@ func TestCheck(t *testing.T) {
 		`{"input":[{"type":"image_url","image_url":"http://x"}]}`: "data: URLs", `{"input":[{"image":"/etc/passwd"}]}`: "image",
 		`{"kv_transfer_params":{"remote_host":"10.0.0.1"}}`: "not supported", `{"Chat_Template":"{{x}}"}`: "not supported", `{"prompt_embeds":"AAAA"}`: "not supported",
 	} {
-		require.ErrorContains(t, media.Check([]byte(bad), 100), want, bad)
+		require.ErrorContains(t, media.Check([]byte(bad), 100, ""), want, bad)
 	}
+}
+
+// TestFile: a field with a file has its content.
+func TestFile(t *testing.T) {
+	t.Parallel()
+	for body, good := range map[string]bool{
+		`{"video":"AAAA","start_time":1}`: true, `{"video":""}`: true, `{"video":"AA\/A"}`: true, `{"video_b64":"/etc/passwd"}`: true, `{}`: true,
+		`{"video":"/etc/passwd"}`: false, `{"video":"http://10.0.0.1/a.mp4"}`: false, `{"video":"data:video/mp4;base64,AAAA"}`: false,
+		`{"video":["AAAA"]}`: false, `{"video":{"url":"http://x"}}`: false, `{"Video":"AAAA"}`: false, `{"video":"AAAA","image":"AAAA"}`: false, `{"video":null}`: false,
+	} {
+		err := media.Check([]byte(body), 100, "video")
+		require.Equal(t, good, err == nil, "%s: %v", body, err)
+	}
+	require.Error(t, media.Check([]byte(`{"VIDEO_B64":"AAAA"}`), 100, "video_b64"))
 }
 
 func BenchmarkCheck(b *testing.B) {
@@ -156,7 +170,7 @@ func BenchmarkCheck(b *testing.B) {
 	body := []byte(`{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"` + url + `"}}]}]}`)
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if err := media.Check(body, 1<<26); err != nil {
+		if err := media.Check(body, 1<<26, ""); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -75,6 +75,15 @@ type EmbedVideo struct {
 	Video string `json:"video_b64" jsonschema:"content of the file, in base64"`
 }
 
+// EmbedPart asks for the vectors of a part of a video.
+type EmbedPart struct {
+	Common
+
+	Video string  `json:"video" jsonschema:"content of the file, in base64"`
+	Start float64 `json:"start_time,omitempty" jsonschema:"seconds; 0 = the beginning"`
+	End   float64 `json:"end_time,omitempty" jsonschema:"seconds; 0 = as the model server decides"`
+}
+
 // EmbedAudio asks for the vector of a sound.
 type EmbedAudio struct {
 	Common

@@ -54,6 +54,7 @@ func (a *API) Routes() []api.Route {
 		call("embed", "Vectors of texts", upstream.Embeddings, Embedding{}, false),
 		call("pool", "Vectors of the tokens of texts or images", upstream.Pooling, Pooling{}, false),
 		call("embedVideo", "Vector of a video, as Cogniverse's services do", upstream.EmbedVideo, EmbedVideo{}, false),
+		call("embedPart", "Vectors of a part of a video, as Cogniverse's service of VideoPrism does", upstream.EmbedPart, EmbedPart{}, false),
 		call("embedAudio", "Vector of a sound, as Cogniverse's services do", upstream.EmbedAudio, EmbedAudio{}, false),
 		call("embedText", "Vector of a text for videos or sounds, as Cogniverse's services do", upstream.EmbedText, EmbedText{}, false),
 		call("tokenize", "Count tokens", upstream.Tokenize, Tokens{}, false),

@@ -20,20 +20,22 @@ type Use struct {
 	Path  string        // of the model server
 	Kind  string        // of the ledger's entries
 	Kinds []config.Kind // of endpoints that have it
+	File  string        // field of a request with the content of a file in base64; "" = none
 	Free  bool          // it costs nothing
 }
 
 // The uses.
 var (
-	Chat        = Use{Path: "/v1/chat/completions", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI}}                                     //nolint:gochecknoglobals // a constant that Go cannot express
-	Completions = Use{Path: "/v1/completions", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI}}                                          //nolint:gochecknoglobals // a constant that Go cannot express
-	Embeddings  = Use{Path: "/v1/embeddings", Kind: video.KindEmbed, Kinds: []config.Kind{config.Embeddings, config.Pooling, config.OpenAI}}     //nolint:gochecknoglobals // a constant that Go cannot express
-	Pooling     = Use{Path: "/pooling", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings, config.OpenAI}}           //nolint:gochecknoglobals // a constant that Go cannot express
-	EmbedVideo  = Use{Path: "/embed/video", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                      //nolint:gochecknoglobals // a constant that Go cannot express
-	EmbedAudio  = Use{Path: "/embed/audio", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                      //nolint:gochecknoglobals // a constant that Go cannot express
-	EmbedText   = Use{Path: "/embed/text", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                       //nolint:gochecknoglobals // a constant that Go cannot express
-	Transcribe  = Use{Path: "/v1/audio/transcriptions", Kind: video.KindTranscribe, Kinds: []config.Kind{config.Transcriptions}}                 //nolint:gochecknoglobals // a constant that Go cannot express
-	Tokenize    = Use{Path: "/tokenize", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI, config.Pooling, config.Embeddings}, Free: true} //nolint:gochecknoglobals // a constant that Go cannot express
+	Chat        = Use{Path: "/v1/chat/completions", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI}}                                       //nolint:gochecknoglobals // a constant that Go cannot express
+	Completions = Use{Path: "/v1/completions", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI}}                                            //nolint:gochecknoglobals // a constant that Go cannot express
+	Embeddings  = Use{Path: "/v1/embeddings", Kind: video.KindEmbed, Kinds: []config.Kind{config.Embeddings, config.Pooling, config.OpenAI}}       //nolint:gochecknoglobals // a constant that Go cannot express
+	Pooling     = Use{Path: "/pooling", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings, config.OpenAI}}             //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedVideo  = Use{File: "video_b64", Path: "/embed/video", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}     //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedPart   = Use{File: "video", Path: "/v1/video/embeddings", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}} //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedAudio  = Use{File: "audio_b64", Path: "/embed/audio", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}     //nolint:gochecknoglobals // a constant that Go cannot express
+	EmbedText   = Use{Path: "/embed/text", Kind: video.KindEmbed, Kinds: []config.Kind{config.Pooling, config.Embeddings}}                         //nolint:gochecknoglobals // a constant that Go cannot express
+	Transcribe  = Use{Path: "/v1/audio/transcriptions", Kind: video.KindTranscribe, Kinds: []config.Kind{config.Transcriptions}}                   //nolint:gochecknoglobals // a constant that Go cannot express
+	Tokenize    = Use{Path: "/tokenize", Kind: kindComplete, Kinds: []config.Kind{config.OpenAI, config.Pooling, config.Embeddings}, Free: true}   //nolint:gochecknoglobals // a constant that Go cannot express
 )
 
 // kindComplete is that of completions of prompts, too.

@@ -77,7 +77,7 @@ func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
 			}
 		}
 	}
-	if err := media.Check(body, c.MaxPixels); err != nil {
+	if err := media.Check(body, c.MaxPixels, u.File); err != nil {
 		return nil, err
 	}
 	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}

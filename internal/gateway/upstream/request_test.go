@@ -49,7 +49,7 @@ func TestRewrite(t *testing.T) {
 // TestStreams: only texts are streamed.
 func TestStreams(t *testing.T) {
 	t.Parallel()
-	for _, u := range []Use{Embeddings, Pooling, EmbedVideo, EmbedAudio, EmbedText, Tokenize} {
+	for _, u := range []Use{Embeddings, Pooling, EmbedVideo, EmbedPart, EmbedAudio, EmbedText, Tokenize} {
 		_, err := ReadJSON(u, []byte(`{"model":"m","stream":true}`), api.Caller{})
 		require.ErrorContains(t, err, "not streamed", u.Path)
 		_, err = ReadJSON(u, []byte(`{"model":"m","stream":false}`), api.Caller{})

@@ -24,6 +24,8 @@ func (r results) lacks(u Use) string {
 		of, name = []json.RawMessage{r.Choices}, "choices"
 	case Embeddings.Path, Pooling.Path:
 		of, name = []json.RawMessage{r.Data, r.Embeddings}, "vectors"
+	case EmbedPart.Path:
+		of, name = []json.RawMessage{r.Embeddings}, "vectors"
 	case Transcribe.Path:
 		of, name = []json.RawMessage{r.Text}, "text"
 	case Tokenize.Path:

@@ -187,7 +187,7 @@ test-litellm: internal/answer/zootest/litellm/.venv/.compiled ## Meet the behavi
 
 .PHONY: test-page
 test-page: build internal/gateway/page/e2e/node_modules/.installed ## Use the page in Chromium (CHROMIUM=… selects it), on a real server and worker, and check it with axe-core
-	cd internal/gateway/page/e2e && BIN=$(BIN) node --test --test-timeout 600000 page.test.mjs
+	cd internal/gateway/page/e2e && BIN=$(BIN) node --test --test-concurrency 1 --test-timeout 600000 *.test.mjs
 
 internal/gateway/page/e2e/node_modules/.installed: internal/gateway/page/e2e/package-lock.json
 	cd internal/gateway/page/e2e && npm ci --no-audit --no-fund --ignore-scripts

@@ -2,36 +2,14 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { hostile, start } from "./stack.mjs";
+import { before, test } from "node:test";
+import { answer, on, published, settled, views, visit } from "./browser.mjs";
+import { hostile } from "./stack.mjs";
 
 const axe = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const shots = process.env.SHOTS; // a folder for pictures; none = none are taken
 let stack, browser;
-
-before(async () => {
-  stack = await start();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
-});
-
-after(async () => {
-  await browser?.close();
-  await stack?.stop();
-});
-
-// visit opens a view. Nothing may be loaded from elsewhere, and no script may fail.
-async function visit(hash, { width = 1440, height = 900, colorScheme = "light" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
-  const page = await context.newPage();
-  const problems = [];
-  page.on("pageerror", (e) => problems.push(e.message));
-  page.on("console", (m) => { if (m.type() === "error") problems.push(m.text()); });
-  page.on("dialog", (d) => { problems.push("a dialog: " + d.message()); d.dismiss(); });
-  page.on("request", (r) => { if (!r.url().startsWith(stack.base) && !r.url().startsWith("blob:")) problems.push("loaded " + r.url()); });
-  await page.goto(stack.base + "/" + hash);
-  return { page, done: async () => { await context.close(); assert.deepEqual(problems, []); } };
-}
+before(() => ({ stack, browser } = on));
 
 test("search as you type, play at the hit, without a mouse", async () => {
   const { page, done } = await visit("#/search");
@@ -88,10 +66,9 @@ test("change a budget", async () => {
 });
 
 test("compare versions", async () => {
-  // No optimization runs here: two versions that it could have published are written down.
   const { page, done } = await visit("#/search");
-  const line = (version, status) => ({ name: "router", version, status, mode: "improved", default_score: 50, score: 60 + version, confirmed: true, rows: 40, calls: 10, cost_usd: 0.5, created: "2026-11-01T00:00:00Z" });
-  await page.route("**/programs", (r) => r.fulfill({ json: { programs: [line(2, "inactive"), line(1, "active")] } }));
+  const line = published.program;
+  await answer(page, "/programs", { programs: [line(2, "inactive"), line(1, "active")] });
   await page.route("**/programs/router/2/diff?with=1", (r) => r.fulfill({ json: {
     before: line(1, "active"), after: line(2, "inactive"), changed: true,
     predictors: [{ name: "route", changed: true, demos_before: 1, demos_after: 1, demos_added: [], demos_removed: [],
@@ -156,15 +133,13 @@ test("search by a picture, which a profile of words refuses, and by a hit", asyn
 });
 
 test("every view has no serious violation and fits, at 390 and 1440, in light and dark", async () => {
-  const { videos } = await (await fetch(stack.base + "/videos")).json();
-  const { jobs } = await (await fetch(stack.base + "/jobs?limit=1")).json();
-  const views = ["search", "search?q=harbour", "videos", "videos/" + videos[0].video, "jobs", "jobs/" + encodeURIComponent(jobs[0].id), "adapters", "programs", "pools", "models", "costs", "budgets"];
+  const all = await views();
   if (shots) await mkdir(shots, { recursive: true });
   for (const width of [390, 1440]) {
     for (const colorScheme of ["light", "dark"]) {
-      for (const view of views) {
+      for (const view of all) {
         const { page, done } = await visit("#/" + view, { width, colorScheme });
-        await page.waitForFunction(() => document.querySelector("main").childElementCount > 0 && !document.querySelector(".skeletons:not(.bar), [aria-busy]"));
+        await settled(page);
         const name = `${view.replace(/[^a-z]+/g, "-").slice(0, 20)}-${width}-${colorScheme}`;
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);

@@ -11,9 +11,9 @@ export const key = {
 
 // Refused is an answer that is an error.
 export class Refused extends Error {
-  constructor(status, message, code, request) {
+  constructor(status, message, code = "", request = "", after = 0) {
     super(message);
-    Object.assign(this, { status, code, request });
+    Object.assign(this, { status, code, request, after }); // after = seconds until it may be tried again
   }
 }
 
@@ -39,7 +39,7 @@ async function send(path, options = {}) {
     } catch (e) {
       if (e.name === "AbortError") throw e;
       reached(false);
-      throw new Refused(0, "The gateway does not answer. Is it running?", "unreachable", "");
+      throw new Refused(0, "The gateway does not answer.", "unreachable");
     }
     reached(true);
     if (r.status !== 401) return r;
@@ -49,11 +49,28 @@ async function send(path, options = {}) {
 
 async function refused(r) {
   const request = r.headers.get("X-Request-Id") ?? "";
+  const after = Math.max(0, Number(r.headers.get("Retry-After")) || 0);
   try {
     const body = await r.json();
-    return new Refused(r.status, body.error.message, body.error.code, request);
+    return new Refused(r.status, body.error.message, body.error.code, request, after);
   } catch {
-    return new Refused(r.status, "The gateway answered " + r.status + ".", "", request);
+    return new Refused(r.status, "The gateway, or a proxy before it, answered " + r.status + ".", "", request, after);
+  }
+}
+
+// body reads the document of an answer.
+async function body(r) {
+  let text;
+  try {
+    text = await r.text();
+  } catch (e) {
+    if (e.name === "AbortError") throw e;
+    throw new Refused(0, "The connection was cut before the answer was complete.", "cut");
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused(r.status, "The answer is not one of cogflow’s gateway. Is this its address?", "no_json");
   }
 }
 
@@ -61,7 +78,7 @@ async function refused(r) {
 export async function ask(path, options = {}) {
   const r = await send(path, options);
   if (!r.ok) throw await refused(r);
-  return r.status === 204 ? null : r.json();
+  return r.status === 204 ? null : body(r);
 }
 
 // change sends a document.

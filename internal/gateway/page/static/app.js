@@ -1,6 +1,7 @@
 // The frame of the page: sections, the key, and which view is shown.
 import { h, place, failure } from "/page/ui.js";
-import { key, onKeyRequired, onReached } from "/page/api.js";
+import { key, onKeyRequired, onReached, Refused } from "/page/api.js";
+import { keep, skip } from "/page/focus.js";
 import { withKey } from "/page/player.js";
 import search from "/page/search.js";
 import { list as videos, one as video } from "/page/videos.js";
@@ -24,7 +25,16 @@ const sections = [
 // route reads the address: #/videos/ID?profile=x
 function route() {
   const [path, text = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(text) };
+  return { parts: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(text) };
+}
+
+// decoded is a part of the address. One that a person has cut off stays as it is.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 let leave = () => {};
@@ -32,9 +42,8 @@ let shown = "";
 
 async function render() {
   const at = route();
-  if (location.hash === "#main") return; // the link that skips the sections
   const section = sections.find((s) => s.path === at.parts[0]) ?? sections[0];
-  const name = section.path + "/" + (at.parts.slice(1).join("/"));
+  const name = [section.path, ...at.parts.slice(1), at.query.get("cursor"), at.query.get("offset")].join("/"); // another page of rows is another view
   for (const link of document.querySelectorAll("#nav a")) {
     link.removeAttribute("aria-current");
     if (link.dataset.path !== section.path) continue;
@@ -46,16 +55,26 @@ async function render() {
   leave = () => gone.abort();
   const main = document.getElementById("main");
   document.title = section.name + " · cogflow";
-  if (name !== shown) {
+  away.hidden ||= away.dataset.reached === "true";
+  const same = name === shown;
+  if (!same) {
     scrollTo(0, 0);
     if (shown) main.focus({ preventScroll: true });
   }
   shown = name;
+  const kept = keep(main);
+  const y = scrollY;
   try {
-    await section.view(main, { ...at, signal: gone.signal, again: render });
+    const done = section.view(main, { ...at, signal: gone.signal, again: render });
+    kept(); // of what is shown at once, such as a choice that was made
+    await done;
   } catch (e) {
-    if (e.name !== "AbortError" && !gone.signal.aborted) place(main, failure(e, render));
+    if (e.name === "AbortError" || gone.signal.aborted) return;
+    place(main, failure(e, render), section.path !== "search" && h("p", { class: "pages" }, h("a", { href: "#/" + section.path }, "All " + section.name.toLowerCase())));
   }
+  if (gone.signal.aborted) return;
+  kept(main);
+  if (same) scrollTo(0, y);
 }
 
 // who shows whether a key is in use.
@@ -66,30 +85,42 @@ function who() {
 }
 
 // A gateway that goes away leaves what is shown, and says so.
-const away = h("p", { class: "away", role: "alert", hidden: true }, "The gateway does not answer. What you see may be old.");
+const away = h("p", { class: "away", role: "alert", hidden: true });
 document.querySelector("header").after(away);
-onReached((answers) => { away.hidden = answers; });
+const old = (why) => {
+  away.textContent = why + " What you see may be old.";
+  away.hidden = false;
+};
+onReached((answers) => {
+  away.dataset.reached = answers;
+  if (answers) away.hidden = true;
+  else old("The gateway does not answer.");
+});
+addEventListener("stale", (e) => old(e.detail));
+skip(document.querySelector(".skip"), document.getElementById("main"));
 
 let asking = null;
 onKeyRequired((wrong) => {
-  asking ??= new Promise((resolve) => {
+  asking ??= new Promise((resolve, reject) => {
     const input = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true, placeholder: "cgf_…" });
     const form = h("form", { method: "dialog", submit: (e) => {
       e.preventDefault();
       key.set(input.value.trim());
-      dialog.close();
-      dialog.remove();
-      asking = null;
-      who();
-      withKey();
-      resolve();
+      dialog.close("key");
     } },
     h("h2", { id: "key-title" }, "Key required"),
     h("p", {}, wrong ? "The key is unknown, expired or revoked." : "This gateway needs a key. It stays in this tab and is gone when the tab is closed."),
     h("label", { for: "key" }, "Key"), input,
     h("p", { class: "quiet" }, "An operator makes one: ", h("code", {}, "cogflow keys create --tenant TENANT")),
-    h("button", { type: "submit", class: "primary" }, "Continue"));
-    const dialog = h("dialog", { "aria-labelledby": "key-title", cancel: (e) => e.preventDefault() }, form);
+    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Continue"), h("button", { type: "button", click: () => dialog.close() }, "Cancel")));
+    const dialog = h("dialog", { "aria-labelledby": "key-title", close: () => {
+      dialog.remove();
+      asking = null;
+      who();
+      if (dialog.returnValue !== "key") return reject(new Refused(401, "A key is required to see this."));
+      withKey();
+      return resolve();
+    } }, form);
     document.body.append(dialog);
     if (wrong) key.clear();
     dialog.showModal();

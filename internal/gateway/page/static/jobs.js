@@ -1,29 +1,40 @@
 // Jobs: the list, and one of them with what it does now.
-import { h, place, refresh, say, number, numbers, usd, when, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
+import { h, place, refresh, say, number, numbers, usd, when, span, table, pages, chip, heading, skeleton, empty, failure } from "/page/ui.js";
 import { ask, change, query, key, download } from "/page/api.js";
 import { follow, followJob } from "/page/live.js";
+import { once } from "/page/focus.js";
 
 const kinds = { running: "", completed: "soft", failed: "bad", cancelled: "soft", terminated: "bad", timed_out: "bad" };
 export const state = (job) => chip(job.state.replace("_", " "), kinds[job.state] ?? "soft");
 const path = (id) => "/jobs/" + encodeURIComponent(id);
 const link = (id) => "#/jobs/" + encodeURIComponent(id);
 
+const most = 50; // rows of a page
+const cursors = new Map(); // of the pages that this tab has seen, by state and first row: a cursor leads forward only
+
+const at = (state, from) => "#/jobs" + query({ state, cursor: from > 0 ? cursors.get(state + from) : "", from: from > 0 ? from : "" });
+
 export async function list(main, route) {
   main.dataset.view = "jobs";
   const only = route.query.get("state") ?? "";
   const cursor = route.query.get("cursor");
-  const choose = h("select", { change: (e) => { location.hash = "#/jobs" + query({ state: e.target.value }); } },
+  const from = cursor ? Math.max(0, Number.parseInt(route.query.get("from"), 10) || 0) : 0;
+  if (cursor) cursors.set(only + from, cursor);
+  const choose = h("select", { id: "state", change: (e) => { location.hash = "#/jobs" + query({ state: e.target.value }); } },
     [["", "all"], ["running", "running"], ["completed", "completed"], ["failed", "failed"], ["cancelled", "cancelled"]].map(([value, text]) => h("option", { value, selected: value === only }, text)));
   const box = h("div", {}, skeleton("rows", 6));
   place(main, heading("Jobs", "Ingests, training runs and optimizations, live.", h("label", { class: "choice" }, "Show", choose)), box);
-  await follow("/jobs" + query({ state: only, limit: 50, cursor }), 5, route.signal, (found) => show(box, found, only, cursor));
+  await follow("/jobs" + query({ state: only, limit: most, cursor }), 5, route.signal, (found) => show(box, found, only, cursor, from));
 }
 
-function show(box, found, only, cursor) {
+function show(box, found, only, cursor, from) {
   if (found.jobs.length === 0) {
-    place(box, empty(only ? "No job is " + only + "." : cursor ? "There are no more jobs." : "No job was started yet.", only || cursor ? null : "cogflow ingest ~/Videos"));
+    place(box, empty(only ? "No job is " + only + "." : cursor ? "There are no more jobs." : "No job was started yet.", only || cursor ? null : "cogflow ingest ~/Videos"),
+    cursor && h("p", { class: "pages" }, h("a", { href: at(only, 0) }, "← First page")));
     return;
   }
+  if (found.next_cursor) cursors.set(only + (from + most), found.next_cursor);
+  const before = cursor && (from === most || cursors.has(only + (from - most)) ? at(only, from - most) : at(only, 0));
   refresh(box, table("Jobs", [
     { name: "Job", head: true, of: (j) => [h("a", { href: link(j.id), dir: "auto" }, j.name || j.id), h("span", { class: "quiet under" }, j.type + (j.dry_run ? ", dry run" : ""))] },
     { name: "State", of: (j) => [state(j), j.state === "running" && j.stage ? h("span", { class: "quiet" }, " " + j.stage) : ""] },
@@ -32,9 +43,7 @@ function show(box, found, only, cursor) {
     { name: "Time", right: true, of: (j) => span((new Date(j.closed ?? Date.now()) - new Date(j.started)) / 1000) },
     { name: "Started", of: (j) => when(j.started) },
   ], found.jobs),
-  h("p", { class: "pages" },
-    cursor && h("a", { href: "#/jobs" + query({ state: only }) }, "← First page"),
-    found.next_cursor && h("a", { href: "#/jobs" + query({ state: only, cursor: found.next_cursor }) }, "Next page →")));
+  pages(from, found.jobs.length, "job", before, found.next_cursor && at(only, from + most)));
 }
 
 // one follows a job until its end.
@@ -44,7 +53,7 @@ export async function one(main, route) {
   place(main, skeleton("rows", 5));
   const view = page(main, id);
   view.show(await ask(path(id), { signal: route.signal, cache: "no-store" }));
-  await view.end(await followJob(path(id) + "/events", route.signal, (job) => view.show(job, true), view.cut), route.signal);
+  await view.end(await followJob(path(id) + "/events", route.signal, (job) => view.show(job, true), view.cut, view.attached), route.signal);
 }
 
 function page(main, id) {
@@ -52,6 +61,7 @@ function page(main, id) {
   const problem = h("div");
   let shown = null;
   let result = null; // of a job that has completed
+  const tell = (job, live) => place(parts.live, state(job), " ", job.stage && job.state === "running" ? job.stage + ". " : "", job.state !== "running" ? "Ended " : live ? "Live. Started " : "Started ", when(job.closed ?? job.started));
   const act = async (verb, text) => {
     if (text && !(await confirmed(text))) return;
     place(problem);
@@ -64,6 +74,7 @@ function page(main, id) {
   };
   return {
     cut: () => place(parts.live, "The connection was cut; connecting again."),
+    attached: () => tell(shown, true),
     async end(job, signal) {
       if (job.state !== "completed" || result) return;
       result = await ask(path(id) + "/result", { signal });
@@ -72,29 +83,29 @@ function page(main, id) {
     show(job, live) {
       if (!shown) place(main, h("p", { class: "back" }, h("a", { href: "#/jobs" }, "← Jobs")), parts.title, parts.live, problem, parts.bar, parts.facts, parts.steps);
       if (shown?.state !== job.state) say("The job is " + job.state);
-      if (shown?.state !== job.state || !shown) place(parts.actions, actions(job, act, id));
+      if (shown?.state !== job.state) refresh(parts.actions, actions(job, act, id, problem));
       if (!shown) place(parts.title, heading(job.name || job.id, null, parts.actions));
       shown = job;
       document.title = (job.name || job.id) + " · cogflow";
-      place(parts.live, state(job), " ", job.stage && job.state === "running" ? job.stage + ". " : "", job.state !== "running" ? "Ended " : live ? "Live. Started " : "Started ", when(job.closed ?? job.started));
+      tell(job, live);
       place(parts.bar, meter(job.progress));
       place(parts.facts, job.error && h("div", { class: "failure" }, h("p", {}, job.error.message), job.error.advice && h("p", { class: "quiet" }, job.error.advice)), facts(job, result));
-      place(parts.steps, steps(job), job.details && h("details", {}, h("summary", {}, "Details"), h("pre", { class: "details", tabindex: "0" }, job.details)));
+      refresh(parts.steps, steps(job), job.details && h("details", {}, h("summary", {}, "Details"), h("pre", { class: "details", tabindex: "0", "aria-label": "Details" }, job.details)));
     },
   };
 }
 
-function actions(job, act, id) {
+function actions(job, act, id, problem) {
   const running = job.state === "running";
   const report = path(id) + "/report";
   const trains = /^(Train|Optimize)/.test(job.type);
   return [
-    running && h("button", { type: "button", click: () => act("pause") }, "Pause"),
-    running && h("button", { type: "button", click: () => act("resume") }, "Resume"),
-    running && trains && h("button", { type: "button", click: () => act("stop", "End the job early and keep the best so far?") }, "Stop early"),
-    running && h("button", { type: "button", class: "danger", click: () => act("cancel", "End the job and everything that it started?") }, "Cancel"),
+    running && h("button", { type: "button", click: once(() => act("pause")) }, "Pause"),
+    running && h("button", { type: "button", click: once(() => act("resume")) }, "Resume"),
+    running && trains && h("button", { type: "button", click: once(() => act("stop", "End the job early and keep the best so far?")) }, "Stop early"),
+    running && h("button", { type: "button", class: "danger", click: once(() => act("cancel", "End the job and everything that it started?")) }, "Cancel"),
     job.state === "completed" && job.type !== "DeleteVideo" && (key.get() ?
-      h("button", { type: "button", click: () => download(report, id + ".html") }, "Download report") :
+      h("button", { type: "button", click: once(() => download(report, id + ".html").catch((e) => place(problem, failure(e)))) }, "Download report") :
       h("a", { class: "button", href: report, target: "_blank", rel: "noopener" }, "Report")),
     job.ui && h("a", { class: "button", href: /^https?:/.test(job.ui) ? job.ui : null, target: "_blank", rel: "noopener noreferrer" }, "Temporal Web UI"),
   ];

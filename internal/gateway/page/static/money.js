@@ -2,6 +2,7 @@
 import { h, place, say, bar, number, numbers, usd, span, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
 import { ask, change, query } from "/page/api.js";
 import { confirmed } from "/page/jobs.js";
+import { once } from "/page/focus.js";
 
 const dimensions = [["model", "Model"], ["workflow", "Job"], ["day", "Day"], ["gpu", "GPU class"], ["kind", "Kind of call"]];
 const times = [["24h", "24 hours"], ["7d", "7 days"], ["30d", "30 days"], ["all", "all time"]];
@@ -11,6 +12,7 @@ export async function costs(main, route) {
   const by = route.query.get("by") ?? "model";
   const since = route.query.get("since") ?? "30d";
   const choose = (name, now, all, label) => h("label", { class: "choice" }, label, h("select", {
+    id: name,
     change: (e) => { location.hash = "#/costs" + query({ by, since, [name]: e.target.value }); },
   }, all.map(([value, text]) => h("option", { value, selected: value === now }, text))));
   const box = h("div", {}, skeleton("rows", 5));
@@ -32,7 +34,8 @@ export async function costs(main, route) {
       { name: "Output tokens", right: true, of: (g) => number(g.output_tokens) },
       { name: "GPU time", right: true, of: (g) => (g.gpu_seconds ? span(g.gpu_seconds) : "–") },
       { name: "Settled (USD)", right: true, of: (g) => [usd(g.settled_usd), most > 0 && bar(g.settled_usd / most)] },
-    ], found.groups));
+    ], found.groups),
+    found.groups.length === 100 && h("p", { class: "note" }, "These are the 100 most expensive ones. The sums above are of all."));
 }
 
 export async function budgets(main, route) {
@@ -41,13 +44,13 @@ export async function budgets(main, route) {
   const problem = h("div");
   place(main, heading("Budgets", "A call must fit all budgets that cover it. Days and months are those of UTC."), problem, box);
   const found = await ask("/budgets", { signal: route.signal, cache: "no-store" });
-  const clear = (b) => h("button", { type: "button", class: "danger", click: async () => {
+  const clear = (b) => h("button", { type: "button", class: "danger", "aria-label": "Clear the budget of " + usd(b.limit_usd) + " " + per(b.period) + (b.model ? " of " + b.model : ""), click: once(async () => {
     if (!(await confirmed("Remove the budget of " + usd(b.limit_usd) + " " + per(b.period) + "?"))) return;
     try {
       await change("DELETE", "/budgets" + query({ model: b.model, period: b.period, soft: b.kind === "soft" ? "true" : "" }));
       await route.again();
     } catch (e) { place(problem, failure(e)); }
-  } }, "Clear");
+  }) }, "Clear");
   place(box,
     found.budgets.length === 0 ? empty("There is no budget: nothing limits what is spent.", found.changeable ? null : "cogflow budget set 50 --tenant TENANT") :
       table("Budgets", [
@@ -55,11 +58,11 @@ export async function budgets(main, route) {
         { name: "Period", of: (b) => b.period },
         { name: "Kind", of: (b) => b.kind },
         { name: "Limit (USD)", right: true, of: (b) => usd(b.limit_usd) },
-        { name: "Spent", right: true, of: (b) => [usd(b.spent_usd), b.limit_usd > 0 && bar(Math.min(1, (b.spent_usd + b.reserved_usd) / b.limit_usd))] },
+        { name: "Spent", right: true, of: (b) => [usd(b.spent_usd), b.limit_usd > 0 && bar((b.spent_usd + b.reserved_usd) / b.limit_usd, true)] },
         { name: "Reserved", right: true, of: (b) => usd(b.reserved_usd) },
         { name: "Left", right: true, of: (b) => usd(b.left_usd) },
         { name: "State", of: (b) => chip(b.state, b.state === "ok" ? "" : "bad") },
-        { name: "Ends", of: (b) => (b.period_end ? b.period_end.slice(0, 10) : "never") },
+        { name: "Ends", of: (b) => (b.period_end ? h("time", { datetime: b.period_end }, b.period_end.slice(0, 10)) : "never") },
         found.changeable && { name: "Change", of: (b) => (b.tenant ? clear(b) : "–") },
       ].filter(Boolean), found.budgets),
     found.changeable ? form(route, problem) : h("p", { class: "note" }, "Budgets are changed on the gateway’s own host: here at a loopback address, or with ", h("code", {}, "cogflow budget set"), "."));
@@ -85,5 +88,5 @@ function form(route, problem) {
   h("h2", {}, "Set a budget"),
   h("p", { class: "quiet" }, "It replaces the amount of a budget with the same period, model and kind. 0 means that nothing may be spent."),
   h("div", { class: "fields" }, field("usd", "Amount (USD)", amount), field("period", "Period", period), field("model", "Model", model), field("soft", "Kind", soft)),
-  h("button", { type: "submit", class: "primary" }, "Set budget"));
+  h("button", { type: "submit", class: "primary", id: "set-budget" }, "Set budget"));
 }

@@ -3,6 +3,7 @@ import { h, place, refresh, say, bar, gib, number, span, table, chip, heading, s
 import { ask, change, query } from "/page/api.js";
 import { changed, follow } from "/page/live.js";
 import { confirmed } from "/page/jobs.js";
+import { once } from "/page/focus.js";
 
 const states = { busy: "", ready: "", idle: "", failed: "bad", unusable: "bad", backing_off: "bad" };
 
@@ -25,7 +26,7 @@ function queues(found) {
     { name: "Queue", head: true, of: (p) => p.queue },
     { name: "GPU class", of: (p) => p.class },
     { name: "Workers", right: true, of: (p) => [number(p.workers), p.draining ? " + " + number(p.draining) + " draining" : "", p.workers === 0 && [" ", chip("no worker", p.backlog ? "bad" : "soft")]] },
-    { name: "Slots used", right: true, of: (p) => (p.slots_used === undefined || p.workers === 0 ? "–" : [number(p.slots_used) + " of " + number(p.slots_used + p.slots_free), p.slots_used > 0 && bar(p.slots_used / (p.slots_used + p.slots_free))]) },
+    { name: "Slots used", right: true, of: (p) => (p.slots_used === undefined || p.workers === 0 ? "–" : [number(p.slots_used) + " of " + number(p.slots_used + p.slots_free), p.slots_used > 0 && bar(p.slots_used / (p.slots_used + p.slots_free), true)]) },
     { name: "Waiting tasks", right: true, of: (p) => number(p.backlog) },
     { name: "Oldest", right: true, of: (p) => (p.backlog ? span(p.oldest_s) : "–") },
     { name: "Tasks per minute", right: true, of: (p) => Math.round(p.tasks_per_minute) },
@@ -36,7 +37,7 @@ function queues(found) {
 // memory is what is used of the memory of GPUs.
 function memory(used, total) {
   if (!total) return "–";
-  return used === undefined ? "unknown of " + gib(total) : [gib(used) + " of " + gib(total), bar(used / total)];
+  return used === undefined ? "unknown of " + gib(total) : [gib(used) + " of " + gib(total), bar(used / total, true)];
 }
 
 function gpus(all) {
@@ -50,9 +51,8 @@ function gpus(all) {
 }
 
 function servers(all, problem) {
-  const act = (s, verb, text, values) => h("button", { type: "button", "aria-label": text + " " + s.server + " on " + s.host, click: async (e) => {
+  const act = (s, verb, text, values) => h("button", { type: "button", "aria-label": text + " " + s.server + " on " + s.host, dataset: { id: s.server + " on " + s.host }, click: once(async () => {
     if (verb === "release" && !(await confirmed("Stop " + s.server + " on " + s.host + "? Requests in progress have a minute to end."))) return;
-    e.target.disabled = true;
     place(problem);
     try {
       const done = await change("POST", "/model-servers/" + encodeURIComponent(s.server) + "/" + verb + query({ host: s.host, ...values }));
@@ -60,9 +60,8 @@ function servers(all, problem) {
     } catch (x) {
       place(problem, failure(x));
     }
-    e.target.disabled = false;
     changed();
-  } }, text);
+  }) }, text);
   return table("Model servers", [
     { name: "Server", head: true, of: (s) => [s.server, h("span", { class: "quiet under" }, (s.models ?? []).join(", "))] },
     { name: "State", of: (s) => [chip(s.state.replace("_", " "), states[s.state] ?? "soft"), s.state_text !== s.state && h("span", { class: "quiet under" }, s.state_text), s.detail && h("span", { class: "quiet under" }, s.detail)] },

@@ -1,5 +1,6 @@
 // What all views share: elements, formats and the small parts of the page. Text of users and models
 // only ever becomes text nodes and attributes.
+import { keep } from "/page/focus.js";
 
 // h makes an element. Attributes that are functions are listeners; a value of false, null or
 // undefined leaves the attribute out.
@@ -21,13 +22,42 @@ export function place(element, ...children) {
   return element;
 }
 
-// refresh shows children in place of those that a person may be using: the focus stays on what it was on.
+// refresh shows children in place of those that a person may be using: the focus, what is scrolled to the side and
+// what is open stay as they were.
 export function refresh(box, ...children) {
-  const all = () => [...box.querySelectorAll("a[href], button, [tabindex]")];
-  const name = (e) => e.getAttribute("href") ?? e.dataset.id ?? e.getAttribute("aria-label") ?? "";
-  const on = box.contains(document.activeElement) ? name(document.activeElement) : null;
+  const kept = keep(box);
+  const parts = () => [...box.querySelectorAll(".scroll, details")];
+  const before = parts().map((e) => [e.scrollLeft, e.open]);
   place(box, ...children);
-  if (on !== null) all().find((e) => name(e) === on)?.focus({ preventScroll: true });
+  parts().forEach((e, i) => {
+    e.scrollLeft = before[i]?.[0] ?? 0;
+    if (e.tagName === "DETAILS") e.open = before[i]?.[1] ?? false;
+  });
+  kept(document.getElementById("main"));
+}
+
+// growing shows the first of many items, and a button for more of them. make returns the element of an item.
+export function growing(list, items, make, part = 200) {
+  const more = h("button", { type: "button", click: () => show() });
+  let shown = 0;
+  const show = () => {
+    const fresh = items.slice(shown, shown + part).map(make);
+    list.append(...fresh);
+    const first = shown > 0 && fresh[0].querySelector("a[href], button, select, [tabindex]");
+    shown += fresh.length;
+    more.hidden = shown >= items.length;
+    more.textContent = "Show " + number(Math.min(part, items.length - shown)) + " more of " + number(items.length);
+    if (first) first.focus();
+  };
+  show();
+  return [list, h("p", { class: "pages" }, more)];
+}
+
+// pages says which rows are shown, and leads to those before and after them.
+export function pages(from, count, what, before, next) {
+  const text = from === 0 && !next ? number(count) + " " + (count === 1 ? what : what + "s") : number(from + 1) + "–" + number(from + count);
+  return h("nav", { class: "pages", "aria-label": "Pages" },
+    before && h("a", { href: before }, "← Previous page"), h("span", { class: "quiet count" }, text), next && h("a", { href: next }, "Next page →"));
 }
 
 // whenSeen calls f once the element is, or nearly is, on the screen.
@@ -92,7 +122,7 @@ export function when(text) {
 
 function ago(t) {
   const s = (Date.now() - t.getTime()) / 1000;
-  if (s < 0 || s > 30 * 86400) return t.toISOString().slice(0, 10);
+  if (s < -60 || s > 30 * 86400) return t.toISOString().slice(0, 10);
   if (s < 60) return "just now";
   if (s < 3600) return Math.floor(s / 60) + " min ago";
   if (s < 86400) return Math.floor(s / 3600) + " h ago";
@@ -101,7 +131,7 @@ function ago(t) {
 
 // table is a real table. A column: name, of (row → content), right (numbers), head (names the row).
 export function table(caption, columns, rows) {
-  const cell = (c, row) => h(c.head ? "th" : "td", { scope: c.head ? "row" : null, class: c.right ? "right" : c.wide ? "wide" : null, "data-label": c.name }, c.of(row));
+  const cell = (c, row) => h(c.head ? "th" : "td", { scope: c.head ? "row" : null, class: c.right ? "right" : c.wide ? "wide" : null, "data-label": c.name }, c.actions ? h("span", { class: "actions" }, c.of(row)) : c.of(row));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", {},
       h("caption", { class: "visually-hidden" }, caption),
@@ -119,19 +149,29 @@ export function empty(text, command) {
   return h("div", { class: "empty" }, h("p", {}, text), command && h("pre", { tabindex: "0" }, h("code", {}, command)));
 }
 
-// failure shows an error of the API.
+// advice says what to do about an error, where its message cannot.
+const advice = (e) => ({
+  0: "Check that the gateway runs and that this device has a network.",
+  403: "Use another key, or ask an operator for one that may do this.",
+  429: "There were too many requests, or a budget is spent.",
+  500: "If it fails again, give the request to an operator.",
+}[e.status > 500 ? 500 : e.status] ?? "") + (e.after ? " Try again in " + span(e.after) + "." : "");
+
+// failure shows an error of the API, and what to do about it.
 export function failure(error, again) {
+  const text = advice(error).trim();
   return h("div", { class: "failure", role: "alert" },
-    h("p", {}, error.message),
+    h("p", { dir: "auto" }, error.message),
+    text && h("p", {}, text),
     error.request && h("p", { class: "quiet" }, "Request " + error.request),
-    again && h("button", { type: "button", click: again }, "Try again"));
+    again && h("button", { type: "button", click: () => again() }, error.status === 401 ? "Enter a key" : "Try again"));
 }
 
-// bar shows a part of a whole, 0 to 1.
-export function bar(part) {
+// bar shows a part of a whole, 0 to 1. One of a limit warns before the limit is reached.
+export function bar(part, limit = false) {
   const inner = h("span", {});
   inner.style.width = 100 * Math.min(1, Math.max(0, part)) + "%";
-  return h("span", { class: part > 0.9 ? "share full" : "share", "aria-hidden": "true" }, inner);
+  return h("span", { class: limit && part > 0.9 ? "share full" : "share", "aria-hidden": "true" }, inner);
 }
 
 // numbers are the large figures of a view: pairs of a name and a text.

@@ -1,25 +1,27 @@
 // Adapters and programs: versions, scores, what differs, and which one is active.
-import { h, place, say, number, bytes, usd, percent, when, table, chip, heading, skeleton, empty, failure } from "/page/ui.js";
+import { h, place, say, number, bytes, usd, percent, when, table, chip, heading, skeleton, empty, failure, growing } from "/page/ui.js";
 import { ask, change, query } from "/page/api.js";
 import { confirmed } from "/page/jobs.js";
+import { once } from "/page/focus.js";
 
 const statuses = { active: "", canary: "", deprecated: "soft", inactive: "soft", damaged: "bad" };
 const status = (v) => chip(v.status + (v.share ? ", " + v.share + " %" : ""), statuses[v.status] ?? "soft");
 
+const full = (v) => v.name + "@" + v.version;
+
 // acts makes a button that changes something, and shows the view again.
 function acts(route, box) {
-  return (text, question, method, path, body) => h("button", { type: "button", click: async (e) => {
+  return (text, of, question, method, path, body) => h("button", { type: "button", "aria-label": text + " " + of, dataset: { id: text === "Roll back" || text === "End canary" ? text + " " + of : of }, click: once(async () => {
     if (question && !(await confirmed(question))) return;
-    e.target.disabled = true;
+    place(box);
     try {
       await change(method, path, body);
       say("Done: " + text);
       await route.again();
     } catch (problem) {
-      e.target.disabled = false;
       place(box, failure(problem));
     }
-  } }, text);
+  }) }, text);
 }
 
 const metric = (m) => Object.entries(m ?? {}).filter(([, v]) => typeof v === "number").slice(0, 2).map(([name, v]) => name.replaceAll("_", " ") + " " + v.toPrecision(4)).join(", ") || "–";
@@ -37,19 +39,19 @@ export async function adapters(main, route) {
   const act = acts(route, problem);
   const at = (a) => "/adapters/" + encodeURIComponent(a.name) + "/" + a.version;
   place(box, table("Versions of adapters", [
-    { name: "Adapter", head: true, of: (a) => [a.name + "@" + a.version, h("span", { class: "quiet under" }, a.base_model)] },
+    { name: "Adapter", head: true, of: (a) => [full(a), h("span", { class: "quiet under" }, a.base_model)] },
     { name: "Status", of: status },
     { name: "Role", of: (a) => a.role || "–" },
     { name: "Method", of: (a) => a.method || "–" },
     { name: "On held-out rows", of: (a) => metric(a.metrics) },
-    { name: "Against base", of: (a) => (a.better ? "better" : "not better") },
+    { name: "Against base", of: (a) => (a.status === "damaged" ? "–" : a.better ? "better" : "not better") },
     { name: "Size", right: true, of: (a) => (a.bytes ? bytes(a.bytes) : "–") },
     { name: "Created", of: (a) => when(a.created) },
-    { name: "Change", of: (a) => a.status === "active" ?
-      [act("Deactivate", "Serve the role " + a.role + " with its base model?", "POST", "/roles/" + encodeURIComponent(a.role) + "/deactivate"),
-        act("Roll back", "Reactivate the previous adapter of the role " + a.role + "?", "POST", "/roles/" + encodeURIComponent(a.role) + "/rollback")] :
+    { name: "Change", actions: true, of: (a) => a.status === "active" ?
+      [act("Deactivate", full(a), "Serve the role " + a.role + " with its base model?", "POST", "/roles/" + encodeURIComponent(a.role) + "/deactivate"),
+        act("Roll back", full(a), "Reactivate the previous adapter of the role " + a.role + "?", "POST", "/roles/" + encodeURIComponent(a.role) + "/rollback")] :
       a.status === "damaged" ? "–" :
-        act("Activate", a.better ? "" : "This version was not better than its base. Activate it all the same?", "POST", at(a) + "/activate", { force: !a.better }) },
+        act("Activate", full(a), a.better ? "" : "This version was not better than its base. Activate it all the same?", "POST", at(a) + "/activate", { force: !a.better }) },
   ], found.adapters), found.more && h("p", { class: "note" }, "There are more versions: cogflow adapters list NAME"));
 }
 
@@ -64,7 +66,9 @@ export async function programs(main, route) {
     return;
   }
   const names = [...new Set(found.programs.map((p) => p.name))];
-  place(box, names.map((name) => program(name, found.programs.filter((p) => p.name === name), acts(route, problem), problem)));
+  const act = acts(route, problem);
+  place(box, growing(h("div"), names, (name) => program(name, found.programs.filter((p) => p.name === name), act, problem), 20),
+    found.more && h("p", { class: "note" }, "There are more versions: cogflow programs list NAME"));
 }
 
 function program(name, versions, act, problem) {
@@ -72,12 +76,14 @@ function program(name, versions, act, problem) {
   const better = (p) => (p.confirmed ? "better" : p.rows ? "not better" : "not confirmed");
   const shown = h("div", { class: "diff-box" });
   const option = (p) => h("option", { value: p.version }, name + "@" + p.version + " · " + percent(p.score));
-  const before = h("select", { "aria-label": "Version before", name: "before" }, versions.map(option));
-  const after = h("select", { "aria-label": "Version after", name: "after" }, versions.map(option));
+  const before = h("select", { "aria-label": "Version before", name: "before", dataset: { id: "before " + name } }, versions.map(option));
+  const after = h("select", { "aria-label": "Version after", name: "after", dataset: { id: "after " + name }, change: () => place(given, full(later())) }, versions.map(option));
   before.selectedIndex = Math.min(1, versions.length - 1);
-  const share = h("input", { type: "number", name: "share", min: 0, max: 100, value: versions.find((p) => p.share)?.share ?? 10, "aria-label": "Percent of all keys", size: 4 });
+  const later = () => versions.find((v) => String(v.version) === after.value);
+  const given = h("b", { dir: "auto" }, full(later()));
+  const share = h("input", { type: "number", name: "share", min: 0, max: 100, value: versions.find((p) => p.share)?.share ?? 10, "aria-label": "Percent of all keys", size: 4, dataset: { id: "share " + name } });
   return h("section", { class: "card group", "aria-label": name },
-    h("h2", {}, name),
+    h("h2", { dir: "auto" }, name),
     table("Versions of " + name, [
       { name: "Version", head: true, of: (p) => "@" + p.version },
       { name: "Status", of: status },
@@ -87,28 +93,29 @@ function program(name, versions, act, problem) {
       { name: "Calls", right: true, of: (p) => number(p.calls) },
       { name: "Cost (USD)", right: true, of: (p) => usd(p.cost_usd) },
       { name: "Created", of: (p) => when(p.created) },
-      { name: "Change", of: (p) => p.status === "damaged" ? "–" : p.status === "active" ?
-        act("Roll back", "Reactivate the version that was active before?", "POST", "/programs/" + encodeURIComponent(name) + "/rollback") :
-        [act("Promote", p.confirmed ? "" : "This version was not shown to be better. Promote it all the same?", "POST", at(p.version) + "/promote", { force: !p.confirmed }),
-          p.status === "canary" && act("End canary", "", "POST", at(p.version) + "/canary", { share: 0 })] },
+      { name: "Change", actions: true, of: (p) => p.status === "damaged" ? "–" : p.status === "active" ?
+        act("Roll back", full(p), "Reactivate the version that was active before?", "POST", "/programs/" + encodeURIComponent(name) + "/rollback") :
+        [act("Promote", full(p), p.confirmed ? "" : "This version was not shown to be better. Promote it all the same?", "POST", at(p.version) + "/promote", { force: !p.confirmed }),
+          p.status === "canary" && act("End canary", full(p), "", "POST", at(p.version) + "/canary", { share: 0 })] },
     ], versions),
-    h("form", { class: "inline", submit: async (e) => {
+    versions.length > 1 && h("form", { class: "inline", submit: async (e) => {
       e.preventDefault();
       place(shown, skeleton("rows", 3));
       try {
         place(shown, compared(await ask(at(after.value) + "/diff" + query({ with: before.value }), { cache: "no-store" })));
         say("Compared");
       } catch (x) { place(shown, failure(x)); }
-    } }, "Compare", before, "with", after, h("button", { type: "submit" }, "Compare")),
-    h("form", { class: "inline", submit: async (e) => {
+    } }, "Compare", before, "with", after, h("button", { type: "submit", dataset: { id: "compare " + name } }, "Compare")),
+    versions.some((v) => v.status !== "damaged") && h("form", { class: "inline", submit: async (e) => {
       e.preventDefault();
-      const p = versions.find((v) => String(v.version) === after.value);
-      if (!(await confirmed("Give " + name + "@" + p.version + " to " + share.value + " % of all keys?"))) return;
+      const p = later();
+      const doubt = p.confirmed ? "" : "This version was not shown to be better. ";
+      if (!(await confirmed(doubt + "Give " + full(p) + " to " + share.value + " % of all keys?"))) return;
       try {
         await change("POST", at(p.version) + "/canary", { share: Number(share.value), force: !p.confirmed });
         dispatchEvent(new HashChangeEvent("hashchange"));
       } catch (x) { place(problem, failure(x)); }
-    } }, "Give the later one to", share, "% of all keys", h("button", { type: "submit" }, "Start canary")),
+    } }, "Give", given, "to", share, "% of all keys", h("button", { type: "submit", dataset: { id: "canary " + name } }, "Start canary")),
     shown);
 }
 
@@ -121,12 +128,19 @@ function compared(c) {
     c.predictors.filter((p) => p.changed).map((p) => h("div", { class: "predictor" },
       h("h3", {}, p.name),
       h("p", { class: "diff" }, (p.instructions ?? []).map((part) => part.op === "added" ? h("ins", {}, part.text) : part.op === "removed" ? h("del", {}, part.text) : part.text)),
-      h("p", { class: "quiet" }, number(p.demos_before) + " demos before, " + number(p.demos_after) + " after"),
+      h("p", { class: "quiet" }, "Demos: " + number(p.demos_before) + " before, " + number(p.demos_after) + " after"),
       (p.demos_removed ?? []).map((d) => demo("removed", d)), (p.demos_added ?? []).map((d) => demo("added", d)))),
   ];
 }
 
 function demo(how, d) {
   return h("dl", { class: "facts demo " + how, "aria-label": "Demo " + how },
-    Object.entries(d).map(([name, value]) => [h("dt", {}, name), h("dd", {}, typeof value === "string" ? value.slice(0, 400) : JSON.stringify(value).slice(0, 400))]));
+    Object.entries(d).map(([name, value]) => [h("dt", {}, name), h("dd", {}, written(value).slice(0, 400))]));
+}
+
+// written is a value of a demo: text as it is, and lists of texts without the signs of JSON.
+function written(value) {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value) && value.every((v) => typeof v !== "object")) return value.join(", ");
+  return value === true ? "yes" : value === false ? "no" : JSON.stringify(value);
 }

@@ -1,5 +1,5 @@
 // The videos that search can find, and one of them with its contact sheet and its words by time.
-import { h, place, clock, bytes, number, heading, skeleton, empty, say } from "/page/ui.js";
+import { h, place, clock, bytes, number, heading, skeleton, empty, say, pages, growing } from "/page/ui.js";
 import { ask, query } from "/page/api.js";
 import { player, thumbnail, timeline, frame } from "/page/player.js";
 
@@ -15,19 +15,20 @@ export function tiles(videos) {
 
 export async function list(main, route) {
   main.dataset.view = "videos";
-  const offset = Number(route.query.get("offset") ?? 0);
+  const offset = Math.max(0, Number.parseInt(route.query.get("offset"), 10) || 0);
   const box = h("div", {}, skeleton("tiles", 8));
   place(main, heading("Videos", "What search can find. A video is here once for each profile."), box);
-  const found = await ask("/videos" + query({ limit: page, offset: offset || "" }), { signal: route.signal });
-  say(found.videos.length + " videos");
-  if (found.videos.length === 0) {
-    place(box, empty(offset ? "There are no more videos." : "Nothing was ingested yet.", offset ? null : "cogflow ingest ~/Videos"));
+  const found = await ask("/videos" + query({ limit: page + 1, offset: offset || "" }), { signal: route.signal }); // one more says whether there is a next page
+  const videos = found.videos.slice(0, page);
+  const at = (n) => "#/videos" + query({ offset: n || "" });
+  if (videos.length === 0) {
+    place(box, empty(offset ? "There are no more videos." : "Nothing was ingested yet.", offset ? null : "cogflow ingest ~/Videos"),
+      offset > 0 && h("p", { class: "pages" }, h("a", { href: at(0) }, "← First page")));
     return;
   }
-  place(box, tiles(found.videos),
-    h("p", { class: "pages" },
-      offset > 0 && h("a", { href: "#/videos" + query({ offset: Math.max(0, offset - page) || "" }) }, "← Newer page"),
-      found.videos.length === page && h("a", { href: "#/videos" + query({ offset: offset + page }) }, "Next page →")));
+  const next = found.videos.length > page;
+  say(videos.length + (videos.length === 1 ? " video" : " videos"));
+  place(box, tiles(videos), pages(offset, videos.length, "video", offset > 0 && at(Math.max(0, offset - page)), next && at(offset + page)));
 }
 
 export async function one(main, route) {
@@ -64,6 +65,6 @@ export async function one(main, route) {
         thumbnail(frame(v.video, f.pts_ms, v.profile)), h("span", { class: "times" }, clock(f.start_ms), f.preview && " · preview"), h("span", { class: "words", dir: "auto" }, f.caption))))),
     h("h2", {}, "Speech"),
     v.speech === null || v.speech.length === 0 ? empty("No speech was found, or the profile does not transcribe.") :
-      h("ol", { class: "speech" }, v.speech.map((s) => h("li", {}, h("button", { type: "button", class: "row", click: () => jump(s) }, h("span", { class: "times" }, clock(s.start_ms)), h("span", { class: "words", dir: "auto" }, s.text))))));
+      growing(h("ol", { class: "speech" }), v.speech, (s) => h("li", {}, h("button", { type: "button", class: "row", click: () => jump(s) }, h("span", { class: "times" }, clock(s.start_ms)), h("span", { class: "words", dir: "auto" }, s.text)))));
   screen.at(0, false);
 }

@@ -1,34 +1,29 @@
 // A Chromium on a whole cogflow, for one file of tests.
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
+import { after } from "node:test";
 import { chromium } from "playwright-core";
 import { start } from "./stack.mjs";
 
-// The parts of a run: they are there once the first test begins.
-export const on = { stack: null, browser: null };
-
-before(async () => {
-  on.stack = await start();
-  on.browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
-});
+export const stack = await start();
+export const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 
 after(async () => {
-  await on.browser?.close();
-  await on.stack?.stop();
+  await browser.close();
+  await stack.stop();
 });
 
 // visit opens a view. Nothing may be loaded from elsewhere, and no script may fail. expected is what Chromium may write to its
 // console: it writes each answer that is an error. prepare is called before the view is opened.
 export async function visit(hash, { width = 1440, height = 900, colorScheme = "light", expected = /^$/, prepare = async () => {}, ...more } = {}) {
-  const context = await on.browser.newContext({ viewport: { width, height }, colorScheme, ...more });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, ...more });
   const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (e) => problems.push(e.message));
   page.on("console", (m) => { if (m.type() === "error" && !expected.test(m.text())) problems.push(m.text()); });
   page.on("dialog", (d) => { problems.push("a dialog: " + d.message()); d.dismiss(); });
-  page.on("request", (r) => { if (!r.url().startsWith(on.stack.base) && !r.url().startsWith("blob:")) problems.push("loaded " + r.url()); });
+  page.on("request", (r) => { if (!r.url().startsWith(stack.base) && !r.url().startsWith("blob:")) problems.push("loaded " + r.url()); });
   await prepare(page);
-  await page.goto(on.stack.base + "/" + hash);
+  await page.goto(stack.base + "/" + hash);
   return { page, done: async () => { await context.close(); assert.deepEqual(problems, []); } };
 }
 
@@ -37,8 +32,8 @@ export const settled = (page) => page.waitForFunction(() => document.querySelect
 
 // views are the addresses of all views.
 export async function views() {
-  const { videos } = await (await fetch(on.stack.base + "/videos")).json();
-  const { jobs } = await (await fetch(on.stack.base + "/jobs?limit=1")).json();
+  const { videos } = await (await fetch(stack.base + "/videos")).json();
+  const { jobs } = await (await fetch(stack.base + "/jobs?limit=1")).json();
   return ["search", "search?q=harbour", "videos", "videos/" + videos[0].video, "jobs", "jobs/" + encodeURIComponent(jobs[0].id), "adapters", "programs", "pools", "models", "costs", "budgets"];
 }
 

@@ -1,7 +1,7 @@
 // The page without a mouse.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer, on, published, settled, views, visit } from "./browser.mjs";
+import { answer, published, settled, stack, views, visit } from "./browser.mjs";
 
 // active says what has the focus.
 const active = (page) => page.evaluate(() => { const e = document.activeElement; return e.id || e.getAttribute("aria-label") || e.textContent; });
@@ -88,7 +88,7 @@ test("the focus moves to a new view, and stays at a choice within one", async ()
   assert.equal(await active(page), "state");
   await page.goBack();
   await page.locator("tbody a").first().waitFor();
-  await page.goto(on.stack.base + "/#/costs");
+  await page.goto(stack.base + "/#/costs");
   await page.locator("#by").focus();
   await page.keyboard.press("D"); // day
   await page.waitForURL(/by=day/);
@@ -135,7 +135,7 @@ test("a budget is set and cleared", async () => {
   const clear = page.getByLabel("Clear the budget of $12.50 a day");
   await clear.waitFor();
   await page.waitForFunction(() => document.activeElement.id === "model"); // the field where Enter was pressed
-  assert.equal((await (await fetch(on.stack.base + "/budgets")).json()).budgets[0].limit_usd, 12.5);
+  assert.equal((await (await fetch(stack.base + "/budgets")).json()).budgets[0].limit_usd, 12.5);
   await clear.focus();
   await page.keyboard.press("Enter");
   await page.locator("dialog").waitFor();

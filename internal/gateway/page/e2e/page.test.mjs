@@ -2,14 +2,12 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { before, test } from "node:test";
-import { answer, on, published, settled, views, visit } from "./browser.mjs";
+import { test } from "node:test";
+import { answer, browser, published, settled, stack, views, visit } from "./browser.mjs";
 import { hostile } from "./stack.mjs";
 
 const axe = await readFile(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const shots = process.env.SHOTS; // a folder for pictures; none = none are taken
-let stack, browser;
-before(() => ({ stack, browser } = on));
 
 test("search as you type, play at the hit, without a mouse", async () => {
   const { page, done } = await visit("#/search");

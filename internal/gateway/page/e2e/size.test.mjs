@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import path from "node:path";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import { answer, on, published, settled, visit } from "./browser.mjs";
+import { answer, published, settled, stack, visit } from "./browser.mjs";
 
 const many = 1000;
 const names = ["مقطع طويل عن الميناء {}.mp4", "🎬🚢 harbour at night {} 👩‍👩‍👧‍👦.webm", "x".repeat(180) + "{}.mp4", "<b>bold</b>&amp;{}.mp4", "clip {}.mp4"];
@@ -22,17 +22,19 @@ for i in range(many):
 db.commit()
 `;
 
-before(async () => {
-  await promisify(execFile)("python3", ["-c", insert, path.join(on.stack.dir, ".cogflow", "index.db"), String(many), JSON.stringify(names)]);
+async function fill() {
+  await promisify(execFile)("python3", ["-c", insert, path.join(stack.dir, ".cogflow", "index.db"), String(many), JSON.stringify(names)]);
   let next = 0;
   await Promise.all(Array.from({ length: 8 }, async () => {
     while (next < many) {
       const video = (10_000_000 + next++).toString(16).padStart(64, "0"); // one that is not there: the shortest job
-      const r = await fetch(on.stack.base + "/jobs/delete-video", { method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": video }, body: JSON.stringify({ video }) });
+      const r = await fetch(stack.base + "/jobs/delete-video", { method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": video }, body: JSON.stringify({ video }) });
       assert.equal(r.status, 202, await r.text());
     }
   }));
-});
+}
+
+await fill();
 
 // slow has the page write down its long tasks.
 const slow = (page) => page.addInitScript(() => {
@@ -126,7 +128,7 @@ test("500 versions, and the words of hours, do not freeze", async () => {
       return r.fulfill({ json: { ...json, name: names[0], speech: Array.from({ length: 5000 }, (_, i) => ({ start_ms: i * 2000, end_ms: i * 2000 + 1900, text: "Words " + i })) } });
     });
   };
-  const { videos } = await (await fetch(on.stack.base + "/search?q=harbour")).json();
+  const { videos } = await (await fetch(stack.base + "/search?q=harbour")).json();
   for (const width of [1440, 390]) {
     for (const [view, row, shown] of [["adapters", "tbody tr", 500], ["programs", ".group", 20], ["videos/" + videos[0].video, ".speech li", 200]]) {
       const { page, done } = await visit("#/" + view, { width, prepare });

@@ -1,7 +1,7 @@
 // What the page says when something is missing, refused or cut.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answer, on, settled, visit } from "./browser.mjs";
+import { answer, settled, stack, visit } from "./browser.mjs";
 
 const refusal = (status, message, headers = {}) => ({ status, headers: { "X-Request-Id": "req_TEST", ...headers }, json: { error: { message, code: "x" } } });
 const anyError = /Failed to load resource|ERR_/;
@@ -99,7 +99,7 @@ test("addresses that are wrong say so, and a reload, back and a second tab keep 
   await page.locator("tbody a").first().waitFor();
   await page.goForward();
   await page.locator("h1", { hasText: title }).waitFor();
-  await page.goto(on.stack.base + "/#/videos?offset=abc");
+  await page.goto(stack.base + "/#/videos?offset=abc");
   await page.locator(".tile").first().waitFor();
   await done();
 });

@@ -83,7 +83,7 @@ function program(name, versions, act, problem) {
   const given = h("b", { dir: "auto" }, full(later()));
   const share = h("input", { type: "number", name: "share", min: 0, max: 100, value: versions.find((p) => p.share)?.share ?? 10, "aria-label": "Percent of all keys", size: 4, dataset: { id: "share " + name } });
   return h("section", { class: "card group", "aria-label": name },
-    h("h2", { dir: "auto" }, name),
+    h("h2", {}, h("span", { dir: "auto" }, name)),
     table("Versions of " + name, [
       { name: "Version", head: true, of: (p) => "@" + p.version },
       { name: "Status", of: status },

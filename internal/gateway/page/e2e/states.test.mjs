@@ -24,6 +24,7 @@ test("each error says what to do, and is tried again", async () => {
       const said = await box.innerText();
       for (const text of texts) assert.ok(said.includes(text), view + ": " + said);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), view);
+      assert.equal(await page.locator(".away:visible").count(), 0, view + " shows nothing that is old");
       await page.unroute(api);
       await box.locator("button").focus();
       await page.keyboard.press("Enter");

@@ -70,7 +70,7 @@ async function render() {
     await done;
   } catch (e) {
     if (e.name === "AbortError" || gone.signal.aborted) return;
-    place(main, failure(e, render), section.path !== "search" && h("p", { class: "pages" }, h("a", { href: "#/" + section.path }, "All " + section.name.toLowerCase())));
+    place(main, failure(e, render), at.parts.length > 1 && section.path === at.parts[0] && h("p", { class: "pages" }, h("a", { href: "#/" + section.path }, "All " + section.name.toLowerCase())));
   }
   if (gone.signal.aborted) return;
   kept(main);
@@ -97,6 +97,7 @@ onReached((answers) => {
   else old("The gateway does not answer.");
 });
 addEventListener("stale", (e) => old(e.detail));
+addEventListener("replaced", () => { away.hidden = true; }); // nothing old is shown
 skip(document.querySelector(".skip"), document.getElementById("main"));
 
 let asking = null;

@@ -157,8 +157,9 @@ const advice = (e) => ({
   500: "If it fails again, give the request to an operator.",
 }[e.status > 500 ? 500 : e.status] ?? "") + (e.after ? " Try again in " + span(e.after) + "." : "");
 
-// failure shows an error of the API, and what to do about it.
+// failure shows an error of the API, and what to do about it. One that can be tried again takes the place of a view.
 export function failure(error, again) {
+  if (again) dispatchEvent(new Event("replaced"));
   const text = advice(error).trim();
   return h("div", { class: "failure", role: "alert" },
     h("p", { dir: "auto" }, error.message),

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"image"
 	"image/png"
+	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/config"
 )
 
 // zipped is the body of a batch. The names are also the keys, with "key-" in front.
@@ -162,14 +166,43 @@ func (s *batchStack) later(t *testing.T) {
 	require.InDelta(t, 3, job["progress"].(map[string]any)["frames"], 0)
 	at := open + said["descriptions_address"].(string)
 	require.Equal(t, 202, send(t, http.MethodGet, at, "").status)
+	stored := s.pictures(t)
+	require.Eventually(t, func() bool { s.sweep(t); return s.pictures(t) < stored }, time.Minute, 10*time.Millisecond)
+	require.Equal(t, 3, s.pictures(t), "the frames of a batch that runs stay")
 	waits := sends(t, open+batchPath, body)
 	release()
 	got = <-waits
 	require.Equal(t, 200, got.status, got.body)
+	require.Eventually(t, func() bool { return s.sweep(t) == 1 }, time.Minute, 10*time.Millisecond)
+	require.Zero(t, s.pictures(t))
 	same := send(t, http.MethodGet, at+"?wait=60s", "")
 	require.Equal(t, 200, same.status, same.body)
 	require.Equal(t, object(t, got.body)["descriptions"], object(t, same.body)["descriptions"])
 	require.EqualValues(t, 3, s.model.calls.Load()-before)
+}
+
+// pictures are the stored frames.
+func (s *batchStack) pictures(t *testing.T) int {
+	t.Helper()
+	found, err := filepath.Glob(s.dir + "/store/acme/batches/*/*.jpg")
+	require.NoError(t, err)
+	return len(found)
+}
+
+// sweep removes the frames that no job needs, a day later.
+func (s *batchStack) sweep(t *testing.T) (removed int) {
+	t.Helper()
+	c := config.Config{Store: "file://" + s.dir + "/store"}
+	c.Gateway.KeepUploads = 24 * time.Hour
+	temporal, server, err := lazy(c, func(name string) string { return map[string]string{"TEMPORAL_ADDRESS": s.temporal.Address()}[name] })
+	require.NoError(t, err)
+	defer temporal.Close()
+	work, _ := openJobs(c, temporal, server, slog.New(slog.DiscardHandler))
+	a := openGuide(c, nil, work)
+	a.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	removed, err = a.Sweep(t.Context())
+	require.NoError(t, err)
+	return removed
 }
 
 // budget: a batch that reaches its limit says so, and waits as a job.

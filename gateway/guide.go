@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/config"
 	"github.com/cogniverse/cogflow/internal/gateway/guide"
 )
@@ -12,5 +11,8 @@ import (
 // request that needs it.
 func openGuide(c config.Config, models guide.Server, work guide.Jobs) *guide.API {
 	s := &store{url: c.Store}
-	return &guide.API{Server: models, Jobs: work, Store: func(ctx context.Context) (activities.Store, error) { return s.open(ctx) }}
+	return &guide.API{
+		Server: models, Jobs: work, For: c.Gateway.KeepUploads,
+		Store: func(ctx context.Context) (guide.Store, error) { return s.open(ctx) },
+	}
 }

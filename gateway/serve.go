@@ -77,13 +77,14 @@ func serve(ctx context.Context, c config.Config, getenv func(string) string, log
 	work, files := openJobs(c, temporal, server, log)
 	workers := newAsker(getenv, temporal, server)
 	background, end := context.WithCancel(ctx)
-	swept := sweeping(background, files.Sweep, log)
-	defer func() { end(); err = errors.Join(err, swept()) }()
+	batches := openGuide(c, models, work)
+	uploaded, described := sweeping(background, "uploads", files.Sweep, log), sweeping(background, "frames of batches", batches.Sweep, log)
+	defer func() { end(); err = errors.Join(err, uploaded(), described()) }()
 	videos, err := openLibrary(c, server.Address, workers)
 	if err != nil {
 		return err
 	}
-	routes, err := table(t.Handler(), log, &openai.API{Server: models}, openGuide(c, models, work), work, files, openAdapters(c), videos,
+	routes, err := table(t.Handler(), log, &openai.API{Server: models}, batches, work, files, openAdapters(c), videos,
 		&versions.API{Workers: workers}, &pools.API{Ask: workers.pools, Servers: owners{workers, own}}, openAccounts(c, calls, temporal), page.Page{})
 	if err != nil {
 		return err

@@ -14,9 +14,9 @@ const (
 	sweepEvery = time.Hour
 )
 
-// sweeping removes expired uploads until ctx ends. The end is what done waits for. A store that does
+// sweeping removes what has expired until ctx ends. The end is what done waits for. A store that does
 // not answer is asked again: other requests report it, too.
-func sweeping(ctx context.Context, sweep func(context.Context) (removed int, err error), log *slog.Logger) (done func() error) {
+func sweeping(ctx context.Context, what string, sweep func(context.Context) (removed int, err error), log *slog.Logger) (done func() error) {
 	var work panics.Group
 	work.Go(func() error {
 		next := time.NewTimer(firstSweep)
@@ -31,9 +31,9 @@ func sweeping(ctx context.Context, sweep func(context.Context) (removed int, err
 			case ctx.Err() != nil:
 				return nil
 			case err != nil:
-				log.Warn("expired uploads could not be removed", "error", err, "next_attempt", sweepEvery)
+				log.Warn("expired objects could not be removed", "objects", what, "error", err, "next_attempt", sweepEvery)
 			case removed > 0:
-				log.Info("expired uploads removed", "uploads", removed)
+				log.Info("expired objects removed", "objects", what, "removed", removed)
 			}
 			next.Reset(sweepEvery)
 		}

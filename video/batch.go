@@ -2,6 +2,8 @@ package video
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/cogniverse/cogflow/tenant"
 )
@@ -30,11 +32,25 @@ type BatchAnswers struct {
 	Failures     map[string]string `json:"failures,omitempty"` // key → why it has no description
 }
 
-// BatchPrefix is the folder of a batch: everything that is stored of it, except the captions, which
-// other batches and videos share.
-func BatchPrefix(t tenant.ID, batch Fingerprint) string {
-	return string(t) + "/batches/" + string(batch) + "/"
+// BatchHold says how long the frames of a batch are kept. It is changed only if it is still what was
+// read, so a gateway that receives a batch and one that removes it exclude each other.
+type BatchHold struct {
+	Until    time.Time `json:"until"`              // the frames are kept until then, and while a job describes them
+	Removing bool      `json:"removing,omitempty"` // they are being removed; after Until, another gateway may take over
+	By       string    `json:"by"`                 // random, so that no two writes are equal
 }
+
+// BatchPrefix is the folder of a batch of frames: everything that is stored of it, except the captions,
+// which other batches and videos share.
+func BatchPrefix(t tenant.ID, batch Fingerprint) string {
+	return BatchesPrefix(t) + string(batch) + "/"
+}
+
+// BatchesPrefix is the folder of all batches of a tenant.
+func BatchesPrefix(t tenant.ID) string { return string(t) + "/batches/" }
+
+// BatchHoldKey holds until when the frames of a batch are kept; it is written before anything else of it.
+func BatchHoldKey(prefix string) string { return prefix + "hold.json" }
 
 // BatchKey holds the Batch, written after its pictures.
 func BatchKey(prefix string) string { return prefix + "manifest.json" }
@@ -52,7 +68,14 @@ func BatchChunkKey(prefix string, stage Fingerprint, chunk int) string {
 	return fmt.Sprintf("%schunk-%s-%06d.json", prefix, stage, chunk)
 }
 
-// BatchAnswersKey holds the BatchAnswers of a whole batch.
+// BatchAnswersKey holds the BatchAnswers of a whole batch. It is the result of a job, so it stays when
+// the frames are removed.
 func BatchAnswersKey(prefix string, stage Fingerprint) string {
-	return prefix + "descriptions-" + string(stage) + ".json"
+	return prefix + batchAnswers + string(stage) + ".json"
 }
+
+const batchAnswers = "descriptions-"
+
+// IsBatchAnswers reports whether an object of the folder of a batch holds a result; name is its key
+// without the folder.
+func IsBatchAnswers(name string) bool { return strings.HasPrefix(name, batchAnswers) }

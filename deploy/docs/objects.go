@@ -19,7 +19,7 @@ func objects(c *comments) ([]byte, error) {
 	)
 	m := newMarkdown("Objects", "Keys of the object store. Every key begins with its tenant; a manifest is written last. `<video>` is the SHA-256 of a "+
 		"video's content, a fingerprint the SHA-256 of all that a result depends on.")
-	frames := video.FramesPrefix(t, v, f)
+	frames, batch := video.FramesPrefix(t, v, f), video.BatchPrefix(t, "<batch>")
 	for _, group := range []struct {
 		title, dir string
 		keys       [][2]string // the function that makes the key, and an example
@@ -43,6 +43,15 @@ func objects(c *comments) ([]byte, error) {
 			{"ClaimKey", video.ClaimKey(t, v, "<profile>")},
 			{"ListingKey", video.ListingKey(video.ListingPrefix(t, "<run>"), 0)},
 			{"ReportKey", string(t) + "/reports/<workflow>/<run>.html"},
+		}},
+		{"Batches of frames", "video", [][2]string{
+			{"BatchPrefix", batch},
+			{"BatchHoldKey", video.BatchHoldKey(batch)},
+			{"BatchPictureKey", video.BatchPictureKey(batch, "<sha256>")},
+			{"BatchKey", video.BatchKey(batch)},
+			{"BatchStageKey", video.BatchStageKey(batch, "<stage>")},
+			{"BatchChunkKey", video.BatchChunkKey(batch, "<stage>", 0)},
+			{"BatchAnswersKey", video.BatchAnswersKey(batch, "<stage>")},
 		}},
 		{"Training", "training", [][2]string{
 			{"DatasetKey", training.DatasetKey(t, "<sha256>")},

@@ -25,7 +25,7 @@ type Section struct {
 	Fallbacks   map[string][]string `json:"fallbacks" jsonschema:"for a model, the models that are asked in this order when none of its servers answers, such as a local one"`
 	MaxUpload   int64               `json:"max_upload_bytes" jsonschema:"maximum size of an uploaded file (default 107374182400)"`
 	OpenUploads int                 `json:"max_open_uploads" jsonschema:"uploads of one tenant that are not complete; more are refused with status 429 (default 16)"`
-	KeepUploads float64             `json:"upload_hours" jsonschema:"hours after which an upload that is not complete is removed (default 24)"`
+	KeepUploads float64             `json:"upload_hours" jsonschema:"hours after which an upload that is not complete is removed, and the frames of a batch that has ended (default 24)"`
 	Drain       float64             `json:"drain_seconds" jsonschema:"seconds that requests in flight have after SIGTERM (default 60)"`
 }
 

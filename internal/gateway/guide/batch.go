@@ -46,6 +46,8 @@ type Jobs interface {
 	Do(ctx context.Context, c api.Caller, kind string, input []byte, within time.Duration) (id string, result json.RawMessage, err error)
 	// Await waits for the result of a job.
 	Await(ctx context.Context, c api.Caller, kind, id string, within time.Duration) (json.RawMessage, error)
+	// Batches are the folders of the batches that jobs of all tenants describe now.
+	Batches(ctx context.Context) (map[string]bool, error)
 }
 
 const (

@@ -25,11 +25,19 @@ type Server interface {
 	Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *upstream.Request) error
 }
 
+// Store keeps the frames of batches.
+type Store interface {
+	activities.Store
+	Owners(ctx context.Context) ([]string, error)
+}
+
 // API has the routes.
 type API struct {
 	Server Server
-	Store  func(ctx context.Context) (activities.Store, error) // the objects of tenants
+	Store  func(ctx context.Context) (Store, error) // the objects of tenants
 	Jobs   Jobs
+	For    time.Duration    // how long the frames of a batch are kept after the last request with them; at least an hour
+	Now    func() time.Time // nil = time.Now
 
 	batches batches
 }

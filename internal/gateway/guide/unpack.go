@@ -84,6 +84,9 @@ func (a *API) keep(ctx context.Context, c api.Caller, b Batch, from *archive.Arc
 	}
 	id := batch.ID()
 	prefix := video.BatchPrefix(c.Tenant, id)
+	if err := a.hold(ctx, store, prefix); err != nil {
+		return "", err
+	}
 	group, inner := panics.WithContext(ctx)
 	group.SetLimit(storedAtOnce)
 	for sum, p := range found {

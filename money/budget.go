@@ -38,6 +38,19 @@ var ErrNoRoom = errors.New("no room")
 // making the same call: its answer will be stored.
 var ErrElsewhere = errors.New("in flight elsewhere")
 
+// ErrUnreserved marks the failure of a call that was not made because the ledger could not reserve it:
+// it cannot be written now. That says nothing about the endpoint.
+var ErrUnreserved = errors.New("the ledger could not reserve the call")
+
+// Unreserved marks an error as ErrUnreserved; its class stays.
+func Unreserved(err error) error { return &unreserved{err} }
+
+type unreserved struct{ error }
+
+func (u *unreserved) Unwrap() error { return u.error }
+
+func (u *unreserved) Is(target error) bool { return target == ErrUnreserved }
+
 // maxLimitUSD is the highest limit that micro-USD can express.
 const maxLimitUSD = 9_000_000_000_000
 

@@ -208,6 +208,9 @@ func (c *caller) leave(ctx context.Context, f *flight) error {
 	if c.Grace != nil {
 		grace, bounded = c.Grace(cause)
 	}
+	if c.Once && f.reserving.Load() { // what the caller has waited for
+		cause = money.Unreserved(cause)
+	}
 	if soon := f.leave(c, grace, bounded); soon {
 		// A call that ends soon ends before its activity does, and so before its worker.
 		<-f.done

@@ -235,11 +235,31 @@ func (f *flight) reserve() (money.Reservation, error) {
 	if err := f.begin(); err != nil {
 		return money.Reservation{}, err
 	}
+	f.reserving.Store(true)
+	defer f.reserving.Store(false)
 	r, err := f.options.Ledger.TryReserve(f.going, f.call.Call, f.call.LimitMicroUSD)
-	if err != nil {
-		f.ended()
+	if err == nil {
+		return r, nil
+	}
+	f.ended()
+	if f.unwritten(err) {
+		err = money.Unreserved(err)
 	}
 	return r, err
+}
+
+// unwritten reports whether a reservation failed because the ledger cannot be written, and was not
+// refused.
+func (f *flight) unwritten(err error) bool {
+	if errors.Is(err, money.ErrNoRoom) || errors.Is(err, money.ErrElsewhere) || errors.Is(err, money.ErrGivenUp) || f.going.Err() != nil {
+		return false
+	}
+	switch fault.ClassOf(err) {
+	case fault.Input, fault.Budget, fault.Preempted:
+		return false
+	case fault.Overload, fault.Transport, fault.Capacity, fault.Auth, "":
+	}
+	return true
 }
 
 // refused waits for the cause of a refused reservation.

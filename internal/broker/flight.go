@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
@@ -23,6 +24,8 @@ type flight struct {
 	call  video.PaidCall
 	place place
 	ask   video.Ask // set when it is prepared
+
+	reserving atomic.Bool // the ledger is being asked
 
 	charged int // calls billed without a usable answer, as far as is known
 

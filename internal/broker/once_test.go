@@ -125,3 +125,49 @@ type forgetful struct{ *world }
 func (forgetful) Settle(context.Context, string, money.Booking) (money.Booking, error) {
 	return money.Booking{}, fault.New(fault.Input, "end call", "", "the ledger has no such entry")
 }
+
+// TestOnceUnreserved: a call that the ledger cannot write is told apart from one that its endpoint did
+// not answer, also if its caller does not wait so long. Nothing is asked.
+func TestOnceUnreserved(t *testing.T) {
+	within(t, func(t *testing.T) {
+		w := newWorld(4)
+		l := &unwritable{world: w}
+		w.Brokers = broker.New(broker.Options{Ledger: l})
+		once := func(ctx context.Context) error {
+			c := w.call("a", nil)
+			c.Once, c.Grace = true, func(error) (time.Duration, bool) { return 0, true }
+			_, err := w.Do(ctx, c)
+			return err
+		}
+		for _, class := range []fault.Class{fault.Overload, fault.Transport, fault.Capacity, ""} {
+			l.err = &fault.Error{Class: class, Reason: "locked", RetryAfter: time.Second}
+			err := once(t.Context())
+			require.ErrorIs(t, err, money.ErrUnreserved)
+			require.Equal(t, class, fault.ClassOf(err))
+			require.Equal(t, time.Second, fault.RetryAfter(err))
+		}
+		l.err = &fault.Error{Class: fault.Budget}
+		require.NotErrorIs(t, once(t.Context()), money.ErrUnreserved)
+
+		l.after = time.Minute
+		soon, cancel := context.WithTimeoutCause(t.Context(), time.Second, errGone)
+		defer cancel()
+		err := once(soon)
+		require.ErrorIs(t, err, money.ErrUnreserved)
+		require.ErrorIs(t, err, errGone)
+		require.Empty(t, w.began)
+		require.NoError(t, w.Close())
+	})
+}
+
+// unwritable is a ledger that takes no reservation.
+type unwritable struct {
+	*world
+	err   error
+	after time.Duration
+}
+
+func (l *unwritable) TryReserve(context.Context, video.Call, int64) (money.Reservation, error) {
+	<-time.After(l.after)
+	return money.Reservation{}, l.err
+}

@@ -174,11 +174,11 @@ func (h *hall) sweep() int {
 	return n
 }
 
-// whole requires that the frames of a batch are stored.
-func (h *hall) whole(prefix string, count int) {
+// whole requires that both frames of a batch are stored.
+func (h *hall) whole(prefix string) {
 	h.t.Helper()
 	names, pictures := h.names(prefix)
-	require.Equal(h.t, count, pictures, names)
+	require.Equal(h.t, 2, pictures, names)
 	require.Contains(h.t, names, "manifest.json")
 }
 
@@ -194,22 +194,22 @@ func TestSweepBatches(t *testing.T) {
 	require.Zero(t, h.jobs.asked, "there is nothing to remove")
 	h.now = h.now.Add(kept - time.Minute)
 	require.Zero(t, h.sweep())
-	h.whole(ended, 2)
+	h.whole(ended)
 
 	h.now = h.now.Add(time.Hour)
 	require.Equal(t, 1, h.sweep())
 	names, _ := h.names(ended)
 	require.Equal(t, []string{"descriptions-s.json"}, names)
-	h.whole(runs, 2)
-	h.whole(other, 2)
+	h.whole(runs)
+	h.whole(other)
 	require.Zero(t, h.sweep(), "a sweep that has nothing to do does nothing")
 
 	require.Equal(t, ended, h.accepted("acme", 8, 16), "the same batch can be sent again")
-	h.whole(ended, 2)
+	h.whole(ended)
 	h.ends(runs)
 	h.ends(ended)
 	require.Equal(t, 1, h.sweep(), "the one that was just sent is held")
-	h.whole(ended, 2)
+	h.whole(ended)
 	_, pictures := h.names(runs)
 	require.Zero(t, pictures)
 }
@@ -259,9 +259,9 @@ func TestSweepKilled(t *testing.T) {
 			continue
 		}
 		require.Equal(t, batch, h.accepted("acme", 8, 16))
-		h.whole(batch, 2)
+		h.whole(batch)
 		require.Zero(t, h.sweep())
-		h.whole(batch, 2)
+		h.whole(batch)
 	}
 }
 
@@ -274,7 +274,7 @@ func TestSweepRace(t *testing.T) {
 	h.now = h.now.Add(kept + time.Minute)
 	h.shaky.before = func() { require.Equal(t, batch, h.accepted("acme", 8, 16)) }
 	require.Zero(t, h.sweep())
-	h.whole(batch, 2)
+	h.whole(batch)
 	h.ends(batch)
 	require.Zero(t, h.sweep(), "it is held again")
 }

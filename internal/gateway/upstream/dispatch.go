@@ -94,6 +94,26 @@ const (
 // Serve answers a request by one of the servers of its model, or of its fallbacks. Another server
 // is asked only while no byte of an answer was sent.
 func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *Request) error {
+	err := d.serve(ctx, w, c, q)
+	if ctx.Err() == nil && errors.Is(err, money.ErrUnreserved) {
+		return unreserved(err)
+	}
+	return err
+}
+
+// unreserved is what a caller is told if the ledger cannot be written.
+func unreserved(err error) error {
+	const soon = 5 * time.Second
+	return &api.Error{
+		Status: http.StatusServiceUnavailable, Code: CodeLedger, RetryAfter: max(fault.RetryAfter(err), soon), Err: err,
+		Message: "the ledger, in which each call is booked before it is made, cannot be written now; no model was asked. Try again",
+	}
+}
+
+// CodeLedger is of calls that could not be booked.
+const CodeLedger = "ledger_unavailable"
+
+func (d *Dispatcher) serve(ctx context.Context, w http.ResponseWriter, c api.Caller, q *Request) error {
 	if err := d.Served(q.Model, q.Use); err != nil {
 		return err
 	}
@@ -103,6 +123,7 @@ func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 	var before error // of the last round
 	for round := 1; ; round++ {
 		var worst error
+	servers:
 		for _, model := range models {
 			for _, s := range d.order(model, q.Use) {
 				x := &exchange{d: d, s: s, q: q, caller: c, model: model, w: w, patience: p}
@@ -112,6 +133,10 @@ func (d *Dispatcher) Serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 				}
 				if ctx.Err() != nil || !elsewhere(err) {
 					return err
+				}
+				if errors.Is(err, money.ErrUnreserved) { // for all servers alike
+					worst = err
+					break servers
 				}
 				if worst == nil || rank(err) < rank(worst) {
 					worst = err

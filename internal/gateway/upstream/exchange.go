@@ -70,7 +70,11 @@ func (x *exchange) do() error {
 	leave := x.s.enter()
 	_, err := x.d.broker.Do(x.patience.ctx, c)
 	class := fault.ClassOf(err)
-	leave(class == fault.Transport, err == nil || class == fault.Transport)
+	if failed := class == fault.Transport; errors.Is(err, money.ErrUnreserved) {
+		leave(false, false) // the server was not asked
+	} else {
+		leave(failed, err == nil || failed)
+	}
 	if err != nil || x.sent {
 		return err
 	}

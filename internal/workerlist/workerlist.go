@@ -55,7 +55,7 @@ func List(ctx context.Context, c client.Client, namespace string) (all []Worker,
 			}
 		}
 		if token = r.GetNextPageToken(); len(token) == 0 {
-			return all, true, nil
+			return living(all, time.Now()), true, nil
 		}
 	}
 }
@@ -92,21 +92,30 @@ func unsupported(err error) bool {
 	return false
 }
 
-// beatAge is the age of its last report after which a worker process is taken for dead. A process
-// reports every 10 seconds.
-const beatAge = time.Minute
+// A process reports every 10 seconds. The server lists one that was killed for many minutes more.
+const (
+	// beatAge is how much older than that of others the last report of a dead process is.
+	beatAge = time.Minute
+	// lastBeat is its age by the clock of this host, which may differ from those of the workers. It is
+	// for the case that all processes are dead.
+	lastBeat = 90 * time.Second
+)
 
-// HostQueues are the task queues of worker processes that answer questions about their hosts. Processes
-// that were killed are left out: their last report is older than that of others by beatAge.
-func HostQueues(all []Worker) (queues []string) {
+// living leaves out the processes that were killed.
+func living(all []Worker, now time.Time) []Worker {
 	var newest time.Time
 	for _, w := range all {
 		if w.Beat.After(newest) {
 			newest = w.Beat
 		}
 	}
+	return slices.DeleteFunc(all, func(w Worker) bool { return newest.Sub(w.Beat) >= beatAge || now.Sub(w.Beat) >= lastBeat })
+}
+
+// HostQueues are the task queues of worker processes that answer questions about their hosts.
+func HostQueues(all []Worker) (queues []string) {
 	for _, w := range all {
-		if workflows.IsHostQueue(w.Queue) && newest.Sub(w.Beat) < beatAge && !slices.Contains(queues, w.Queue) {
+		if workflows.IsHostQueue(w.Queue) && !slices.Contains(queues, w.Queue) {
 			queues = append(queues, w.Queue)
 		}
 	}

@@ -20,7 +20,8 @@ import (
 
 // TestCogniverseCallers makes the calls of Cogniverse's Python with other URLs only. Speech and
 // meaning are real models; the describer decodes the pictures that it gets. It takes some seconds,
-// because it starts these models and imports openai and dspy.
+// because it starts these models and imports openai and dspy. client/gateway_tests makes the same
+// calls with models that all compute.
 func TestCogniverseCallers(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,12 +68,16 @@ func TestCogniverseCallers(t *testing.T) {
 	for _, name := range []string{"vlm", "llm", "pooling", "denseon", "asr"} {
 		at[name] = g.url(t, name)
 	}
+	at["sidecars"] = at["pooling"]
 	urls, err := json.Marshal(at)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "frame.jpg"), picture(t, 64, 48), 0o600))
 	say := exec.CommandContext(t.Context(), "small/.venv/bin/python", "-m", "embedder.small.say", "The weather in the mountains is cold tonight.", filepath.Join(dir, "said.wav"))
 	say.Dir, say.Env = "../embedder", append(os.Environ(), "PYTHONPATH=src")
 	out, err := say.CombinedOutput()
+	require.NoError(t, err, string(out))
+	film := exec.CommandContext(t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:d=1", filepath.Join(dir, "clip.mp4"))
+	out, err = film.CombinedOutput()
 	require.NoError(t, err, string(out))
 	goOpenAI(t, at["denseon"], at["asr"], filepath.Join(dir, "said.wav"))
 	calls := exec.CommandContext(t.Context(), "../prompt/conformance/.venv/bin/python", "testdata/callers.py", string(urls), dir)
@@ -81,5 +86,30 @@ func TestCogniverseCallers(t *testing.T) {
 	calls.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "LITELLM_LOCAL_MODEL_COST_MAP=True", "DSPY_CACHEDIR="+dir)
 	out, err = calls.Output()
 	require.NoError(t, err, "%s%s", out, warnings.String())
-	require.Equal(t, "vlm works\nllm works\npooling works\nmeaning works\nspeech works\n", string(out))
+	var got struct {
+		VLM      map[string]string          `json:"vlm"`
+		LLM      json.RawMessage            `json:"llm"`
+		Pooling  map[string]json.RawMessage `json:"pooling"`
+		Sidecars json.RawMessage            `json:"sidecars"`
+		Meaning  [][]float64                `json:"meaning"`
+		Speech   string                     `json:"speech"`
+	}
+	require.NoError(t, json.Unmarshal(out, &got), string(out))
+	for _, said := range []string{"said", "one", "batch"} {
+		require.Contains(t, got.VLM[said], "64 by 48", said)
+	}
+	require.JSONEq(t, `{"said":"hello","dspy":["hello"],"generated":"Paris","chat":"hello","tokens":3}`, string(got.LLM))
+	for _, rows := range []string{"image", "text"} {
+		require.JSONEq(t, `[[1,0,0],[0,1,0]]`, string(got.Pooling[rows]), rows)
+	}
+	require.JSONEq(t, `{"images":[[[1,0]]],"video":[1,0],"audio":[1,0],"text":[1,0]}`, string(got.Sidecars))
+	require.Greater(t, dot(got.Meaning[0], got.Meaning[1]), dot(got.Meaning[0], got.Meaning[2])+0.1)
+	require.Contains(t, strings.ToLower(got.Speech), "weather")
+}
+
+func dot(a, b []float64) (sum float64) {
+	for i, x := range a {
+		sum += x * b[i]
+	}
+	return sum
 }

@@ -12,7 +12,22 @@ from typing import Any
 
 import httpx
 import pytest
-from stack import ROOT, Servers, eventually, free_port, listening, python_env, tiny, worker_env
+from stack import (
+    LISTENERS,
+    ROOT,
+    Servers,
+    colidefics3,
+    ending,
+    eventually,
+    listener,
+    listening,
+    python_env,
+    served,
+    tiny,
+    worker_env,
+)
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -31,18 +46,15 @@ def models(servers: Servers) -> Path:
 @pytest.fixture(scope="session")
 def endpoints(servers: Servers, models: Path) -> dict[str, Any]:
     """Servers of a chat model, and of embeddings and transcription."""
-    port, chat = free_port(), str(models / "tiny/llama")
-    serve = ["serve", chat, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
-    python = ROOT / "embedder/.venv/bin"
-    log = servers.start("chat", [str(python / "transformers"), *serve], python_env())
+    chat = str(ending(models / "tiny/llama", servers.folder / "served/llama"))
+    url, ready = served(servers, "chat", str(HERE / "counting.py"), "serve", chat)
     small = servers.start(
         "small",
         [str(ROOT / "embedder/small/.venv/bin/python"), "-m", "embedder.small", "--port", "0"],
         python_env(PYTHONPATH=str(ROOT / "embedder/src")),
     )
     found = eventually("small models", lambda: re.search(r"http://\S+", small.read_text()), small)
-    url = f"http://127.0.0.1:{port}"
-    eventually("the chat model", lambda: httpx.get(url + "/health").is_success or None, log)
+    ready()
     listed = httpx.get(found[0] + "/models").json()["data"]
     speech = next(m["id"] for m in listed if "whisper" in m["id"].lower())
     meaning = next(m["id"] for m in listed if "minilm" in m["id"].lower())
@@ -76,3 +88,55 @@ def model_gateway(servers: Servers, endpoints: dict[str, Any]) -> str:
         {"endpoints": endpoints},
         COGFLOW_LEDGER=str(servers.folder / "models-state" / "ledger.db"),
     )
+
+
+@pytest.fixture(scope="session")
+def callers_endpoints(
+    servers: Servers, models: Path, endpoints: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The model servers of Cogniverse's callers, by the name of the service."""
+    plain = tiny(servers.folder / "plain", "qwen2_vl") / "tiny/qwen2_vl"
+    seeing = str(ending(plain, servers.folder / "served/qwen2_vl"))
+    rows = str(colidefics3(servers.folder / "rows"))
+    embedder = ["-m", "embedder", "--merged", "--revision", "1", "--name", "rows", "--model", rows]
+    vision, vision_ready = served(servers, "vision", str(HERE / "counting.py"), "serve", seeing)
+    pooling, pooling_ready = served(servers, "pooling", *embedder)
+    sidecars, sidecars_ready = served(servers, "sidecars", str(HERE / "sidecars.py"), rows)
+    for ready in (vision_ready, pooling_ready, sidecars_ready):
+        ready()
+    return {
+        "vlm": {"kind": "openai", "url": vision + "/v1", "models": [seeing]},
+        "llm": endpoints["chat"],
+        "pooling": {"kind": "pooling", "url": pooling, "models": ["rows"]},
+        "sidecars": {"kind": "embeddings", "url": sidecars, "models": ["sidecars"]},
+        "denseon": endpoints["meaning"],
+        "asr": endpoints["speech"],
+    }
+
+
+@pytest.fixture(scope="session")
+def services(
+    tmp_path_factory: pytest.TempPathFactory, callers_endpoints: dict[str, Any]
+) -> Iterator[dict[str, str]]:
+    """The root URLs of services of one model each, as Cogniverse's callers know them."""
+    listeners: dict[str, Any] = {"main": LISTENERS["main"]}
+    for i, (name, endpoint) in enumerate(callers_endpoints.items()):
+        listeners[name] = {
+            # Port 0 is that of one listener for each address.
+            "address": f"127.0.0.{i + 2}:0",
+            "tenant": "acme",
+            "model": endpoint["models"][0],
+            "revision": "r1",
+            "max_model_len": 4096,
+        }
+    # Another worker with --dev has its state in the folder of the other servers.
+    own = Servers(tmp_path_factory.mktemp("services"))
+    listening(
+        own,
+        "services",
+        "cogflow-worker --dev --gpu none",
+        {"gateway": {"listeners": listeners}, "endpoints": callers_endpoints},
+        **worker_env(own.folder),
+    )
+    yield {name: listener(own, "services", name) for name in callers_endpoints}
+    own.stop()

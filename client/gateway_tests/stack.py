@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,6 +97,19 @@ def listener(servers: Servers, name: str, of: str) -> str:
     return "http://" + eventually("the gateway", lambda: pattern.search(log.read_text()), log)[1]
 
 
+def served(servers: Servers, name: str, *command: str) -> tuple[str, Callable[[], None]]:
+    """Start a model server in Python; the results are its URL, and what waits until it answers."""
+    port = free_port()
+    python = str(ROOT / "embedder/.venv/bin/python")
+    at = ["--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
+    env = python_env(PYTHONPATH=str(ROOT / "embedder/src"))
+    log = servers.start(name, [python, *command, *at], env)
+    url = f"http://127.0.0.1:{port}"
+    return url, lambda: eventually(
+        f"the model server {name}", lambda: httpx.get(url + "/health").is_success or None, log
+    )
+
+
 def tiny(folder: Path, *kinds: str) -> Path:
     """A folder with base models of random weights, such as tiny/llama."""
     for kind in kinds:
@@ -108,6 +122,29 @@ def tiny(folder: Path, *kinds: str) -> Path:
     return folder
 
 
+def ending(model: Path, to: Path) -> Path:
+    """A copy of a model whose texts end soon: random weights seldom choose the end."""
+    shutil.copytree(model, to)
+    file = to / "generation_config.json"
+    config = json.loads(file.read_text())
+    file.write_text(json.dumps({**config, "exponential_decay_length_penalty": [12, 2.0]}))
+    return to
+
+
+def colidefics3(to: Path) -> Path:
+    """A folder with a model of late interaction, of random weights."""
+    subprocess.run(
+        [
+            *(str(ROOT / "embedder/.venv/bin/python"), "-c"),
+            *("import sys; from conftest import build; build(sys.argv[1])", str(to)),
+        ],
+        env=python_env(PYTHONPATH=f"{ROOT / 'embedder/src'}:{ROOT / 'embedder/tests'}"),
+        check=True,
+        capture_output=True,
+    )
+    return to
+
+
 def worker_env(models: Path) -> dict[str, str]:
     """The environment of a worker with a Temporal server of its own, which can train."""
     return {
@@ -117,3 +154,13 @@ def worker_env(models: Path) -> dict[str, str]:
         "COGFLOW_TRAINING_TRAINER_DIR": str(ROOT / "trainer"),
         "COGFLOW_TESSERACT": "none",
     }
+
+
+def say(to: Path, text: str) -> None:
+    """Speak a text, by the voice of the small models."""
+    subprocess.run(
+        [ROOT / "embedder/small/.venv/bin/python", "-m", "embedder.small.say", text, to],
+        env=python_env(PYTHONPATH=str(ROOT / "embedder/src")),
+        check=True,
+        capture_output=True,
+    )

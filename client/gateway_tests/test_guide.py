@@ -7,43 +7,15 @@ import io
 import json
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
-from stack import ROOT, Servers, eventually, free_port, listening, python_env, tiny, worker_env
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Servers with a folder of their own: another worker with --dev has its state there."""
-    s = Servers(tmp_path_factory.mktemp("guide"))
-    yield s
-    s.stop()
-
-
-@pytest.fixture(scope="module")
-def service(own: Servers) -> str:
+def service(services: dict[str, str]) -> str:
     """The root URL of a service of one model, as the guide's callers know it."""
-    model = str(tiny(own.folder / "vision", "qwen2_vl") / "tiny/qwen2_vl")
-    port = free_port()
-    serve = ["serve", model, "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
-    program = str(ROOT / "embedder/.venv/bin/transformers")
-    log = own.start("vision", [program, *serve], python_env())
-    url = f"http://127.0.0.1:{port}"
-    eventually("the vision model", lambda: httpx.get(url + "/health").is_success or None, log)
-    service = {"address": "127.0.0.1:0", "tenant": "default", "model": model}
-    return listening(
-        own,
-        "guide",
-        "cogflow-worker --dev --gpu none",
-        {
-            "gateway": {"listeners": {"main": service}},
-            "endpoints": {"vision": {"kind": "openai", "url": url + "/v1", "models": [model]}},
-        },
-        **worker_env(own.folder / "vision"),
-    )
+    return services["vlm"]
 
 
 def curl(*arguments: str, body: Any = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from openai import NotFoundError, OpenAI
-from stack import ROOT, SOURCE, eventually, python_env
+from stack import ROOT, SOURCE, eventually, python_env, say
 
 
 @pytest.fixture(scope="session")
@@ -107,16 +107,6 @@ def test_go_openai(model_gateway: str, names: dict[str, str], endpoints: dict[st
 
 def said(parts: list[Any]) -> str:
     return "".join(part.choices[0].delta.content or "" for part in parts if part.choices)
-
-
-def say(to: Path, text: str) -> None:
-    """Speak a text, by the voice of the small models."""
-    subprocess.run(
-        [ROOT / "embedder/small/.venv/bin/python", "-m", "embedder.small.say", text, to],
-        env=python_env(PYTHONPATH=str(ROOT / "embedder/src")),
-        check=True,
-        capture_output=True,
-    )
 
 
 def test_dspy(model_gateway: str, names: dict[str, str], tmp_path: Path) -> None:

@@ -77,6 +77,23 @@ def test_many_stills_keep_their_order(client):
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
+def said(text):
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]}
+
+
+def test_texts_of_messages_and_lists(client):
+    """A message without pictures is a query, as for vLLM, and a list is several queries."""
+    red, blue = (rows(client.post("/pooling", json={"input": t})) for t in ("red", "blue tram"))
+    np.testing.assert_allclose(rows(client.post("/pooling", json=said("red"))), red, atol=1e-5)
+    plain = {"messages": [{"role": "user", "content": "red"}]}
+    np.testing.assert_allclose(rows(client.post("/pooling", json=plain)), red, atol=1e-5)
+    many = {"input": ["red", "blue tram"] * 5, "is_query": True}
+    data = client.post("/pooling", json=many).json()["data"]
+    assert [d["index"] for d in data] == list(range(10))
+    for item, alone in zip(data, [red, blue] * 5, strict=True):
+        np.testing.assert_allclose(item["data"], alone, atol=1e-4)
+
+
 @pytest.mark.parametrize(("order", "mark"), [("little", "<"), ("big", ">")])
 def test_base64(client, order, mark):
     more = {"encoding_format": "base64", "embed_dtype": "float32", "endianness": order}
@@ -97,6 +114,13 @@ def test_models_and_health(client):
     [
         ({}, "invalid_request"),
         ({"input": " "}, "invalid_request"),
+        ({"input": []}, "invalid_request"),
+        ({"input": ["x", 1]}, "invalid_request"),
+        ({"input": ["x"] * 257}, "invalid_request"),
+        ({"input": "x", "is_query": False}, "no_role"),
+        (said(""), "invalid_request"),
+        (said(1), "invalid_request"),
+        ({"messages": [{"role": "user", "content": []}]}, "invalid_request"),
         ({"input": "x", "task": "embed"}, "bad_task"),
         ({"input": "x", "encoding_format": "hex"}, "invalid_request"),
         (ask("http://127.0.0.1/a.jpg"), "not_a_data_uri"),

@@ -1,6 +1,7 @@
 """The calls of Cogniverse's Python, as it makes them. Only the URLs are those of a gateway.
 
-Arguments: a JSON object with a URL for each service, and a folder with said.wav and frame.jpg.
+Arguments: a JSON object with a URL for each service, and a folder with said.wav, frame.jpg and
+clip.mp4. What each caller was answered is printed as JSON: a test compares it with its models.
 """
 
 import base64
@@ -13,9 +14,14 @@ from pathlib import Path
 import requests
 
 at, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
-frame = (folder / "frame.jpg").read_bytes()
-encoded = base64.b64encode(frame).decode()
-image = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{encoded}"}}
+
+
+def encoded(name):
+    return base64.b64encode((folder / name).read_bytes()).decode()
+
+
+frame = encoded("frame.jpg")
+image = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{frame}"}}
 
 
 def post(url, **kwargs):
@@ -45,33 +51,35 @@ def vlm():
         "max_tokens": 256,
         "temperature": 0.2,
     }
-    said = post(url + "/v1/chat/completions", json=body)["choices"][0]["message"][
-        "content"
-    ]
-    assert "64 by 48" in said, said
+    said = post(url + "/v1/chat/completions", json=body)
     # The guide's client: the batch URL is made from that of one frame.
     one = url + "/generate-description"
     assert requests.get(one, timeout=5).status_code != 404, (
         "the probe takes the service for deployed"
     )
-    assert "64 by 48" in post(one, json={"frame_base64": encoded})["description"]
+    described = post(one, json={"frame_base64": frame})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("v_keyframe_0000.jpg", frame)
+        archive.writestr("v_keyframe_0000.jpg", (folder / "frame.jpg").read_bytes())
     batch = one.replace("generate-description", "upload-and-process-frames")
     body = {
         "zip_data": base64.b64encode(packed.getvalue()).decode(),
         "frame_mapping": {"v_keyframe_0000.jpg": "0"},
     }
     out = post(batch, json=body)
-    assert "64 by 48" in out["descriptions"]["0"] and out["processed_frames"] == 1, out
+    assert out["processed_frames"] == 1, out
+    return {
+        "said": said["choices"][0]["message"]["content"],
+        "one": described["description"],
+        "batch": out["descriptions"]["0"],
+    }
 
 
 def llm():
     url = at["llm"]
     import openai
 
-    name = "HuggingFaceTB/SmolLM3-3B"
+    name = only(url)["id"]
     client = openai.OpenAI(
         base_url=url + "/v1", api_key="none-is-required", max_retries=0
     )
@@ -79,7 +87,6 @@ def llm():
     answer = client.chat.completions.create(
         model=name, messages=messages, extra_headers={"x-authz-user-id": "acme"}
     )
-    assert answer.choices[0].message.content == "hello", answer
     import dspy
 
     lm = dspy.LM(
@@ -90,86 +97,85 @@ def llm():
         max_tokens=1000,
         cache=False,
     )
-    assert lm("hi") == ["hello"]
-    assert (
-        post(url + "/tokenize", json={"model": name, "messages": messages})["count"]
-        == 3
-    )
-    got = post(
-        url + "/generate",
-        json={
-            "prompt": "Capital?",
-            "temperature": 0.7,
-            "max_tokens": 100,
-            "stop": ["\n"],
-        },
-    )
-    assert got["text"] == "Paris" and got["status"] == "success", got
-    assert (
-        post(url + "/chat-completions", json={"messages": messages})["choices"][0][
-            "message"
-        ]["content"]
-        == "hello"
-    )
+    prompt = {
+        "prompt": "Capital?",
+        "temperature": 0.7,
+        "max_tokens": 100,
+        "stop": ["\n"],
+    }
+    generated = post(url + "/generate", json=prompt)
+    assert generated["status"] == "success", generated
+    chat = post(url + "/chat-completions", json={"messages": messages})
     assert requests.get(url + "/models", timeout=60).json()["default_model"] == name
+    tokens = post(url + "/tokenize", json={"model": name, "messages": messages})
+    return {
+        "said": answer.choices[0].message.content,
+        "dspy": lm("hi"),
+        "generated": generated["text"],
+        "chat": chat["choices"][0]["message"]["content"],
+        "tokens": tokens["count"],
+    }
 
 
 def pooling():
     url = at["pooling"]
     name = only(url)["id"]
-    for content in ([image], [{"type": "text", "text": "a red car"}]):
-        data = post(
-            url + "/pooling",
-            json={"model": name, "messages": [{"role": "user", "content": content}]},
-        )["data"][0]["data"]
-        assert len(data) == 2 and len(data[0]) == 3, data
+    rows = {}
+    for kind, part in {
+        "image": image,
+        "text": {"type": "text", "text": "a red car"},
+    }.items():
+        messages = [{"role": "user", "content": [part]}]
+        asked = {"model": name, "messages": messages}
+        rows[kind] = post(url + "/pooling", json=asked)["data"][0]["data"]
     got = post(url + "/pooling", json={"input": ["a", "b"], "is_query": True})
     assert set(got) >= {"object", "data", "model"}, got
-    assert post(url + "/v1/embeddings", json={"images": [encoded], "model": name})[
-        "embeddings"
-    ]
-    for path, body in {
-        "video": {"video_b64": encoded},
-        "audio": {"audio_b64": encoded},
-        "text": {"text": "a"},
-    }.items():
-        assert post(f"{url}/embed/{path}", json=body)["vec"], path
+    return {**rows, "queries": [item["data"] for item in got["data"]]}
+
+
+def sidecars():
+    """ColPali on a CPU, and the servers of X-CLIP and CLAP."""
+    url = at["sidecars"]
+    pictures = {"images": [frame], "model": only(url)["id"]}
+    sent = {
+        "video": {"video_b64": encoded("clip.mp4")},
+        "audio": {"audio_b64": encoded("said.wav")},
+        "text": {"text": "a red car"},
+    }
+    vectors = {
+        kind: post(f"{url}/embed/{kind}", json=body)["vec"]
+        for kind, body in sent.items()
+    }
+    return {
+        "images": post(url + "/v1/embeddings", json=pictures)["embeddings"],
+        **vectors,
+    }
 
 
 def meaning():
     url = at["denseon"]
-
-    def vector(text):
-        return post(
+    return [
+        post(
             url + "/v1/embeddings",
             json={"model": only(url)["id"], "input": "query: " + text},
         )["data"][0]["embedding"]
-
-    def dot(a, b):
-        return sum(x * y for x, y in zip(a, b))
-
-    hills, mountains, train = map(
-        vector,
-        (
+        for text in (
             "it is chilly up in the hills",
             "The weather in the mountains is cold.",
             "Our train leaves at eleven.",
-        ),
-    )
-    assert dot(hills, mountains) > dot(hills, train) + 0.1
+        )
+    ]
 
 
 def speech():
     url = at["asr"]
     with (folder / "said.wav").open("rb") as sound:
-        said = post(
+        return post(
             url + "/v1/audio/transcriptions",
             files={"file": ("said.wav", sound, "audio/wav")},
             data={"model": only(url)["id"], "language": "en"},
-        )
-    assert "weather" in said["text"].lower(), said
+        )["text"]
 
 
-for call in (vlm, llm, pooling, meaning, speech):
-    call()
-    print(call.__name__, "works")
+calls = (vlm, llm, pooling, sidecars, meaning, speech)
+print(json.dumps({call.__name__: call() for call in calls}))

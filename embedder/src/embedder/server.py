@@ -17,21 +17,36 @@ from .fault import Fault, bad, respond
 from .videoprism import spread
 
 MAX_TEXT = 32 << 10  # characters of one query
+MAX_TEXTS = 256  # queries of one request
 MAX_PICTURES = 256  # stills of one segment
-AT_ONCE = 8  # stills of one segment that are decoded and wait together
+AT_ONCE = 8  # stills of one segment, or queries of one request, that wait together
 TASKS = {"multi": ("token_embed", "many vectors"), "single": ("embed", "one vector")}
 
 
-def _uris(body: dict) -> list:
-    """The picture URIs of the one message that a request holds."""
+def _message(body: dict) -> tuple[list, object]:
+    """The picture URIs of the one message that a request holds, and its text."""
     try:
         (message,) = body["messages"]
-        parts = [p["image_url"]["url"] for p in message["content"] if p["type"] == "image_url"]
+        content = message["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        uris = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
+        text = "".join(p["text"] for p in parts if p["type"] == "text")
     except (KeyError, TypeError, ValueError) as e:
         raise bad("messages must hold one message whose content is a list of parts") from e
-    if not 1 <= len(parts) <= MAX_PICTURES:
-        raise bad(f"the message must hold 1 to {MAX_PICTURES} pictures")
-    return parts
+    if len(uris) > MAX_PICTURES or not (uris or text):
+        raise bad(f"the message must hold 1 to {MAX_PICTURES} pictures, or a text")
+    return uris, text
+
+
+def _texts(body: dict) -> list:
+    """The queries of a request: a text, or a list of texts."""
+    given = body.get("input")
+    texts = given if isinstance(given, list) else [given]
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise bad(f"input must be a string or a list of 1 to {MAX_TEXTS} strings")
+    if body.get("is_query", True) is not True:
+        raise bad("texts are embedded as queries: leave is_query out", "no_role")
+    return texts
 
 
 def _encode(rows: np.ndarray, body: dict) -> dict:
@@ -99,18 +114,23 @@ def create(encoder, model: str, revision: str, batcher: Batcher | None = None) -
         task, many = TASKS[encoder.kind]
         if body.get("task", task) != task:
             raise bad(f"this model yields {many}: task must be {task}", "bad_task")
-        refusal = encoder.no_pictures if "messages" in body else encoder.no_text
-        if refusal:
-            raise bad(refusal, "no_pictures" if "messages" in body else "no_text")
+        uris, texts = [], []
         if "messages" in body:
-            rows = await pictures_of(_uris(body))
+            uris, text = _message(body)
+            texts = [] if uris else [text]
         else:
-            rows = [await text_of(body.get("input"))]
-        out = finite(np.concatenate(rows))
-        if encoder.kind == "single":
-            out = out[0]
-        item = {"index": 0, "object": "pooling", **_encode(out, body)}
-        return JSONResponse({"object": "list", "model": model, "data": [item]})
+            texts = _texts(body)
+        if refusal := encoder.no_pictures if uris else encoder.no_text:
+            raise bad(refusal, "no_pictures" if uris else "no_text")
+        if uris:
+            found = [finite(np.concatenate(await pictures_of(uris)))]
+        else:
+            found = []
+            for i in range(0, len(texts), AT_ONCE):
+                found += await asyncio.gather(*(text_of(t) for t in texts[i : i + AT_ONCE]))
+        rows = [r[0] if encoder.kind == "single" else r for r in found]
+        data = [{"index": i, "object": "pooling", **_encode(r, body)} for i, r in enumerate(rows)]
+        return JSONResponse({"object": "list", "model": model, "data": data})
 
     async def embeddings(request: Request) -> JSONResponse:
         body = await asked(request)

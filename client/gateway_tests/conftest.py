@@ -66,13 +66,20 @@ def endpoints(servers: Servers, models: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def gateway(servers: Servers, models: Path) -> str:
-    """The URL of a gateway beside a worker that can train."""
+def gateway(servers: Servers, models: Path, endpoints: dict[str, Any]) -> str:
+    """The URL of a gateway beside a worker that can train, and optimize with the chat model."""
+    student = {"model": endpoints["chat"]["models"][0], "temperature": 0, "max_tokens": 32}
     return listening(
         servers,
         "stack",
         "cogflow-worker --dev --gpu none",
-        {},
+        {
+            "gateway": {"listeners": {**LISTENERS, "keyed": {"address": "127.0.0.2:0"}}},
+            "endpoints": endpoints,
+            "optimize": {"student": student},
+            # With keys, workers read local files only where tenants may.
+            "sources": {"default": [str(servers.folder.parent)]},
+        },
         **worker_env(models),
     )
 

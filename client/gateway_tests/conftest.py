@@ -16,6 +16,7 @@ from stack import (
     LISTENERS,
     ROOT,
     Servers,
+    answering,
     colidefics3,
     ending,
     eventually,
@@ -44,9 +45,9 @@ def models(servers: Servers) -> Path:
 
 
 @pytest.fixture(scope="session")
-def endpoints(servers: Servers, models: Path) -> dict[str, Any]:
+def endpoints(servers: Servers) -> dict[str, Any]:
     """Servers of a chat model, and of embeddings and transcription."""
-    chat = str(ending(models / "tiny/llama", servers.folder / "served/llama"))
+    chat = str(answering(servers.folder / "served/llama"))
     url, ready = served(servers, "chat", str(HERE / "counting.py"), "serve", chat)
     small = servers.start(
         "small",
@@ -68,7 +69,7 @@ def endpoints(servers: Servers, models: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def gateway(servers: Servers, models: Path, endpoints: dict[str, Any]) -> str:
     """The URL of a gateway beside a worker that can train, and optimize with the chat model."""
-    student = {"model": endpoints["chat"]["models"][0], "temperature": 0, "max_tokens": 32}
+    student = {"model": endpoints["chat"]["models"][0], "temperature": 0, "max_tokens": 64}
     return listening(
         servers,
         "stack",
@@ -98,9 +99,7 @@ def model_gateway(servers: Servers, endpoints: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="session")
-def callers_endpoints(
-    servers: Servers, models: Path, endpoints: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
+def callers_endpoints(servers: Servers, endpoints: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The model servers of Cogniverse's callers, by the name of the service."""
     plain = tiny(servers.folder / "plain", "qwen2_vl") / "tiny/qwen2_vl"
     seeing = str(ending(plain, servers.folder / "served/qwen2_vl"))

@@ -113,13 +113,31 @@ def served(servers: Servers, name: str, *command: str) -> tuple[str, Callable[[]
 def tiny(folder: Path, *kinds: str) -> Path:
     """A folder with base models of random weights, such as tiny/llama."""
     for kind in kinds:
-        subprocess.run(
-            [ROOT / "trainer/.venv/bin/python", "-m", "trainer.tiny", kind, folder / "tiny" / kind],
-            env=python_env(PYTHONPATH=str(ROOT / "trainer/src")),
-            check=True,
-            capture_output=True,
-        )
+        make(kind, folder / "tiny" / kind)
     return folder
+
+
+def make(kind: str, to: Path, *options: str) -> None:
+    subprocess.run(
+        [ROOT / "trainer/.venv/bin/python", "-m", "trainer.tiny", kind, to, *options],
+        env=python_env(PYTHONPATH=str(ROOT / "trainer/src")),
+        check=True,
+        capture_output=True,
+    )
+
+
+def answering(to: Path) -> Path:
+    """A model that has learned to answer prompts of the program of halls.py, not always rightly."""
+    to.mkdir(parents=True)
+    with (to / "chats.jsonl").open("wb") as chats:
+        subprocess.run(
+            [ROOT / "prompt/conformance/.venv/bin/python", Path(__file__).with_name("halls.py")],
+            env=python_env(DSPY_CACHEDIR=str(to.parent)),
+            check=True,
+            stdout=chats,
+        )
+    make("llama", to, "--chats", str(to / "chats.jsonl"), "--train-steps", "200")
+    return to
 
 
 def ending(model: Path, to: Path) -> Path:

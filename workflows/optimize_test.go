@@ -217,8 +217,31 @@ func TestOptimize(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "dry_run", again.Status)
 			require.True(t, again.Unchanged)
-			_, after := s.models.count()
-			require.Equal(t, all, after, "a finished job asks nothing")
+			// Under another name it is another program, of the same answers.
+			_, before := s.models.count()
+			require.Equal(t, all, before, "a finished job asks nothing")
+			other := optimizeInput(mode)
+			other.Name = "second"
+			dry.Name = other.Name
+			again, err = s.run(dry)
+			require.NoError(t, err)
+			require.False(t, again.Unchanged, "there is a program to publish")
+			for _, status := range []string{"optimized", "unchanged"} {
+				second, err := s.run(other)
+				require.NoError(t, err)
+				require.Equal(t, []any{status, "second", out.Score}, []any{second.Status, second.Program, second.Score})
+				detail, err := s.programs().ShowProgram(t.Context(), registry.ProgramInput{Tenant: tenant.Default, Name: "second"})
+				require.NoError(t, err)
+				require.Equal(t, "active", detail.Status)
+			}
+			again, err = s.run(optimizeInput(mode))
+			require.NoError(t, err)
+			require.Equal(t, []any{"unchanged", out.Program, out.Version}, []any{again.Status, again.Program, again.Version})
+			distinct, after := s.models.count()
+			require.Equal(t, distinct, after, "no answer is asked for twice")
+			if mode != optimize.ModeImproved { // its trials in flight may ask for some that it needed no more
+				require.Equal(t, all, after)
+			}
 
 			detail, err := s.programs().ShowProgram(t.Context(), registry.ProgramInput{Tenant: tenant.Default, Name: "quiz"})
 			require.NoError(t, err)

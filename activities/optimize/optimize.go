@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/results"
 	"github.com/cogniverse/cogflow/activities/optimize/rules"
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/prompt"
@@ -273,7 +274,7 @@ func (a *Activities) PrepareOptimize(ctx context.Context, in PrepareInput) (Prep
 	if _, err = a.Store.Put(ctx, prefixOf(in.Tenant, out.Job)+"job.json", bytes.NewReader(text)); err != nil {
 		return Prepared{}, err
 	}
-	done, err := a.finished(ctx, activities.JobInput{Tenant: in.Tenant, Job: out.Job})
+	done, err := results.Read(ctx, a.Store, prefixOf(in.Tenant, out.Job), out.Name)
 	out.Unchanged = len(done) > 0
 	return out, err
 }

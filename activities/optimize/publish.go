@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/cogniverse/cogflow/activities"
+	"github.com/cogniverse/cogflow/activities/optimize/results"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/prompt"
 	"github.com/cogniverse/cogflow/prompt/mipro/search"
@@ -111,7 +112,7 @@ func (a *Activities) FinishOptimize(ctx context.Context, in FinishInput) error {
 		return err
 	}
 	if len(in.Result) > 0 {
-		if err := activities.WriteManifest(ctx, a.Store, prefixOf(in.Tenant, in.Job)+"result.json", in.Result); err != nil {
+		if err := results.Write(ctx, a.Store, prefixOf(in.Tenant, in.Job), in.Result); err != nil {
 			return err
 		}
 	}
@@ -124,23 +125,21 @@ type FinishInput struct {
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
-// ClaimOptimize makes sure that only one workflow at a time works on a job. It returns the
-// result of a finished job.
-func (a *Activities) ClaimOptimize(ctx context.Context, in activities.JobInput) (ClaimedJob, error) {
-	if _, err := a.claims().Take(ctx, prefixOf(in.Tenant, in.Job)+"claim.json"); err != nil {
-		return ClaimedJob{}, err
-	}
-	done, err := a.finished(ctx, in)
-	return ClaimedJob{Result: done}, err
+// ClaimInput names a job, and the program that is to be published; an earlier build names none.
+type ClaimInput struct {
+	activities.JobInput
+	Name string `json:"name,omitempty"`
 }
 
-// finished returns the result of a job; empty = the job has not ended.
-func (a *Activities) finished(ctx context.Context, in activities.JobInput) (done json.RawMessage, err error) {
-	err = activities.ReadJSON(ctx, a.Store, prefixOf(in.Tenant, in.Job)+"result.json", &done)
-	if activities.Absent(err) {
-		return nil, nil
+// ClaimOptimize makes sure that only one workflow at a time works on a job. It returns the
+// result of a finished job that has published this program.
+func (a *Activities) ClaimOptimize(ctx context.Context, in ClaimInput) (ClaimedJob, error) {
+	prefix := prefixOf(in.Tenant, in.Job)
+	if _, err := a.claims().Take(ctx, prefix+"claim.json"); err != nil {
+		return ClaimedJob{}, err
 	}
-	return done, err
+	done, err := results.Read(ctx, a.Store, prefix, in.Name)
+	return ClaimedJob{Result: done}, err
 }
 
 // ClaimedJob holds the result of a finished job; empty = there is work to do.

@@ -455,7 +455,7 @@ func TestJobIsClaimedOnce(t *testing.T) {
 	o := newOptimizing(t, ModeCompat)
 	job := activities.JobInput{Tenant: "default", Job: o.who.Job}
 	key := prefixOf("default", o.who.Job) + "claim.json"
-	claim := func() (ClaimedJob, error) { return activitytest.Run(t, o.a.ClaimOptimize, job) }
+	claim := func() (ClaimedJob, error) { return activitytest.Run(t, o.a.ClaimOptimize, ClaimInput{JobInput: job}) }
 	finish := func(result string) error {
 		return activitytest.Do(t, o.a.FinishOptimize, FinishInput{JobInput: job, Result: json.RawMessage(result)})
 	}

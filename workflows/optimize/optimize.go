@@ -86,7 +86,7 @@ func (r *optimizeRun) run(ctx workflow.Context) (Result, error) {
 		plan := r.Plan
 		return Result{Program: r.Plan.Name, Job: r.Plan.Job, Status: job.StatusDryRun, Plan: &plan, Unchanged: r.ended}, r.setStage(ctx, job.StageDone)
 	}
-	done, err := workflows.Call(r.Metadata(ctx, "claim the job"), r.a.ClaimOptimize, r.job())
+	done, err := workflows.Call(r.Metadata(ctx, "claim the job"), r.a.ClaimOptimize, optimize.ClaimInput{JobInput: r.job(), Name: r.Plan.Name})
 	if err != nil {
 		return Result{}, err
 	}

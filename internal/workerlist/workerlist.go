@@ -4,6 +4,7 @@ package workerlist
 import (
 	"cmp"
 	"context"
+	"os"
 	"slices"
 	"time"
 
@@ -55,7 +56,8 @@ func List(ctx context.Context, c client.Client, namespace string) (all []Worker,
 			}
 		}
 		if token = r.GetNextPageToken(); len(token) == 0 {
-			return living(all, time.Now()), true, nil
+			here, _ := os.Hostname() // without a name, all hosts are others
+			return living(all, time.Now(), here), true, nil
 		}
 	}
 }
@@ -96,20 +98,27 @@ func unsupported(err error) bool {
 const (
 	// beatAge is how much older than that of others the last report of a dead process is.
 	beatAge = time.Minute
-	// lastBeat is its age by the clock of this host, which may differ from those of the workers. It is
-	// for the case that all processes are dead.
-	lastBeat = 90 * time.Second
+	// lastBeat is its age by the clock of this host, for the case that all processes are dead. The clock
+	// of another host may differ by minutes.
+	lastBeat      = 90 * time.Second
+	lastBeatThere = 5 * time.Minute
 )
 
-// living leaves out the processes that were killed.
-func living(all []Worker, now time.Time) []Worker {
+// living leaves out the processes that were killed. here is the name of this host.
+func living(all []Worker, now time.Time, here string) []Worker {
 	var newest time.Time
 	for _, w := range all {
 		if w.Beat.After(newest) {
 			newest = w.Beat
 		}
 	}
-	return slices.DeleteFunc(all, func(w Worker) bool { return newest.Sub(w.Beat) >= beatAge || now.Sub(w.Beat) >= lastBeat })
+	return slices.DeleteFunc(all, func(w Worker) bool {
+		most := lastBeatThere
+		if w.Host == here {
+			most = lastBeat
+		}
+		return newest.Sub(w.Beat) >= beatAge || now.Sub(w.Beat) >= most
+	})
 }
 
 // HostQueues are the task queues of worker processes that answer questions about their hosts.

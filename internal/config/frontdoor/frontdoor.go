@@ -22,7 +22,7 @@ type Section struct {
 	MaxInFlight int                 `json:"max_in_flight" jsonschema:"concurrent requests of one tenant; more are refused with status 429 (default 2048)"`
 	PerMinute   int                 `json:"requests_per_minute" jsonschema:"requests of one tenant in a minute, for each gateway process; more are refused with status 429; 0 = unlimited (default 0)"`
 	Queue       float64             `json:"queue_seconds" jsonschema:"seconds that a request waits for its model server, a cold start included, before it is refused with status 503 and Retry-After (default 120)"`
-	Fallbacks   map[string][]string `json:"fallbacks" jsonschema:"for a model, the models that are asked in this order when none of its servers answers, such as a local one"`
+	Fallbacks   map[string][]string `json:"fallbacks" jsonschema:"for a model, the models that are asked in this order when none of its servers answers, such as a local one; each server that is asked can take an equal part of the rest of queue_seconds"`
 	MaxUpload   int64               `json:"max_upload_bytes" jsonschema:"maximum size of an uploaded file (default 107374182400)"`
 	OpenUploads int                 `json:"max_open_uploads" jsonschema:"uploads of one tenant that are not complete; more are refused with status 429 (default 16)"`
 	KeepUploads float64             `json:"upload_hours" jsonschema:"hours after which an upload that is not complete is removed, and the frames of a batch that has ended (default 24)"`

@@ -119,28 +119,23 @@ func (d *Dispatcher) serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 	}
 	models := append([]string{q.Model}, d.fallbacks[q.Model]...)
 	p := newPatience(ctx, d.queue)
-	defer p.end()
 	var before error // of the last round
 	for round := 1; ; round++ {
 		var worst error
-	servers:
-		for _, model := range models {
-			for _, s := range d.order(model, q.Use) {
-				x := &exchange{d: d, s: s, q: q, caller: c, model: model, w: w, patience: p}
-				err := x.do()
-				if err == nil || x.sent {
-					return err
-				}
-				if ctx.Err() != nil || !elsewhere(err) {
-					return err
-				}
-				if errors.Is(err, money.ErrUnreserved) { // for all servers alike
-					worst = err
-					break servers
-				}
-				if worst == nil || rank(err) < rank(worst) {
-					worst = err
-				}
+		all := d.candidates(models, q.Use)
+		for i, at := range all {
+			x := &exchange{d: d, s: at.server, q: q, caller: c, model: at.model, w: w, turn: p.turn(len(all) - i)}
+			err := x.do()
+			x.turn.end()
+			if err == nil || x.sent || ctx.Err() != nil || !elsewhere(err) {
+				return err
+			}
+			if errors.Is(err, money.ErrUnreserved) { // for all servers alike
+				worst = err
+				break
+			}
+			if worst == nil || rank(err) < rank(worst) {
+				worst = err
 			}
 		}
 		if waitable(worst) || round < maxRounds && fault.ClassOf(worst) == fault.Transport {
@@ -150,7 +145,7 @@ func (d *Dispatcher) serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 				continue
 			}
 		}
-		if late, ok := errors.AsType[*lateError](worst); ok && before != nil {
+		if late, ok := errors.AsType[*lateError](worst); ok && before != nil && !isLate(before) {
 			if !waitable(before) { // a failure does not become "busy" because a repetition came too late
 				return before
 			}
@@ -158,6 +153,22 @@ func (d *Dispatcher) serve(ctx context.Context, w http.ResponseWriter, c api.Cal
 		}
 		return worst
 	}
+}
+
+// candidate is a server that may answer a request.
+type candidate struct {
+	*server
+	model string
+}
+
+// candidates are the servers of models, in the order in which they are asked.
+func (d *Dispatcher) candidates(models []string, u Use) (all []candidate) {
+	for _, model := range models {
+		for _, s := range d.order(model, u) {
+			all = append(all, candidate{s, model})
+		}
+	}
+	return all
 }
 
 // elsewhere reports whether another server may answer what one did not.
@@ -180,68 +191,4 @@ func waitable(err error) bool {
 // rank orders failures: the caller is told the one that is most likely to pass.
 func rank(err error) int {
 	return slices.Index([]fault.Class{fault.Overload, fault.Transport, fault.Capacity, fault.Budget, fault.Auth, fault.Input, ""}, fault.ClassOf(err))
-}
-
-// patience is how long a request waits for a server. The time of the model's own work does not
-// count.
-type patience struct {
-	ctx      context.Context //nolint:containedctx // of the request
-	cancel   context.CancelCauseFunc
-	deadline time.Time
-	timer    *time.Timer
-	queue    time.Duration
-}
-
-func newPatience(ctx context.Context, d time.Duration) *patience {
-	p := &patience{deadline: time.Now().Add(d), queue: d}
-	p.ctx, p.cancel = context.WithCancelCause(ctx)
-	p.timer = time.AfterFunc(d, p.over)
-	return p
-}
-
-func (p *patience) over() {
-	p.cancel(&lateError{&fault.Error{
-		Class: fault.Overload, Op: "wait for a model server", RetryAfter: 10 * time.Second,
-		Reason: "none took the request within " + p.queue.String(),
-	}})
-}
-
-// lateError ends a wait.
-type lateError struct{ fault *fault.Error }
-
-func (e *lateError) Error() string { return e.fault.Error() }
-
-func (e *lateError) Unwrap() error { return e.fault }
-
-// because adds what the servers answered while there was time.
-func (e *lateError) because(err error) error {
-	f := *e.fault
-	f.Err = err
-	return &f
-}
-
-// working stops the clock: a server has the request.
-func (p *patience) working() { p.timer.Stop() }
-
-// waiting starts it again.
-func (p *patience) waiting() { p.timer.Reset(max(0, time.Until(p.deadline))) }
-
-// sleep reports whether there is time for another attempt after d.
-func (p *patience) sleep(d time.Duration) bool {
-	if time.Until(p.deadline) < d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-p.ctx.Done():
-		return false
-	}
-}
-
-func (p *patience) end() {
-	p.timer.Stop()
-	p.cancel(nil)
 }

@@ -34,7 +34,7 @@ type exchange struct {
 	caller   api.Caller
 	model    string
 	w        http.ResponseWriter
-	patience *patience
+	turn     *turn
 	price    *money.Price
 	reserved int64
 
@@ -68,7 +68,7 @@ func (x *exchange) do() error {
 		}
 	}
 	leave := x.s.enter()
-	_, err := x.d.broker.Do(x.patience.ctx, c)
+	_, err := x.d.broker.Do(x.turn.ctx, c)
 	class := fault.ClassOf(err)
 	if failed := class == fault.Transport; errors.Is(err, money.ErrUnreserved) {
 		leave(false, false) // the server was not asked
@@ -92,12 +92,12 @@ func (x *exchange) do() error {
 
 // ask makes the request. The broker calls it once.
 func (x *exchange) ask(ctx context.Context) (out video.PaidAnswer, err error) {
-	x.patience.working()
+	x.turn.working()
 	worked := x.s.gpu.begin()
 	cost, err := answer.Measure(x.s.limit, func() (int64, error) { return x.call(ctx) })
 	money.Record(ctx, money.Used{GPUMS: worked().Milliseconds()})
 	if err != nil && !x.sent {
-		x.patience.waiting()
+		x.turn.waiting()
 	}
 	return video.PaidAnswer{CostMicroUSD: cost, Store: func(context.Context) error { return nil }}, x.about(err)
 }

@@ -112,9 +112,9 @@ func askOne(t *testing.T, s *zootest.Server, i int, b zootest.Behaviour, stream 
 	ctx, cancel := context.WithTimeout(t.Context(), e.Timeout+grace)
 	defer cancel()
 	w := httptest.NewRecorder()
-	p := newPatience(ctx, time.Hour)
-	defer p.end()
-	x := &exchange{d: d, s: d.byModel["served"][0], q: q, caller: caller, model: "served", w: w, patience: p}
+	at := newPatience(ctx, time.Hour).turn(1)
+	defer at.end()
+	x := &exchange{d: d, s: d.byModel["served"][0], q: q, caller: caller, model: "served", w: w, turn: at}
 	out := exchanged{err: x.do(), reserved: x.reserved, charge: books.micro}
 	require.NoError(t, ctx.Err(), "the call ends")
 	if out.err != nil && !x.sent {

@@ -24,15 +24,35 @@ const maxEvent = 4 << 20
 // stream is what was seen of a stream.
 type stream struct {
 	usage   money.Usage
-	written int  // bytes of the model's texts, from above
-	finish  bool // the text has ended
-	done    bool // the mark of the end
+	written int          // bytes of the model's texts, from above
+	list    bool         // of any number of choices, as completions of several prompts
+	ended   map[int]bool // by the index of a choice that ended or that is looked at: whether it ended
+	done    bool         // the mark of the end
 	chunk   chunk
+}
+
+// whole reports whether the texts of all choices have ended, which are at least so many.
+func (s *stream) whole(choices int) bool {
+	for _, ended := range s.ended {
+		if !ended {
+			return false
+		}
+	}
+	return len(s.ended) >= choices
+}
+
+// note notes a choice of an event.
+func (s *stream) note(index int, ended bool) {
+	if s.ended == nil {
+		s.ended = map[int]bool{}
+	}
+	s.ended[index] = s.ended[index] || ended
 }
 
 // chunk is what is read of an event. Its memory serves for all events of a stream.
 type chunk struct {
 	Choices []struct {
+		Index  int    `json:"index"`
 		Finish finish `json:"finish_reason"`
 	} `json:"choices"`
 }
@@ -55,12 +75,12 @@ func isNull(data []byte, name string) bool {
 	return found && bytes.HasPrefix(bytes.TrimLeft(value, " "), []byte("null"))
 }
 
-// finish is whether a choice has a reason why it ended.
+// finish is whether a choice has a reason why it ended. Some servers send an empty one with each part.
 type finish bool
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (f *finish) UnmarshalJSON(reason []byte) error {
-	*f = string(reason) != "null"
+	*f = string(reason) != "null" && string(reason) != `""`
 	return nil
 }
 
@@ -96,14 +116,14 @@ func (x *exchange) stream(ctx context.Context, call answer.Call) (int64, error) 
 // relay passes a stream of events on, one at a time, as they are. A stream that breaks off ends
 // with an event that says so.
 func (x *exchange) relay(ctx context.Context, opened *answer.Opened, events *bufio.Reader, watch *time.Timer) (int64, error) {
-	var s stream
+	s := stream{list: x.q.Use.Path != Chat.Path}
 	var buffer []byte // of one event after the other
 	for !s.done {
 		event, err := next(events, buffer)
 		buffer = event[:0]
 		watch.Reset(x.s.Timeout)
-		if errors.Is(err, io.EOF) && s.finish {
-			event, s.done, err = []byte("data: [DONE]\n\n"), true, nil // the text is whole; some servers leave out the mark
+		if errors.Is(err, io.EOF) && s.whole(x.q.choices) {
+			event, s.done, err = []byte("data: [DONE]\n\n"), true, nil // the answer is whole; some servers leave out the mark
 		} else if err != nil {
 			return x.cut(ctx, &s, "the stream breaks off")
 		}
@@ -244,7 +264,7 @@ func (s *stream) take(data []byte, usage bool) (pass bool, err error) {
 		return true, nil // a comment keeps the connection open
 	case data[0] == ':', string(data) == `""`:
 		return false, nil
-	case goesOn(data):
+	case !s.list && goesOn(data):
 		s.written += len(data)
 		return true, nil
 	}
@@ -266,7 +286,7 @@ func (s *stream) take(data []byte, usage bool) (pass bool, err error) {
 	}
 	for _, choice := range c.Choices {
 		s.written += len(data)
-		s.finish = s.finish || bool(choice.Finish)
+		s.note(choice.Index, bool(choice.Finish))
 	}
 	return usage || !counted || len(c.Choices) > 0, nil
 }

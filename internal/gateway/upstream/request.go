@@ -18,12 +18,13 @@ import (
 
 // Request is what a caller asks of a model.
 type Request struct {
-	Use    Use
-	Model  string
-	Stream bool
-	usage  bool // the caller asked for the usage in a stream
-	tokens money.Request
-	body   func(model string) (body []byte, media string, err error) // with the server's name of the model
+	Use     Use
+	Model   string
+	Stream  bool
+	usage   bool // the caller asked for the usage in a stream
+	choices int  // of a stream, at least
+	tokens  money.Request
+	body    func(model string) (body []byte, media string, err error) // with the server's name of the model
 }
 
 // deciding are the fields that decide about money. A server may match names in any case, and take
@@ -80,7 +81,10 @@ func ReadJSON(u Use, body []byte, c api.Caller) (*Request, error) {
 	if err := media.Check(body, c.MaxPixels, u.File); err != nil {
 		return nil, err
 	}
-	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream}
+	q := &Request{Use: u, Stream: d.Stream != nil && *d.Stream, choices: 1}
+	if d.N != nil {
+		q.choices = *d.N
+	}
 	if q.Stream && !u.streams() {
 		return nil, api.BadField("stream", "an answer of "+u.Path+" is not streamed; leave it out")
 	}

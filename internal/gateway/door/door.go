@@ -42,7 +42,8 @@ type Door struct {
 	options  Options
 	mux      *api.Mux
 	limits   limits
-	guesses  guesses
+	guesses  guesses // wrong keys
+	others   guesses // what else is refused of callers without a tenant
 	draining atomic.Bool
 	servers  []*server
 	cut      context.CancelCauseFunc // ends the requests in flight
@@ -60,7 +61,7 @@ func New(o Options) *Door {
 		}
 	}
 	return &Door{
-		options: o, mux: api.NewMux(o.Routes), guesses: guesses{now: o.Now},
+		options: o, mux: api.NewMux(o.Routes), guesses: guesses{now: o.Now}, others: guesses{now: o.Now},
 		limits: limits{max: o.Config.MaxInFlight, perMinute: o.Config.PerMinute, now: o.Now},
 	}
 }
@@ -73,6 +74,7 @@ type request struct {
 	caller  api.Caller
 	route   string
 	refused string // why the door refused it
+	counted bool   // the refusal is among those of guesses
 	quietly bool   // the refusal is not logged
 	before  int    // refusals before it that were not logged
 }
@@ -83,6 +85,7 @@ func (d *Door) serve(at []frontdoor.Named, local bool, w http.ResponseWriter, r 
 	q := &request{door: d, w: newWriter(w), r: r, caller: api.Caller{Request: requestID(r)}}
 	q.w.Header().Set("X-Request-Id", q.caller.Request)
 	q.w.Header().Set("X-Content-Type-Options", "nosniff")
+	q.w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
 		// It may have had a length, too, by which a proxy in front finds another end of the request. So
 		// nothing that follows on the connection is read (RFC 9112, 6.1).
@@ -187,7 +190,7 @@ func (q *request) guessed(err error) error {
 		return err
 	}
 	wait, logged, before := q.door.guesses.refused(host(q.r.RemoteAddr))
-	q.quietly, q.before = !logged, before
+	q.counted, q.quietly, q.before = true, !logged, before
 	if wait > 0 {
 		return tooManyGuesses(wait)
 	}
@@ -214,6 +217,10 @@ func (q *request) finish(err error, took time.Duration) {
 	} else if _, told := errors.AsType[*api.Told](err); err != nil && !told {
 		q.w.broken = true
 	}
+	if q.caller.Tenant == "" && q.w.status >= http.StatusBadRequest && !q.counted {
+		_, logged, before := d.others.refused(host(q.r.RemoteAddr))
+		q.quietly, q.before = !logged, before
+	}
 	attrs := append(q.caller.Attrs(),
 		slog.String("method", q.r.Method), slog.String("route", q.route), slog.Int("status", q.w.status),
 		slog.Int64("bytes", q.w.bytes), slog.Duration("took", took), slog.String("remote", host(q.r.RemoteAddr)))
@@ -231,15 +238,15 @@ func (q *request) finish(err error, took time.Duration) {
 	case q.refused != "":
 		level, message = slog.LevelWarn, "request refused"
 		attrs = append(attrs, slog.String("by", q.refused))
-		if q.before > 0 {
-			attrs = append(attrs, slog.Int("not_logged_before", q.before))
-		}
-		if q.quietly {
-			level = slog.LevelDebug
-		}
 	case q.w.status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
 	case q.quiet():
+		level = slog.LevelDebug
+	}
+	if q.before > 0 {
+		attrs = append(attrs, slog.Int("not_logged_before", q.before))
+	}
+	if q.quietly && level < slog.LevelError {
 		level = slog.LevelDebug
 	}
 	d.options.Log.Log(context.WithoutCancel(q.r.Context()), level, message, attrs...)
@@ -255,7 +262,7 @@ const statusGone = 499
 func requestID(r *http.Request) string {
 	const most = 64
 	id := r.Header.Get("X-Request-Id")
-	if id == "" || len(id) > most || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
+	if id == "" || len(id) > most || strings.Trim(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || keys.Hide(id) != id {
 		return "req_" + rand.Text()
 	}
 	return id

@@ -88,6 +88,9 @@ func open(t *testing.T, s frontdoor.Section, known finder) *house {
 				_, err = w.Write(data)
 				return err
 			}},
+			{Method: "GET", Path: "/fail/{name}", Name: "fail", Handle: func(_ http.ResponseWriter, r *http.Request, _ api.Caller) error {
+				return api.Fail(http.StatusNotFound, "not_found", "there is no "+r.PathValue("name"))
+			}},
 			{Method: "GET", Path: "/panic", Name: "panic", Handle: func(http.ResponseWriter, *http.Request, api.Caller) error { panic("boom") }},
 			{Method: "GET", Path: "/cut", Name: "cut", Handle: func(w http.ResponseWriter, _ *http.Request, _ api.Caller) error {
 				_, _ = w.Write([]byte("half"))

@@ -14,8 +14,9 @@ import (
 type guesses struct {
 	now func() time.Time
 
-	mu sync.Mutex
-	by map[string]*guess
+	mu  sync.Mutex
+	by  map[string]*guess
+	all guess // lines of the log, of all addresses
 }
 
 // guess is what an address may still try; the tries fill up in a minute.
@@ -27,13 +28,13 @@ type guess struct {
 
 const (
 	guessesPerMinute = 60
+	linesPerMinute   = 1200   // of all addresses: an attacker may have many
 	mostAddresses    = 10_000 // bounds the memory
 )
 
 // refused counts a refusal. It returns how long the address should wait, and whether the refusal is
 // logged, with the number of those before it that were not.
 func (g *guesses) refused(address string) (wait time.Duration, logged bool, unlogged int) {
-	const rate = guessesPerMinute / float64(time.Minute)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now, key := g.now(), network(address)
@@ -43,15 +44,31 @@ func (g *guesses) refused(address string) (wait time.Duration, logged bool, unlo
 		one = &guess{left: guessesPerMinute, at: now}
 		g.by[key] = one
 	}
-	one.left = min(one.left+float64(now.Sub(one.at))*rate, guessesPerMinute)
-	one.at = now
-	if one.left < 1 {
+	if !one.take(now, guessesPerMinute) {
 		one.unlogged++
-		return max(time.Duration((1-one.left)/rate), time.Second), false, 0
+		return max(time.Duration((1-one.left)*float64(time.Minute)/guessesPerMinute), time.Second), false, 0
 	}
-	one.left--
-	unlogged, one.unlogged = one.unlogged, 0
+	if g.all.at.IsZero() {
+		g.all.left, g.all.at = linesPerMinute, now
+	}
+	if !g.all.take(now, linesPerMinute) {
+		g.all.unlogged++
+		return 0, false, 0
+	}
+	unlogged = one.unlogged + g.all.unlogged
+	one.unlogged, g.all.unlogged = 0, 0
 	return 0, true, unlogged
+}
+
+// take takes one of the tries, of which so many fill up in a minute.
+func (g *guess) take(now time.Time, perMinute float64) bool {
+	g.left = min(g.left+float64(now.Sub(g.at))*perMinute/float64(time.Minute), perMinute)
+	g.at = now
+	if g.left < 1 {
+		return false
+	}
+	g.left--
+	return true
 }
 
 // forget makes room for an address.
@@ -64,12 +81,20 @@ func (g *guesses) forget(now time.Time) {
 	}
 	for key, one := range g.by {
 		if now.Sub(one.at) > time.Minute {
-			delete(g.by, key)
+			g.drop(key, one)
 		}
 	}
 	if len(g.by) >= mostAddresses {
-		clear(g.by)
+		for key, one := range g.by {
+			g.drop(key, one)
+		}
 	}
+}
+
+// drop forgets an address, but not its refusals.
+func (g *guesses) drop(key string, one *guess) {
+	g.all.unlogged += one.unlogged
+	delete(g.by, key)
 }
 
 // network is what counts as one address: of IPv6, what one subscriber has.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/config/frontdoor"
 	"github.com/cogniverse/cogflow/internal/gateway/api"
+	"github.com/cogniverse/cogflow/internal/gateway/keys"
 )
 
 // choose returns the listener of a request among those of its address: the one with its host, else
@@ -103,5 +104,5 @@ func byAddress(all []frontdoor.Named) (out [][]frontdoor.Named) {
 	return out
 }
 
-// clip shortens a text of a client for the log.
-func clip(text string) string { return cmp.Or(clean(text), "-") }
+// clip shortens a text of a client for the log. Keys are sometimes where none belongs.
+func clip(text string) string { return cmp.Or(clean(keys.Hide(text)), "-") }

@@ -12,11 +12,13 @@ import (
 	"errors"
 	"hash/crc32"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/postgres"
+	"github.com/cogniverse/cogflow/safetext"
 	"github.com/cogniverse/cogflow/tenant"
 )
 
@@ -59,6 +61,11 @@ func Ours(secret string) bool {
 	const body = len(prefix) + random
 	return len(secret) == body+checksum && strings.HasPrefix(secret, prefix) && seal(secret[:body]) == secret
 }
+
+var anywhere = regexp.MustCompile(prefix + "[A-Za-z0-9]{8,}")
+
+// Hide replaces what has the form of a key, or of a part of one, in a text.
+func Hide(text string) string { return anywhere.ReplaceAllString(text, safetext.KeyMark) }
 
 // hash is what is stored of a secret. Secrets have 128 random bits, so a slow hash would protect
 // nothing more.

@@ -125,7 +125,7 @@ func TestComplaint38Full(t *testing.T) {
 // TestComplaint36Full: a request that no server can take at once is not tied to the one that hangs.
 func TestComplaint36Full(t *testing.T) {
 	t.Parallel()
-	var entered, release = make(chan struct{}, 1), make(chan struct{})
+	entered, release := make(chan struct{}, 1), make(chan struct{})
 	hung, slow := hangs(t), serves(t, func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-release

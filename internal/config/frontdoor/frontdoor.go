@@ -57,6 +57,31 @@ type Gateway struct {
 	Drain       time.Duration       `json:"drain"`
 }
 
+// sameAddress reports whether two sockets cannot listen at two addresses: they have one port, and hosts
+// of which one contains the other.
+func sameAddress(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || strings.Trim(portA, "0") == "" {
+		return false
+	}
+	if strings.EqualFold(hostA, hostB) {
+		return true
+	}
+	ipA, ipB := ipOf(hostA), ipOf(hostB)
+	if ipA == nil || ipB == nil {
+		return false
+	}
+	return ipA.Equal(ipB) || (ipA.To4() == nil) == (ipB.To4() == nil) && (ipA.IsUnspecified() || ipB.IsUnspecified())
+}
+
+func ipOf(host string) net.IP {
+	if strings.EqualFold(host, "localhost") {
+		return net.IPv4(127, 0, 0, 1)
+	}
+	return net.ParseIP(host)
+}
+
 // Local reports whether only the user of this host can reach the gateway: keys are for others, whose
 // requests a proxy may forward to loopback.
 func (g Gateway) Local() bool {
@@ -145,6 +170,12 @@ func (s Section) Check(bad func(key, text, fix string)) {
 			bad("listeners."+name+".host", "the address and the host of the listener "+other, "name another host or port")
 		}
 		taken[at] = name
+		for _, earlier := range slices.Sorted(maps.Keys(s.Listeners)) {
+			if other := s.Listeners[earlier]; earlier < name && other.Address != one.Address && sameAddress(other.Address, one.Address) {
+				bad("listeners."+name+".address", "the address of the listener "+earlier+" in another spelling", "write both alike, or use another port")
+				break
+			}
+		}
 		for _, other := range s.Listeners {
 			if other.Address == one.Address && (other.Cert != one.Cert || other.Key != one.Key) {
 				bad("listeners."+name+".cert_file", "listeners of one address have different certificates", "use one certificate for all their hosts")

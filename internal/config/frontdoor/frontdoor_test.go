@@ -44,3 +44,21 @@ func TestMistakes(t *testing.T) {
 		require.Equal(t, []string{want}, got)
 	}
 }
+
+// TestSameAddress: two listeners of one socket, in two spellings, are named before the gateway starts.
+func TestSameAddress(t *testing.T) {
+	t.Parallel()
+	for pair, same := range map[[2]string]bool{
+		{"localhost:81", "127.0.0.1:81"}: true, {"LOCALHOST:81", "localhost:81"}: true, {"[::1]:81", "[0:0:0:0:0:0:0:1]:81"}: true, {"0.0.0.0:81", "127.0.0.1:81"}: true,
+		{"[::ffff:127.0.0.1]:81", "127.0.0.1:81"}: true, {"localhost:81", "localhost:82"}: false, {"127.0.0.1:81", "127.0.0.2:81"}: false, {"127.0.0.1:81", "[::1]:81"}: false,
+		{"localhost:0", "127.0.0.1:0"}: false, {"a.example.org:81", "b.example.org:81"}: false, {"A.example.org:81", "a.example.org:81"}: true,
+	} {
+		var got []string
+		frontdoor.Section{Listeners: map[string]frontdoor.Listener{"a": {Address: pair[0], Tenant: "acme"}, "b": {Address: pair[1], Tenant: "acme"}}}.Check(func(key, text, _ string) { got = append(got, key+": "+text) })
+		want := []string(nil)
+		if same {
+			want = []string{"listeners.b.address: the address of the listener a in another spelling"}
+		}
+		require.Equal(t, want, got, "%v", pair)
+	}
+}

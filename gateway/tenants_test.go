@@ -128,6 +128,17 @@ func TestOtherTenants(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, status, text)
 	refused[id] = true
 
+	// Operators in filters.
+	for _, filter := range []string{
+		"state=running'%20OR%20'1'%3D'1", "type=IngestVideo'%20OR%20CogTenant%3D'acme", "type=%25", "state=Running", "state=running&state=failed", "State=running", "cursor=AAAA",
+		"limit=1%20OR%201", "limit=-1", "limit=501", "query=CogTenant%3D'acme'", "type=ingest%27%00", "%74enant=acme", "type=ingest;tenant=acme",
+	} {
+		id, status, text := s.ask("other", http.MethodGet, "/jobs?"+filter, "")
+		require.NotContains(t, text, ids.job, filter)
+		require.Equal(t, http.StatusBadRequest, status, "%s: %s", filter, text)
+		refused[id] = true
+	}
+
 	// A key at the listener of another tenant.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url(t, "of-other")+"/jobs", nil)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -90,7 +91,7 @@ func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListW
 	}
 	limit := q.Int("limit", defaultLimit, 1, maxLimit)
 	token, err := base64.RawURLEncoding.DecodeString(q.Text("cursor"))
-	if err != nil || len(token) > maxCursor {
+	if err != nil || len(token) > maxCursor || len(token) > 0 && (token[0] != '{' || !json.Valid(token)) { // the server answers others as if it were down
 		return nil, api.BadField("cursor", "must be the next_cursor of the page before")
 	}
 	if err := q.Err(); err != nil {

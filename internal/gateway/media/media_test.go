@@ -20,7 +20,7 @@ import (
 
 func grey(w, h int) *image.Gray { return image.NewGray(image.Rect(0, 0, w, h)) }
 
-func encoded(t *testing.T, kind string, w, h int) []byte {
+func encoded(t testing.TB, kind string, w, h int) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	switch kind {

@@ -23,14 +23,23 @@ def start(gateway: str, to: Path) -> subprocess.Popen[str]:
 
 
 def test_killed_and_called_again(gateway: str, servers: Servers, tmp_path: Path) -> None:
+    log = servers.folder / "stack.log"
+
+    def attached() -> int:
+        return log.read_text().count('"attached":true')
+
     with Client(gateway) as client:
+        others = {job["id"] for job in client.jobs(type="train-sft")}
         program = start(gateway, tmp_path / "first")
+
+        def started() -> list[str]:
+            return [j["id"] for j in client.jobs(type="train-sft") if j["id"] not in others]
 
         def training() -> Any:
             assert program.poll() is None, "the program ended before it was killed"
-            running = list(client.jobs(type="train-sft"))
-            progress = client.job(running[0]["id"]).status().get("progress") if running else None
-            return running[0]["id"] if progress and progress.get("stage") == "train" else None
+            running = started()
+            progress = client.job(running[0]).status().get("progress") if running else None
+            return running[0] if progress and progress.get("stage") == "train" else None
 
         job = client.job(eventually("training", training))
         job.pause()  # so that it cannot end before the second call
@@ -40,15 +49,15 @@ def test_killed_and_called_again(gateway: str, servers: Servers, tmp_path: Path)
         paused = next(e for e in job.events() if (e.get("progress") or {}).get("paused"))
         assert paused["state"] == "running"
 
+        before = attached()
         with start(gateway, tmp_path / "again") as program:
-            log = servers.folder / "stack.log"
-            eventually("attached", lambda: '"attached":true' in log.read_text() or None, log)
+            eventually("attached", lambda: attached() > before or None, log)
             job.resume()
             out, _ = program.communicate(timeout=900)
         assert program.returncode == 0
         result = json.loads(out)
         assert result["job_id"] == job.id, "it attached to the job"
-        assert len(list(client.jobs(type="train-sft"))) == 1
+        assert started() == [job.id]
         adapter = Path(result["adapter_path"])
         assert adapter == tmp_path / "again" / "adapter"
         assert {"adapter_config.json", "adapter_model.safetensors"} <= {

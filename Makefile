@@ -107,7 +107,7 @@ test-python: $(ENVIRONMENTS) ## Run the tests of the embedder, the trainer and t
 	cd client && .venv/bin/python -m mypy && .venv/bin/python -m pytest -q
 
 .PHONY: test-client
-test-client: build tools $(ENVIRONMENTS) ## Train a model, ask models and optimize prompts through a real gateway, with Python clients (3 minutes)
+test-client: build tools $(ENVIRONMENTS) ## Train a model, ask models and optimize prompts through a real gateway, with Python clients (4 minutes)
 	cd client && .venv/bin/python -m pytest -q gateway_tests
 
 .PHONY: test-openapi

@@ -3,7 +3,8 @@ package jobs
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
+	"encoding/binary"
+	"hash/crc32"
 	"net/http"
 	"strings"
 
@@ -54,7 +55,7 @@ func (a *API) list(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	if err != nil {
 		return told(err)
 	}
-	out := List{Jobs: []Job{}, Next: base64.RawURLEncoding.EncodeToString(found.GetNextPageToken())}
+	out := List{Jobs: []Job{}, Next: cursorOf(found.GetNextPageToken())}
 	for _, e := range found.GetExecutions() {
 		if j := a.summary(e); textOf(e.GetSearchAttributes().GetIndexedFields()[workflows.AttrTenant]) == string(c.Tenant) {
 			out.Jobs = append(out.Jobs, j)
@@ -90,8 +91,8 @@ func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListW
 		parts = append(parts, "ExecutionStatus = "+quoted(statuses()[state]))
 	}
 	limit := q.Int("limit", defaultLimit, 1, maxLimit)
-	token, err := base64.RawURLEncoding.DecodeString(q.Text("cursor"))
-	if err != nil || len(token) > maxCursor || len(token) > 0 && (token[0] != '{' || !json.Valid(token)) { // the server answers others as if it were down
+	token, ok := tokenOf(q.Text("cursor"))
+	if !ok {
 		return nil, api.BadField("cursor", "must be the next_cursor of the page before")
 	}
 	if err := q.Err(); err != nil {
@@ -100,6 +101,28 @@ func (a *API) listRequest(r *http.Request, c api.Caller) (*workflowservice.ListW
 	return &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: a.Server.Namespace, Query: strings.Join(parts, " AND "), PageSize: int32(limit), NextPageToken: token, //nolint:gosec // at most maxLimit
 	}, nil
+}
+
+// cursorOf is the cursor of a token of the server: both, with a checksum. The server answers a token that
+// is none of its own as if it were down, and only it knows their form.
+func cursorOf(token []byte) string {
+	if len(token) == 0 {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(token)), token...))
+}
+
+// tokenOf is the token of a cursor; ok is false if a cursor is not one.
+func tokenOf(cursor string) (token []byte, ok bool) {
+	if cursor == "" {
+		return nil, true
+	}
+	data, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(data) <= crc32.Size || len(data) > maxCursor {
+		return nil, false
+	}
+	token = data[crc32.Size:]
+	return token, crc32.ChecksumIEEE(token) == binary.BigEndian.Uint32(data)
 }
 
 // quoted formats a text as a value of a visibility query.

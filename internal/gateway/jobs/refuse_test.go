@@ -59,7 +59,7 @@ func TestNoServer(t *testing.T) {
 	status, _, _ = f.ask("default", http.MethodPost, "/jobs/search", strings.Repeat(" ", 3<<20))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	for _, query := range []string{
-		"type=x'%20OR%20'1'='1", "state=Running'", "limit=0", "limit=501", "limit=x", "cursor=%27", "cursor=" + strings.Repeat("A", 8000), "state=running%00", "stat=running", "state=running&state=failed",
+		"type=x'%20OR%20'1'='1", "state=Running'", "limit=0", "limit=501", "limit=x", "cursor=%27", "cursor=AAAA", "cursor=AAAAAAAA", "cursor=eyJhIjoxfQ", "cursor=" + strings.Repeat("A", 8000), "state=running%00", "stat=running", "state=running&state=failed",
 	} {
 		status, _, text := f.ask("default", http.MethodGet, "/jobs?"+query, "")
 		require.Equal(t, http.StatusBadRequest, status, "%s: %s", query, text)

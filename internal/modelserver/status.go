@@ -161,7 +161,8 @@ func (m *Manager) Release(name string, patience time.Duration) (cut int, err err
 			s.mu.Unlock()
 			return 0, nil
 		case o == nil:
-			s.begin(Stopping, func(o *op) error { return s.drain(o, patience) })
+			until := s.m.o.Now().Add(patience)
+			s.begin(Stopping, func(o *op) error { return s.drain(o, until) })
 			o = s.op
 		}
 		s.mu.Unlock()
@@ -173,10 +174,9 @@ func (m *Manager) Release(name string, patience time.Duration) (cut int, err err
 
 const releaseOp = "release model server"
 
-// drain waits until nothing uses the server, and stops it. If another process owns it, drain only
+// drain waits until nothing uses the server, at most until a time, and stops it. If another process owns it, drain only
 // stops using it.
-func (s *server) drain(o *op, patience time.Duration) error {
-	began := s.m.o.Now()
+func (s *server) drain(o *op, until time.Time) error {
 	for {
 		s.mu.Lock()
 		users, run := s.users, s.run
@@ -192,7 +192,7 @@ func (s *server) drain(o *op, patience time.Duration) error {
 				return err
 			}
 		}
-		if !used || s.m.o.Now().Sub(began) >= patience || o.ctx.Err() != nil {
+		if !used || !s.m.o.Now().Before(until) || o.ctx.Err() != nil {
 			o.cut, s.run, s.failures = users, nil, 0
 			s.mu.Unlock()
 			if run.process == nil {

@@ -6,21 +6,25 @@ from typing import Any
 
 from halls import INSTRUCTIONS, PROGRAM, examples
 
-from cogflow_client import Client
+from cogflow_client import Client, Job
+
+
+def started(client: Client) -> Job[Any]:
+    return client.optimize_prompts(
+        program=PROGRAM,
+        trainset=examples(1000, 24),
+        auto="none",
+        num_candidates=2,
+        num_trials=2,
+        minibatch=False,
+        max_bootstrapped_demos=1,
+        max_labeled_demos=1,
+    )
 
 
 def test_optimize(gateway: str, endpoints: dict[str, Any]) -> None:
     with Client(gateway) as client:
-        job = client.optimize_prompts(
-            program=PROGRAM,
-            trainset=examples(1000, 24),
-            auto="none",
-            num_candidates=2,
-            num_trials=2,
-            minibatch=False,
-            max_bootstrapped_demos=1,
-            max_labeled_demos=1,
-        )
+        job = started(client)
         result = job.result()
         assert result["status"] == "optimized" and result["program"] == "halls", result
         assert result["version"] == 1 and result["trials"] >= 2 and result["calls"] > 24
@@ -46,14 +50,5 @@ def test_optimize(gateway: str, endpoints: dict[str, Any]) -> None:
         assert predictor["instructions"]
 
         # The same call again does no work.
-        again = client.optimize_prompts(
-            program=PROGRAM,
-            trainset=examples(1000, 24),
-            auto="none",
-            num_candidates=2,
-            num_trials=2,
-            minibatch=False,
-            max_bootstrapped_demos=1,
-            max_labeled_demos=1,
-        ).result()
+        again = started(client).result()
         assert (again["status"], again["version"]) == ("unchanged", 1)

@@ -25,30 +25,32 @@ func program(result json.RawMessage) string {
 
 // Read returns the result of a job for a program name; an empty name takes the first result. nil = the
 // program was not published yet. prefix is the folder of the job.
-func Read(ctx context.Context, s activities.Store, prefix, name string) (done json.RawMessage, err error) {
-	for _, key := range []string{first(prefix), named(prefix, name)} {
-		err := activities.ReadJSON(ctx, s, key, &done)
-		switch {
-		case err != nil && !activities.Absent(err):
-			return nil, err
-		case err == nil && (name == "" || program(done) == name):
-			return done, nil
-		case name == "":
-			return nil, nil
-		}
+func Read(ctx context.Context, s activities.Store, prefix, name string) (json.RawMessage, error) {
+	done, err := load(ctx, s, first(prefix))
+	if err != nil || name == "" || program(done) == name {
+		return done, err
 	}
-	return nil, nil
+	return load(ctx, s, named(prefix, name))
+}
+
+// load returns a stored result; nil = there is none.
+func load(ctx context.Context, s activities.Store, key string) (result json.RawMessage, err error) {
+	err = activities.ReadJSON(ctx, s, key, &result)
+	if activities.Absent(err) {
+		return nil, nil
+	}
+	return result, err
 }
 
 // Write stores the result of a job under the name of its program.
 func Write(ctx context.Context, s activities.Store, prefix string, result json.RawMessage) error {
-	var there json.RawMessage
-	key, name := first(prefix), program(result)
-	switch err := activities.ReadJSON(ctx, s, key, &there); {
-	case err == nil && program(there) != name:
-		key = named(prefix, name)
-	case err != nil && !activities.Absent(err):
+	there, err := load(ctx, s, first(prefix))
+	if err != nil {
 		return err
+	}
+	key, name := first(prefix), program(result)
+	if there != nil && program(there) != name {
+		key = named(prefix, name)
 	}
 	return activities.WriteManifest(ctx, s, key, result)
 }

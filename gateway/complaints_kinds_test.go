@@ -107,8 +107,8 @@ func TestComplaint38Full(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hung, local := hangs(t), serves(t, text(200, "application/json", answered))
-			with := strings.Replace(here, `"queue_seconds":5`, `"queue_seconds":12,"fallbacks":{"m":["local"]}`, 1) // a half for each server
-			g := startGateway(t, with+`,"endpoints":{`+endpoint(hung, "a", more)+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
+			section := within(12, with(`"fallbacks":{"m":["local"]}`, here)) // a half for each server
+			g := startGateway(t, section+`,"endpoints":{`+endpoint(hung, "a", more)+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
 			if name == "full" {
 				g.occupied(t, hung, 1)
 			}
@@ -131,7 +131,7 @@ func TestComplaint36Full(t *testing.T) {
 		<-release
 		text(200, "application/json", answered)(w, r)
 	})
-	g := startGateway(t, strings.Replace(of(endpoint(hung, "a", `,"max_in_flight":1`), endpoint(slow, "b", `,"max_in_flight":1`)), `"queue_seconds":5`, `"queue_seconds":12`, 1))
+	g := startGateway(t, within(12, of(endpoint(hung, "a", `,"max_in_flight":1`), endpoint(slow, "b", `,"max_in_flight":1`))))
 	g.occupied(t, hung, 1)
 	answers := make(chan int)
 	request := func() {
@@ -263,8 +263,7 @@ func TestComplaint38Others(t *testing.T) {
 		}
 		text(200, "application/json", answered)(w, r)
 	})
-	with := strings.Replace(here, `"queue_seconds":5`, `"queue_seconds":120,"fallbacks":{"m":["second","local"],"gone":["local"]}`, 1) // nothing waits so long
-	g := startGateway(t, with+`,"endpoints":{`+strings.Join([]string{
+	g := startGateway(t, with(`"fallbacks":{"m":["second","local"],"gone":["local"]}`, here)+`,"endpoints":{`+strings.Join([]string{
 		endpoint(down, "a", ""), renamed(endpoint(alsoDown, "b", ""), "second"), renamed(endpoint(local, "c", `,"max_in_flight":4`), "local"),
 		`"d":{"kind":"openai","url":"http://127.0.0.1:1/v1","models":["gone"],"input_usd_per_mtok":1,"output_usd_per_mtok":2}`,
 	}, ",")+`}`)
@@ -297,8 +296,7 @@ func TestComplaint38Limits(t *testing.T) {
 	for name, limit := range map[string]string{"rate": `"requests_per_minute":10,`, "budget": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			with := strings.Replace(here, `"queue_seconds":5`, limit+`"queue_seconds":120,"fallbacks":{"m":["local"]}`, 1) // nothing waits so long
-			g := startGateway(t, with+`,"endpoints":{`+endpoint(down, "a", "")+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
+			g := startGateway(t, with(limit+`"fallbacks":{"m":["local"]}`, here)+`,"endpoints":{`+endpoint(down, "a", "")+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
 			if name == "budget" {
 				require.NoError(t, g.books(t).SetBudget(t.Context(), money.Budget{Scope: money.Scope{Tenant: "default"}, Period: money.Total, MicroUSD: budget}))
 			}

@@ -27,7 +27,7 @@ func picture(t *testing.T, width, height int) []byte {
 // service is the configuration of a listener of one model for one tenant, as Cogniverse's callers
 // expect it, and of its endpoint.
 func service(b *backend, more string) string {
-	return `"gateway":{"queue_seconds":1,"listeners":{"main":{"address":"127.0.0.1:0","tenant":"acme","model":"m","revision":"r1","max_model_len":4096` + more + `}}},
+	return `"gateway":{"queue_seconds":120,"listeners":{"main":{"address":"127.0.0.1:0","tenant":"acme","model":"m","revision":"r1","max_model_len":4096` + more + `}}},
 		"endpoints":{` + endpoint(b, "a", "") + `}`
 }
 

@@ -94,7 +94,11 @@ func TestOddAnswers(t *testing.T) {
 			case speech:
 				e = `"a":{"kind":"transcriptions","url":"` + b.URL + `","models":["m"],"api_key_env":"BACKEND_KEY"}`
 			}
-			g := startGateway(t, strings.Replace(of(e), `"queue_seconds":5`, `"queue_seconds":1`, 1))
+			section := of(e)
+			if c.status == 503 { // it is asked until the time is over
+				section = within(1, section)
+			}
+			g := startGateway(t, section)
 			body, media := ask, "application/json"
 			switch {
 			case c.stream:
@@ -103,6 +107,9 @@ func TestOddAnswers(t *testing.T) {
 				body, media = form, "multipart/form-data; boundary=B"
 			}
 			status, header, answer, err := g.send(t, c.path, media, body)
+			for err == nil && strings.Contains(answer, "none took the request") { // a slow machine: the server was not asked
+				status, header, answer, err = g.send(t, c.path, media, body)
+			}
 			require.NoError(t, err)
 			require.Equal(t, c.status, status, answer)
 			require.Contains(t, answer, c.want)

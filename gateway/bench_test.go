@@ -50,6 +50,13 @@ func BenchmarkRequests(b *testing.B) {
 	compare(b, bare, gateway, 500, []byte(askWhole), lastByte)
 }
 
+// BenchmarkProxy is BenchmarkRequests with Go's reverse proxy in place of the gateway: what any process on the
+// way adds on this machine.
+func BenchmarkProxy(b *testing.B) {
+	bare := starts(b, "server")
+	compare(b, bare, starts(b, "proxy", behind+"="+bare.address), 500, []byte(askWhole), lastByte)
+}
+
 // BenchmarkFirstByte makes 200 streams a second: how much later their first byte comes (goal 2).
 func BenchmarkFirstByte(b *testing.B) {
 	bare, gateway := both(b)

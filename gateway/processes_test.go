@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -21,6 +23,9 @@ import (
 // roleOf names what the test binary is besides tests: a process of a benchmark or of TestKill.
 const roleOf = "COGFLOW_BENCH_ROLE"
 
+// behind is the address of the server behind a proxy.
+const behind = "COGFLOW_BENCH_BEHIND"
+
 // inRole is what this process does, if it is not one of tests.
 func inRole() (did bool) {
 	switch os.Getenv(roleOf) {
@@ -28,6 +33,8 @@ func inRole() (did bool) {
 		main()
 	case "server":
 		modelServer()
+	case "proxy":
+		reverseProxy(os.Getenv(behind))
 	case "scripted":
 		scriptedServer()
 	default:
@@ -38,11 +45,7 @@ func inRole() (did bool) {
 
 // modelServer is the bare server: it answers at once, always the same.
 func modelServer() {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	fmt.Fprintf(os.Stderr, "\"ready\" %s\n", l.Addr())
+	l := listens()
 	whole := []byte(answered)
 	all := [][]byte{[]byte(events(delta("hello"))), []byte(events(delta("you"))), []byte(events(last)), []byte(events(tokens)), []byte(events("[DONE]"))}
 	panic(http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,6 +80,23 @@ func modelServer() {
 			_ = control.Flush() // a client that goes away reads nothing
 		}
 	})))
+}
+
+// reverseProxy is what Go's own library puts before a server: the least that another process on the way
+// costs on this machine.
+func reverseProxy(address string) {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 1024} // as many connections as the gateway keeps
+	panic(http.Serve(listens(), proxy)) //nolint:gosec // of a benchmark
+}
+
+func listens() net.Listener {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintf(os.Stderr, "\"ready\" %s\n", l.Addr())
+	return l
 }
 
 // process is a server of a benchmark, with a process of its own.

@@ -80,12 +80,12 @@ func (c *checkpoints) catchUp(ctx context.Context, writer *sql.DB) error {
 	return nil
 }
 
-// checkpoint moves all that no reader needs in the WAL. It waits for nothing, and reports whether a
-// long WAL is left.
+// checkpoint moves all that no reader needs and that was in the WAL when it began. It waits for nothing, and
+// reports whether the WAL is long.
 func checkpoint(ctx context.Context, db *sql.DB) (long bool, err error) {
-	var busy, frames, moved int
+	var busy, frames, moved int // frames are those when it began
 	err = db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)
-	return frames > mostFrames && moved < frames, err
+	return frames > mostFrames, err
 }
 
 func (c *checkpoints) close() error {

@@ -61,6 +61,38 @@ func TestCheckpoints(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
+// TestCheckpointsOfABusyWriter: the WAL begins anew also when transactions follow each other, so that one is
+// always added while a checkpoint is made.
+func TestCheckpointsOfABusyWriter(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := Open(t.Context(), path, quick())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	fill := func(n int) (size int64) {
+		require.NoError(t, db.Update(t.Context(), "write", func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), "INSERT INTO note VALUES (?)", strings.Repeat("x", n))
+			return err
+		}))
+		info, err := os.Stat(path + "-wal")
+		require.NoError(t, err)
+		return info.Size()
+	}
+	size := fill(mostFrames * 4096)
+	require.NoError(t, db.checkpoints.work.Wait())
+	require.True(t, db.checkpoints.due, "one may have been added")
+	require.Equal(t, size, fill(1))
+	require.False(t, db.checkpoints.due)
+	const each = 64 << 10
+	for range 16 * mostFrames * 4096 / each {
+		before := size
+		if size = fill(each); size == before {
+			return
+		}
+	}
+	t.Errorf("the WAL has %d MB", size>>20)
+}
+
 // TestCheckpointFails: a checkpoint that cannot be made is an error of the next write.
 func TestCheckpointFails(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,7 @@ var parts = []string{ //nolint:gochecknoglobals // a constant
 func Check(body []byte, maxPixels int, file string) error {
 	c := newCheck(maxPixels)
 	return members(body, func(name string, value []byte) error {
-		if err := exact(name, append(slices.Clip(known), file)); err != nil {
+		if err := cmp.Or(exact(name, known...), exact(name, file)); err != nil {
 			return err
 		}
 		switch {
@@ -80,7 +80,7 @@ func (c *check) message(value []byte) error {
 		return nil // the server refuses it
 	}
 	return members(value, func(name string, value []byte) error {
-		if err := exact(name, known); err != nil {
+		if err := exact(name, known...); err != nil {
 			return err
 		}
 		switch name {
@@ -269,7 +269,7 @@ func Measure(param string, from io.Reader, maxPixels int) (kind string, pixels i
 }
 
 // exact refuses a name that differs from a known one in case only: a server might read it.
-func exact(name string, known []string) error {
+func exact(name string, known ...string) error {
 	for _, k := range known {
 		if name != k && strings.EqualFold(name, k) {
 			return bad(name, "write the name as "+k)

@@ -148,6 +148,8 @@ def requests(
     files = ok(http.get("/adapters/support/1"))
     batch = ok(http.post("/upload_and_process_frames", json=many["body"]))
     piece = b"0123456789"
+    folder = {"video_dir": str(film.parent)}
+    folder_job = ok(http.post("/ingestion/start", json=folder))["job_id"]
     return {
         "pageFile": {"file": "app.js"},
         "getAdapter": adapter,
@@ -168,6 +170,9 @@ def requests(
         "getJobReport": {"id": trained},
         "getJobResult": {"id": trained},
         "getIngestion": {"id": ingested},
+        "watchIngestion": {"id": ingested},
+        "ingestFolder": {"body": folder},
+        "getIngestedFolder": {"id": folder_job},
         **{name + "Job": {"id": of} for name, of in waiting.items()},
         "tuneJob": {"id": waiting["tune"], "body": {"budget_usd": 20}},
         "startJob": {"type": "ingest", "body": {"source": str(film.parent)}},

@@ -30,6 +30,7 @@ type Route struct {
 	Also         map[int]any // likewise, with the value of the type of their JSON answer, such as 202
 	Errors       []int       // besides those of the door
 	Public       bool        // without a tenant
+	First        bool        // it is looked for before routes that could have the same path, such as /a/{id}/b beside /a/b/{id}
 	Hidden       bool        // not in OpenAPI's document, because it has a protocol of its own
 	MaxBody      int64       // 0 = the configured limit
 	Handle       Handler
@@ -47,21 +48,25 @@ func JobPath(id string) string { return "/jobs/" + url.PathEscape(id) }
 
 // Mux serves routes.
 type Mux struct {
-	routes []Route
-	mux    *http.ServeMux
+	routes      []Route
+	first, then *http.ServeMux // a ServeMux refuses two paths of which neither is the more specific one
 }
 
 // NewMux makes the server of a table. A table that contradicts itself is a bug, and panics as
 // http.ServeMux does.
 func NewMux(routes []Route) *Mux {
-	m := &Mux{routes: routes, mux: http.NewServeMux()}
+	m := &Mux{routes: routes, first: http.NewServeMux(), then: http.NewServeMux()}
 	names := map[string]bool{}
 	for i, r := range routes {
 		if names[r.Name] || r.Name == "" || r.Handle == nil {
 			panic(fmt.Sprintf("api: route %s %s has no handler, or not a name of its own", r.Method, r.Path))
 		}
 		names[r.Name] = true
-		m.mux.Handle(r.Method+" "+r.Path, hit{&m.routes[i]})
+		mux := m.then
+		if r.First {
+			mux = m.first
+		}
+		mux.Handle(r.Method+" "+r.Path, hit{&m.routes[i]})
 	}
 	return m
 }
@@ -74,15 +79,14 @@ func (h hit) ServeHTTP(http.ResponseWriter, *http.Request) {}
 // Find returns the route of a request, and sets the values of its path. Its error is 404, or 405
 // with the methods of the path.
 func (m *Mux) Find(w http.ResponseWriter, r *http.Request) (*Route, error) {
-	if found, ok := m.at(r); ok {
-		// Only ServeHTTP of a ServeMux sets the values of a path.
-		m.mux.ServeHTTP(w, r)
+	if found, mux := m.at(r); found != nil {
+		mux.ServeHTTP(w, r) // nothing else sets the values of a path
 		return found, nil
 	}
 	var methods []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
-		if _, ok := m.at(other); ok && !slices.Contains(methods, method) {
+		if found, _ := m.at(other); found != nil && !slices.Contains(methods, method) {
 			methods = append(methods, method)
 		}
 	}
@@ -93,8 +97,12 @@ func (m *Mux) Find(w http.ResponseWriter, r *http.Request) (*Route, error) {
 	return nil, Fail(http.StatusNotFound, "not_found", "there is no such path; /openapi.json lists all")
 }
 
-func (m *Mux) at(r *http.Request) (*Route, bool) {
-	h, _ := m.mux.Handler(r)
-	found, ok := h.(hit)
-	return found.Route, ok
+func (m *Mux) at(r *http.Request) (*Route, *http.ServeMux) {
+	for _, mux := range []*http.ServeMux{m.first, m.then} {
+		h, _ := mux.Handler(r)
+		if found, ok := h.(hit); ok {
+			return found.Route, mux
+		}
+	}
+	return nil, nil
 }

@@ -59,7 +59,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, c api.Caller) error
 		return err
 	}
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
-		return a.stream(w, r, c, first, after)
+		return a.stream(w, r, c, first, watched{after: after, show: jobEvent})
 	}
 	if first == nil && wait > 0 {
 		if first, err = a.next(r.Context(), c, r.PathValue("id"), after, wait); err != nil {
@@ -122,9 +122,21 @@ func (a *API) next(ctx context.Context, c api.Caller, id string, after int64, wa
 	}
 }
 
+// watched is how a stream shows a job.
+type watched struct {
+	after int64                                        // the state that the caller knows
+	idle  time.Duration                                // without a new state, after which it ends; 0 = until the job ends
+	show  func(context.Context, Event) (string, error) // an event in its form
+}
+
+func jobEvent(_ context.Context, e Event) (string, error) {
+	data, err := json.Marshal(e.Job)
+	return fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Event, data), err
+}
+
 // stream sends the states of a job as they come, until it ends. A stream that is cut has no event
 // end, and the client continues with Last-Event-ID.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, c api.Caller, e *Event, after int64) error {
+func (a *API) stream(w http.ResponseWriter, r *http.Request, c api.Caller, e *Event, how watched) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -139,26 +151,24 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, c api.Caller, e *Ev
 	if err := send(fmt.Sprintf("retry: %d\n\n", retryMS)); err != nil {
 		return err
 	}
-	for {
-		if e == nil {
-			if err := send(": waiting\n\n"); err != nil {
-				return err
+	for silent := time.Duration(0); how.idle == 0 || silent < how.idle; silent += aliveEvery {
+		text := ": waiting\n\n"
+		if e != nil {
+			var err error
+			if text, err = how.show(r.Context(), *e); err != nil {
+				return a.cut(send, err)
 			}
-		} else {
-			data, err := json.Marshal(e.Job)
-			if err != nil {
-				return err
-			}
-			if err := send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Event, data)); err != nil || e.Event == eventEnd {
-				return err
-			}
-			after = e.ID
+			how.after, silent = e.ID, 0
+		}
+		if err := send(text); err != nil || e != nil && e.Event == eventEnd {
+			return err
 		}
 		var err error
-		if e, err = a.next(r.Context(), c, r.PathValue("id"), after, aliveEvery); err != nil {
+		if e, err = a.next(r.Context(), c, r.PathValue("id"), how.after, aliveEvery); err != nil {
 			return a.cut(send, err)
 		}
 	}
+	return nil
 }
 
 // cut ends a stream with the reason, if the client is still there.

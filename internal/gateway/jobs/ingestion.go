@@ -50,32 +50,8 @@ type Ingested struct {
 	Documents int    `json:"documents_fed"`
 }
 
-// IngestState is the answer to a question about an ingestion.
-type IngestState struct {
-	ID      string     `json:"ingest_id"`
-	State   string     `json:"state" jsonschema:"queued, processing, complete or failed"`
-	Events  int        `json:"events_count"`
-	Latest  IngestNote `json:"latest"`
-	History []string   `json:"history" jsonschema:"always empty: GET /jobs/{id}/events has the states"`
-}
-
-// IngestNote is the latest state.
-type IngestNote struct {
-	State  string `json:"state"`
-	Error  string `json:"error,omitempty"`
-	Result any    `json:"result,omitempty" jsonschema:"of a complete ingestion: video_id, documents_fed and chunks"`
-}
-
-// States of ingestions.
-const (
-	ingestQueued   = "queued"
-	ingestWorks    = "processing"
-	ingestComplete = "complete"
-	ingestFailed   = "failed"
-)
-
 func (a *API) ingestionRoutes() []api.Route {
-	up := api.Route{
+	return []api.Route{{
 		Method: http.MethodPost, Path: "/ingestion/upload", Name: "uploadAndIngest", Tag: "ingestion", Summary: "Upload a video and ingest it, as Cogniverse's runtime does",
 		Request: IngestForm{}, RequestMedia: "multipart/form-data", Response: Ingested{}, MaxBody: a.MostFile, Handle: a.ingestUpload,
 		Query: []api.Param{
@@ -84,12 +60,7 @@ func (a *API) ingestionRoutes() []api.Route {
 			{Name: "force", Text: "true: extract and index again"},
 		},
 		Errors: []int{http.StatusUnprocessableEntity, http.StatusBadGateway, http.StatusConflict, http.StatusGatewayTimeout, http.StatusNotFound, http.StatusInsufficientStorage},
-	}
-	state := api.Route{
-		Method: http.MethodGet, Path: "/ingestion/{id}/status", Name: "getIngestion", Tag: "ingestion", Summary: "State of an ingestion, as Cogniverse's runtime answers it",
-		Query: []api.Param{{Name: "id", Text: "ingest_id"}}, Response: IngestState{}, Errors: []int{http.StatusNotFound, http.StatusBadGateway}, Handle: a.ingestState,
-	}
-	return []api.Route{up, state}
+	}}
 }
 
 func (a *API) ingestUpload(w http.ResponseWriter, r *http.Request, c api.Caller) error {
@@ -232,41 +203,5 @@ func field(name, value string, t tenant.ID, profile *string) error {
 	default:
 		return api.BadField(name, "unknown field; use file, profile, backend, tenant_id and org_id")
 	}
-	return nil
-}
-
-func (a *API) ingestState(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	d, err := a.find(r.Context(), c, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	j, err := a.status(r.Context(), d)
-	if err != nil {
-		return err
-	}
-	out := IngestState{ID: j.ID, State: ingestWorks, Events: 1, History: []string{}}
-	switch {
-	case j.State == StateCompleted:
-		raw, err := a.outcome(r.Context(), j, answerTime)
-		if err != nil {
-			return err
-		}
-		var result ingest.VideoResult
-		if err := json.Unmarshal(raw, &result); err != nil {
-			return err
-		}
-		out.State = ingestComplete
-		out.Latest.Result = map[string]any{"video_id": result.Video, "chunks": result.Frames, "documents_fed": result.Documents}
-	case j.State != StateRunning:
-		out.State = ingestFailed
-		if j.Error != nil {
-			out.Latest.Error = j.Error.Message
-		}
-	case j.Progress == nil && len(j.Steps) == 0:
-		out.State = ingestQueued
-	}
-	out.Latest.State = out.State
-	w.Header().Set("Cache-Control", "no-store")
-	api.WriteJSON(w, http.StatusOK, out)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,18 @@ func ingestion(t *testing.T, f front) {
 	require.Equal(t, "complete", clitest.Decode[jobs.IngestState](t, text).State, text)
 	status, _, _ = f.ask("other", http.MethodGet, "/ingestion/"+got.ID+"/status", "")
 	require.Equal(t, http.StatusNotFound, status)
+	status, header, text := f.ask("default", http.MethodGet, "/ingestion/"+got.ID+"/events", "")
+	require.Equal(t, http.StatusOK, status, text)
+	require.Equal(t, "text/event-stream", header.Get("Content-Type"))
+	require.Regexp(t, `^retry: 2000\n\nid: \d+-0\ndata: {"state":"complete","result":{"chunks":7,"documents_fed":9,"video_id":"upload://sum/a.mp4 p"}}\n\n$`, text)
+	for query, want := range map[string]int{
+		"?last-event-id=1-0&timeout_seconds=30": 200, "?last-event-id=x": 400, "?last-event-id=1": 400, "?last-event-id=-1-0": 400, "?timeout_seconds=29": 400, "?timeout_seconds=3601": 400,
+	} {
+		status, _, text = f.ask("default", http.MethodGet, "/ingestion/"+got.ID+"/events"+query, "")
+		require.Equal(t, want, status, "%s: %s", query, text)
+	}
+	status, _, _ = f.ask("other", http.MethodGet, "/ingestion/"+got.ID+"/events", "")
+	require.Equal(t, http.StatusNotFound, status)
 	status, text = send("?wait=true", "bad.mp4")
 	require.Equal(t, http.StatusUnprocessableEntity, status, text)
 	require.Contains(t, text, `"detail":"the job ended without a result: input error: not a video`)
@@ -79,4 +92,49 @@ func ingestion(t *testing.T, f front) {
 	body, kind := form(t, "a.mp4")
 	status, _, _ = f.ask("default", http.MethodPost, "/ingestion/upload", body[:len(body)/2], "Content-Type", kind)
 	require.Equal(t, http.StatusBadRequest, status, "a form that ends in the middle")
+}
+
+// folder calls the routes as Cogniverse's dashboard does.
+func folder(t *testing.T, f front) {
+	t.Helper()
+	start := func(body string) jobs.IngestBegun {
+		status, _, text := f.ask("default", http.MethodPost, "/ingestion/start", body)
+		require.Equal(t, http.StatusOK, status, text)
+		return clitest.Decode[jobs.IngestBegun](t, text)
+	}
+	counts := func(job string) jobs.IngestCounts {
+		status, _, text := f.ask("default", http.MethodGet, "/ingestion/status/"+job, "")
+		require.Equal(t, http.StatusOK, status, text)
+		return clitest.Decode[jobs.IngestCounts](t, text)
+	}
+	begun := start(`{"video_dir":"/srv/done","profile":"default","backend":"vespa","tenant_id":"default:default","org_id":"default","max_videos":null,"batch_size":4}`)
+	require.Equal(t, "started", begun.Status)
+	status, _, text := f.ask("default", http.MethodGet, "/jobs/"+begun.Job+"/result?wait=60s", "")
+	require.Equal(t, http.StatusOK, status, text)
+	got := counts(begun.Job)
+	require.Equal(t, "completed", got.Status)
+	require.Equal(t, 3, got.Processed)
+	require.NotEmpty(t, got.Total)
+	require.NotNil(t, got.Errors)
+
+	failed := start(`{"video_dir":"/srv/fail","profile":"p"}`)
+	_, _, _ = f.ask("default", http.MethodGet, "/jobs/"+failed.Job+"/result?wait=60s", "")
+	got = counts(failed.Job)
+	require.Equal(t, "failed", got.Status)
+	require.Contains(t, got.Errors[0], "no such directory")
+
+	works := start(`{"video_dir":"/srv/wait","profile":"p"}`)
+	require.Eventually(t, func() bool { return counts(works.Job).Status == "processing" }, time.Minute, 10*time.Millisecond)
+	require.Contains(t, start(`{"video_dir":"/srv/wait","profile":"p"}`).Message, "already")
+
+	status, _, _ = f.ask("other", http.MethodGet, "/ingestion/status/"+works.Job, "")
+	require.Equal(t, http.StatusNotFound, status)
+	for _, body := range []string{
+		`{}`, `{"video_dir":""}`, `{"video_dir":"/srv/done","batch_size":0}`, `{"video_dir":"/srv/done","batch_size":257}`, `{"video_dir":"/srv/done","max_videos":-1}`,
+		`{"video_dir":"/srv/done","tenant_id":"other"}`, `{"video_dir":"/srv/done","org_id":"other"}`, `{"video_dir":"/srv/done","backend":"byaldi"}`, `{"video_dir":"/srv/done","Profile":"p"}`,
+		`{"video_dir":"/srv/done","video_dir":"/srv/wait"}`,
+	} {
+		status, _, text = f.ask("default", http.MethodPost, "/ingestion/start", body)
+		require.Equal(t, http.StatusBadRequest, status, "%s: %s", body, text)
+	}
 }

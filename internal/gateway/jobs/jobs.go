@@ -95,7 +95,7 @@ func (a *API) Routes() []api.Route {
 	}
 	tune := action("tune", "Change the budget or the concurrency of a running job, or answer its question", a.tune)
 	tune.Request, tune.MaxBody = Tuning{}, maxTuning
-	all = append(all, a.ingestionRoutes()...)
+	all = slices.Concat(all, a.ingestionRoutes(), a.ingestStateRoutes(), a.folderRoutes())
 	return append(all, tune,
 		action("cancel", "Cancel a job and everything it started", a.cancel),
 		action("pause", "Pause a job", a.signal(workflows.SignalPause)),

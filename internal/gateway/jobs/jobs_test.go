@@ -133,6 +133,10 @@ func TestJobs(t *testing.T) {
 		t.Parallel()
 		ingestion(t, f.in(t))
 	})
+	t.Run("folder", func(t *testing.T) {
+		t.Parallel()
+		folder(t, f.in(t))
+	})
 	t.Run("other tenants", func(t *testing.T) {
 		t.Parallel()
 		foreign(t, f.in(t), b.Client)

@@ -84,9 +84,9 @@ func within(seconds int, section string) string {
 	return strings.Replace(section, `"queue_seconds":120`, `"queue_seconds":`+strconv.Itoa(seconds), 1)
 }
 
-// with adds more to the section of a gateway.
-func with(more, section string) string {
-	return strings.Replace(section, `"queue_seconds"`, more+`,"queue_seconds"`, 1)
+// hereWith is here with more in its section.
+func hereWith(more string) string {
+	return strings.Replace(here, `"queue_seconds"`, more+`,"queue_seconds"`, 1)
 }
 
 func of(endpoints ...string) string {

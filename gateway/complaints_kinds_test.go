@@ -107,7 +107,7 @@ func TestComplaint38Full(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			hung, local := hangs(t), serves(t, text(200, "application/json", answered))
-			section := within(12, with(`"fallbacks":{"m":["local"]}`, here)) // a half for each server
+			section := within(12, hereWith(`"fallbacks":{"m":["local"]}`)) // a half for each server
 			g := startGateway(t, section+`,"endpoints":{`+endpoint(hung, "a", more)+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
 			if name == "full" {
 				g.occupied(t, hung, 1)
@@ -263,7 +263,7 @@ func TestComplaint38Others(t *testing.T) {
 		}
 		text(200, "application/json", answered)(w, r)
 	})
-	g := startGateway(t, with(`"fallbacks":{"m":["second","local"],"gone":["local"]}`, here)+`,"endpoints":{`+strings.Join([]string{
+	g := startGateway(t, hereWith(`"fallbacks":{"m":["second","local"],"gone":["local"]}`)+`,"endpoints":{`+strings.Join([]string{
 		endpoint(down, "a", ""), renamed(endpoint(alsoDown, "b", ""), "second"), renamed(endpoint(local, "c", `,"max_in_flight":4`), "local"),
 		`"d":{"kind":"openai","url":"http://127.0.0.1:1/v1","models":["gone"],"input_usd_per_mtok":1,"output_usd_per_mtok":2}`,
 	}, ",")+`}`)
@@ -296,7 +296,7 @@ func TestComplaint38Limits(t *testing.T) {
 	for name, limit := range map[string]string{"rate": `"requests_per_minute":10,`, "budget": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := startGateway(t, with(limit+`"fallbacks":{"m":["local"]}`, here)+`,"endpoints":{`+endpoint(down, "a", "")+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
+			g := startGateway(t, hereWith(limit+`"fallbacks":{"m":["local"]}`)+`,"endpoints":{`+endpoint(down, "a", "")+`,`+renamed(endpoint(local, "b", ""), "local")+`}`)
 			if name == "budget" {
 				require.NoError(t, g.books(t).SetBudget(t.Context(), money.Budget{Scope: money.Scope{Tenant: "default"}, Period: money.Total, MicroUSD: budget}))
 			}

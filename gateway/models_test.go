@@ -284,7 +284,7 @@ func TestComplaint38(t *testing.T) {
 	t.Parallel()
 	down := serves(t, text(500, "application/json", `{}`))
 	local := serves(t, text(200, "application/json", answered))
-	g := startGateway(t, with(`"fallbacks":{"m":["local"]}`, here)+`,"endpoints":{`+endpoint(down, "a", "")+`,`+strings.Replace(endpoint(local, "b", ""), `["m"]`, `["local"]`, 1)+`}`)
+	g := startGateway(t, hereWith(`"fallbacks":{"m":["local"]}`)+`,"endpoints":{`+endpoint(down, "a", "")+`,`+strings.Replace(endpoint(local, "b", ""), `["m"]`, `["local"]`, 1)+`}`)
 	status, _, answer, _ := g.post(t, "/v1/chat/completions", ask)
 	require.Equal(t, 200, status, answer)
 	require.Contains(t, local.said(), `"model":"local"`)

@@ -87,7 +87,7 @@ func modelServer() {
 func reverseProxy(address string) {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
 	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 1024} // as many connections as the gateway keeps
-	panic(http.Serve(listens(), proxy)) //nolint:gosec // of a benchmark
+	panic(http.Serve(listens(), proxy))                          //nolint:gosec // of a benchmark
 }
 
 func listens() net.Listener {

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
+
+import httpx
+from stack import eventually
 
 from cogflow_client import AsyncClient
 
@@ -50,3 +54,28 @@ async def work(url: str, film: Path, to: Path) -> None:
 
 def test_train_and_ingest(gateway: str, tmp_path: Path) -> None:
     asyncio.run(work(gateway, clip(tmp_path / "film.mp4", 2), tmp_path / "adapters"))
+
+
+def test_cogniverse_ingestion(gateway: str, tmp_path: Path) -> None:
+    """The calls of Cogniverse's dashboard for a folder, and of its command line for a file."""
+    (tmp_path / "folder/more").mkdir(parents=True)
+    clip(tmp_path / "folder/a.mp4", 3)
+    clip(tmp_path / "folder/more/b.mp4", 4)
+    with httpx.Client(base_url=gateway, timeout=120) as http:
+        asked = {"video_dir": str(tmp_path / "folder"), "profile": "default", "backend": "vespa"}
+        asked |= {"tenant_id": "default", "org_id": None, "max_videos": None, "batch_size": 10}
+        begun = http.post("/ingestion/start", json=asked).json()
+        assert begun["status"] == "started", begun
+
+        def ended() -> dict[str, Any] | None:
+            counts: dict[str, Any] = http.get("/ingestion/status/" + begun["job_id"]).json()
+            return counts if counts["status"] in ("completed", "failed") else None
+
+        done = {"job_id": begun["job_id"], "status": "completed", "errors": []}
+        assert eventually("the folder", ended) == done | {"videos_processed": 2, "videos_total": 2}
+
+        with clip(tmp_path / "c.mp4", 5).open("rb") as film:
+            sent = http.post("/ingestion/upload", files={"file": film}).json()
+        with http.stream("GET", f"/ingestion/{sent['ingest_id']}/events") as stream:
+            data = [line[6:] for line in stream.iter_lines() if line.startswith("data: ")]
+        assert json.loads(data[-1])["state"] == "complete", data

@@ -24,7 +24,7 @@ type Route struct {
 	Query        []Param
 	Response     any         // value of the type of the JSON answer; nil = another form
 	Media        string      // of an answer that is not JSON; several are separated by ", "
-	Stream       bool        // it can also answer as a stream of events
+	Stream       bool        // it can answer as a stream of events, or always does
 	Status       int         // of the answer; 0 = 200
 	More         []int       // further statuses that are no errors, such as 206
 	Also         map[int]any // likewise, with the value of the type of their JSON answer, such as 202

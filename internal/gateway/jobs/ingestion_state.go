@@ -55,7 +55,7 @@ func (a *API) ingestStateRoutes() []api.Route {
 	}
 	events := api.Route{
 		Method: http.MethodGet, Path: "/ingestion/{id}/events", Name: "watchIngestion", Tag: "ingestion", Summary: "States of an ingestion as they come, as Cogniverse's runtime sends them",
-		Query: append(ingestEventsParams(), id), Media: "text/event-stream", Errors: []int{http.StatusNotFound, http.StatusBadGateway}, Handle: a.ingestEvents,
+		Query: append(ingestEventsParams(), id), Stream: true, Errors: []int{http.StatusNotFound, http.StatusBadGateway}, Handle: a.ingestEvents,
 	}
 	return []api.Route{state, events}
 }

@@ -161,7 +161,7 @@ bench-ingest: build tools ## Compare ingest and search with what the machine and
 	python3 docs/benchmarks/ingest/goals.py bin/bench-ingest.txt
 
 .PHONY: bench-gateway
-bench-gateway: internal/answer/zootest/litellm/.venv/.compiled ## Compare the gateway with the bare model server and with LiteLLM's proxy (2 minutes)
+bench-gateway: internal/answer/zootest/litellm/.venv/.compiled ## Compare the gateway with the bare model server, Go's reverse proxy and LiteLLM's proxy (4 minutes)
 	COGFLOW_LITELLM=1 $(GO) test -run '^$$' -bench . -benchtime 3x -timeout 20m ./gateway
 
 # An environment with a CUDA torch and the packages of trainer/requirements.txt.

@@ -27,6 +27,9 @@ func TestLockedLedger(t *testing.T) {
 	require.NoError(t, err)
 
 	status, header, answer, err := g.post(t, "/v1/chat/completions", asked)
+	for err == nil && code(t, answer) == "overloaded" { // a slow machine: the second was over before the ledger was asked
+		status, header, answer, err = g.post(t, "/v1/chat/completions", asked)
+	}
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, status, answer)
 	require.Equal(t, "ledger_unavailable", code(t, answer), answer)

@@ -17,6 +17,15 @@ func quick() Kind {
 	return k
 }
 
+// fill writes a text of so many bytes.
+func fill(t *testing.T, db *DB, n int) {
+	t.Helper()
+	require.NoError(t, db.Update(t.Context(), "write", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "INSERT INTO note VALUES (?)", strings.Repeat("x", n))
+		return err
+	}))
+}
+
 // TestCheckpoints: the file gets what was written without any commit of the writer that does it.
 // When a long WAL is left, the writer makes a checkpoint, so that it begins anew.
 func TestCheckpoints(t *testing.T) {
@@ -29,13 +38,7 @@ func TestCheckpoints(t *testing.T) {
 		require.NoError(t, err)
 		return info.Size()
 	}
-	fill := func(n int) {
-		t.Helper()
-		require.NoError(t, db.Update(t.Context(), "write", func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(t.Context(), "INSERT INTO note VALUES (?)", strings.Repeat("x", n))
-			return err
-		}))
-	}
+	fill := func(n int) { fill(t, db, n) }
 	before := size(path)
 	for range checkpointEvery - 1 {
 		fill(10_000)
@@ -70,10 +73,7 @@ func TestCheckpointsOfABusyWriter(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	fill := func(n int) (size int64) {
-		require.NoError(t, db.Update(t.Context(), "write", func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(t.Context(), "INSERT INTO note VALUES (?)", strings.Repeat("x", n))
-			return err
-		}))
+		fill(t, db, n)
 		info, err := os.Stat(path + "-wal")
 		require.NoError(t, err)
 		return info.Size()

@@ -174,8 +174,8 @@ func (m *Manager) Release(name string, patience time.Duration) (cut int, err err
 
 const releaseOp = "release model server"
 
-// drain waits until nothing uses the server, at most until a time, and stops it. If another process owns it, drain only
-// stops using it.
+// drain waits until nothing uses the server, at most until a time, and stops it. If another process owns
+// it, drain only stops using it.
 func (s *server) drain(o *op, until time.Time) error {
 	for {
 		s.mu.Lock()

@@ -29,7 +29,12 @@ type Files interface {
 
 // IngestForm is a file with its profile.
 type IngestForm struct {
-	File    string `json:"file" jsonschema:"the video"`
+	File string `json:"file" jsonschema:"the video"`
+	IngestTarget
+}
+
+// IngestTarget is where the documents of an ingestion belong.
+type IngestTarget struct {
 	Profile string `json:"profile,omitempty" jsonschema:"ingestion profile (default the active one)"`
 	Backend string `json:"backend,omitempty" jsonschema:"vespa, or absent: the index is that of the configuration"`
 	Tenant  string `json:"tenant_id,omitempty" jsonschema:"that of the caller, or absent"`

@@ -16,13 +16,10 @@ import (
 
 // IngestFolder is a folder to ingest, as Cogniverse's runtime takes it.
 type IngestFolder struct {
-	Folder    string `json:"video_dir" jsonschema:"folder on the workers, s3:// prefix, or list of videos; source of IngestLibrary"`
-	Profile   string `json:"profile,omitempty" jsonschema:"ingestion profile (default the active one)"`
-	Backend   string `json:"backend,omitempty" jsonschema:"vespa, or absent: the index is that of the configuration"`
-	Tenant    string `json:"tenant_id,omitempty" jsonschema:"that of the caller, or absent"`
-	Org       string `json:"org_id,omitempty" jsonschema:"that of the caller's tenant, or absent"`
-	MaxVideos *int   `json:"max_videos,omitempty" jsonschema:"stop after this many videos (default all)"`
-	Batch     *int   `json:"batch_size,omitempty" jsonschema:"videos at a time, 1 to 256 (default 10)"`
+	Folder string `json:"video_dir" jsonschema:"folder on the workers, s3:// prefix, or list of videos; source of IngestLibrary"`
+	IngestTarget
+	MaxVideos *int `json:"max_videos,omitempty" jsonschema:"stop after this many videos (default all)"`
+	Batch     *int `json:"batch_size,omitempty" jsonschema:"videos at a time, 1 to 256 (default 10)"`
 }
 
 // IngestBegun is the answer to the start of a folder.
@@ -108,14 +105,7 @@ func (a *API) ingestFolder(w http.ResponseWriter, r *http.Request, c api.Caller)
 }
 
 func (a *API) ingestCounts(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	d, err := a.find(r.Context(), c, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if d.GetWorkflowExecutionInfo().GetType().GetName() != "IngestLibrary" {
-		return noJob()
-	}
-	j, err := a.status(r.Context(), d)
+	j, err := a.ingestion(r.Context(), c, r.PathValue("id"), "IngestLibrary")
 	if err != nil {
 		return err
 	}

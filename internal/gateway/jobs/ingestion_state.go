@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,7 +62,7 @@ func (a *API) ingestStateRoutes() []api.Route {
 }
 
 func (a *API) ingestState(w http.ResponseWriter, r *http.Request, c api.Caller) error {
-	j, err := a.Status(r.Context(), c, r.PathValue("id"))
+	j, err := a.ingestion(r.Context(), c, r.PathValue("id"), "IngestVideo")
 	if err != nil {
 		return err
 	}
@@ -72,6 +73,18 @@ func (a *API) ingestState(w http.ResponseWriter, r *http.Request, c api.Caller) 
 	w.Header().Set("Cache-Control", "no-store")
 	api.WriteJSON(w, http.StatusOK, IngestState{ID: j.ID, State: note.State, Events: 1, Latest: note, History: []IngestNote{note}})
 	return nil
+}
+
+// ingestion is the state of a job of a type. Jobs of other types have other results.
+func (a *API) ingestion(ctx context.Context, c api.Caller, id, kind string) (Job, error) {
+	d, err := a.find(ctx, c, id)
+	if err != nil {
+		return Job{}, err
+	}
+	if d.GetWorkflowExecutionInfo().GetType().GetName() != kind {
+		return Job{}, noJob()
+	}
+	return a.status(ctx, d)
 }
 
 // ingestNote is the state of a job in the terms of Cogniverse's runtime.
@@ -87,10 +100,12 @@ func (a *API) ingestNote(ctx context.Context, j Job) (IngestNote, error) {
 			return IngestNote{}, err
 		}
 		return IngestNote{State: ingestComplete, Result: map[string]any{"video_id": result.Video, "chunks": result.Frames, "documents_fed": result.Documents}}, nil
-	case j.State != StateRunning && j.Error != nil:
-		return IngestNote{State: ingestFailed, Error: j.Error.Message}, nil
 	case j.State != StateRunning:
-		return IngestNote{State: ingestFailed}, nil
+		note := IngestNote{State: ingestFailed}
+		if j.Error != nil {
+			note.Error = j.Error.Message
+		}
+		return note, nil
 	case j.Progress == nil && len(j.Steps) == 0:
 		return IngestNote{State: ingestQueued}, nil
 	}
@@ -103,12 +118,9 @@ func (a *API) ingestEvents(w http.ResponseWriter, r *http.Request, c api.Caller)
 	const usual, shortest, longest = 600, 30, 3600
 	q := api.Query(r, ingestEventsParams())
 	idle := q.Int("timeout_seconds", usual, shortest, longest)
-	text := q.Text(lastEvent)
+	text := cmp.Or(q.Text(lastEvent), r.Header.Get("Last-Event-ID"))
 	if q.Err() != nil {
 		return q.Err()
-	}
-	if text == "" {
-		text = r.Header.Get("Last-Event-ID")
 	}
 	after := int64(0)
 	if text != "" {
@@ -118,6 +130,9 @@ func (a *API) ingestEvents(w http.ResponseWriter, r *http.Request, c api.Caller)
 			return api.BadField(lastEvent, "must be the id of an event, such as 12-0")
 		}
 		after = n
+	}
+	if _, err := a.ingestion(r.Context(), c, r.PathValue("id"), "IngestVideo"); err != nil {
+		return err
 	}
 	first, err := a.next(r.Context(), c, r.PathValue("id"), after, 0)
 	if err != nil {

@@ -129,6 +129,10 @@ func folder(t *testing.T, f front) {
 
 	status, _, _ = f.ask("other", http.MethodGet, "/ingestion/status/"+works.Job, "")
 	require.Equal(t, http.StatusNotFound, status)
+	for _, of := range []string{"/status", "/events"} { // those of a file
+		status, _, _ = f.ask("default", http.MethodGet, "/ingestion/"+works.Job+of, "")
+		require.Equal(t, http.StatusNotFound, status)
+	}
 	for _, body := range []string{
 		`{}`, `{"video_dir":""}`, `{"video_dir":"/srv/done","batch_size":0}`, `{"video_dir":"/srv/done","batch_size":257}`, `{"video_dir":"/srv/done","max_videos":-1}`,
 		`{"video_dir":"/srv/done","tenant_id":"other"}`, `{"video_dir":"/srv/done","org_id":"other"}`, `{"video_dir":"/srv/done","backend":"byaldi"}`, `{"video_dir":"/srv/done","Profile":"p"}`,

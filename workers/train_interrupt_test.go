@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,167 +14,10 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/cogniverse/cogflow/internal/ledger"
-	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/train"
 )
-
-// gpuPrice is the price in USD of an hour of class cpu in these tests.
-const gpuPrice = 36
-
-// priced is the environment variable that sets this price.
-var priced = fmt.Sprintf(`COGFLOW_TRAINING_PRICES={"cpu":%d}`, gpuPrice)
-
-// trainerLog is a file with the output of all trainer processes; each line starts with the
-// process id.
-type trainerLog struct {
-	t    testing.TB
-	path string
-}
-
-// recordTrainers makes workers that start later copy the output of their trainers to a
-// trainerLog, and sets the price of their class.
-func (s *stack) recordTrainers(python string) trainerLog {
-	s.t.Helper()
-	python, err := filepath.Abs(python)
-	require.NoError(s.t, err)
-	c := trainerLog{s.t, filepath.Join(s.dir, "clock")}
-	script := filepath.Join(s.dir, "clocked-python")
-	text := fmt.Sprintf(`#!/bin/bash
-test "$2" = trainer && ! grep -q '"measure":true' "$3" || exec %[1]q "$@"
-began=$EPOCHREALTIME
-exec %[1]q "$@" 3> >(tee >(exec sed -u "s/^/$$ /" >> %[2]q) >&3; echo "$$ $began $EPOCHREALTIME" >> %[2]q.ends)
-`, python, c.path)
-	require.NoError(s.t, os.WriteFile(script, []byte(text), 0o755))                             //nolint:gosec // a worker executes it
-	s.env = append(s.env, "COGFLOW_TRAINING_PYTHON="+script, "COGFLOW_NO_SANDBOX=true", priced) // the script writes outside of the job's folder
-	return c
-}
-
-// events returns the events of each process, and the process ids in the order of their start.
-func (c trainerLog) events() (all map[string][]training.Event, order []string) {
-	c.t.Helper()
-	all = map[string][]training.Event{}
-	file, err := os.Open(c.path)
-	if os.IsNotExist(err) {
-		return all, nil
-	}
-	require.NoError(c.t, err)
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		pid, line, _ := strings.Cut(lines.Text(), " ")
-		var e training.Event
-		if json.Unmarshal([]byte(line), &e) != nil {
-			continue // truncated by a kill
-		}
-		if len(all[pid]) == 0 {
-			order = append(order, pid)
-		}
-		all[pid] = append(all[pid], e)
-	}
-	return all, order
-}
-
-// seconds returns the total run time of the processes, and their number. The run time of a
-// process ends with the process. If the script that started it was killed too, it ends with
-// the last event of the process.
-func (c trainerLog) seconds() (sum float64, processes int) {
-	c.t.Helper()
-	times := map[string]float64{}
-	all, _ := c.events()
-	for pid, events := range all {
-		times[pid] = events[len(events)-1].Elapsed
-	}
-	ends, err := os.ReadFile(c.path + ".ends")
-	if !os.IsNotExist(err) {
-		require.NoError(c.t, err)
-	}
-	for line := range strings.Lines(string(ends)) {
-		var pid string
-		var began, ended float64
-		_, err := fmt.Sscan(line, &pid, &began, &ended)
-		require.NoError(c.t, err, line)
-		times[pid] = max(times[pid], ended-began)
-	}
-	for t := range maps.Values(times) {
-		sum += t
-	}
-	return sum, len(times)
-}
-
-// until waits for an event of the newest process.
-func (c trainerLog) until(is func(e training.Event) bool) {
-	c.t.Helper()
-	require.Eventually(c.t, func() bool {
-		all, order := c.events()
-		if len(order) == 0 {
-			return false
-		}
-		return slices.ContainsFunc(all[order[len(order)-1]], is)
-	}, time.Minute, 20*time.Millisecond)
-}
-
-// steps returns the number of steps that all processes executed.
-func (c trainerLog) steps() (n int) {
-	c.t.Helper()
-	all, _ := c.events()
-	for events := range maps.Values(all) {
-		for _, e := range events {
-			if e.Event == training.EventStep {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// lost returns the number of steps of the first process after its last checkpoint.
-func (c trainerLog) lost() (steps int) {
-	c.t.Helper()
-	all, order := c.events()
-	for _, e := range all[order[0]] {
-		switch e.Event {
-		case training.EventStep:
-			steps++
-		case training.EventCheckpoint:
-			steps = 0
-		}
-	}
-	return steps
-}
-
-func atStep(n int) func(training.Event) bool {
-	return func(e training.Event) bool { return e.Event == training.EventStep && e.Step >= n }
-}
-
-// terminating reports whether the trainer has received SIGTERM.
-func terminating(e training.Event) bool { return e.Phase == "save" }
-
-// heartbeat is the maximum time between the last heartbeat on the server and the death of a
-// worker: an activity records a heartbeat each second, and the SDK sends every second one.
-const heartbeat = 3.0
-
-// bookedAs compares the ledger with the running time of the trainers. dead is
-// the number of workers that were killed during training.
-func (s *stack) bookedAs(c trainerLog, run client.WorkflowRun, out train.Result, dead int) {
-	s.t.Helper()
-	l, err := ledger.Open(filepath.Join(s.dir, "ledger.db"))
-	require.NoError(s.t, err)
-	defer l.Close()
-	spend, err := l.Job(s.t.Context(), tenant.Default, run.GetRunID())
-	require.NoError(s.t, err)
-	require.Zero(s.t, spend.Reserved, "no reservation is left open")
-	own, processes := c.seconds()
-	booked := float64(spend.CostMicroUSD) / 1e6 / gpuPrice * 3600
-	s.t.Logf("%d processes ran %.2f s, the ledger says %.2f s, the result %.2f s", processes, own, booked, out.Seconds)
-	require.InDelta(s.t, own, booked, heartbeat*float64(max(1, dead)))
-	if out.Job != "" {
-		require.InDelta(s.t, own, out.Seconds, heartbeat*float64(max(1, dead)))
-		require.InDelta(s.t, booked, out.Seconds, 0.1+heartbeat*float64(dead))
-		require.InDelta(s.t, float64(spend.CostMicroUSD)/1e6, out.CostUSD, 1e-9, "the ledger is the source of the cost")
-	}
-}
 
 // plan is the behaviour of a scripted trainer; see testdata/scripted.
 type plan struct {
@@ -367,7 +206,7 @@ func TestTrainInterrupted(t *testing.T) {
 		evaluating := func(e training.Event) bool { return e.Phase == "evaluate" }
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
-		require.Eventually(t, func() bool { _, order := s.events(); return len(order) == 2 }, time.Minute, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.processes()) == 2 }, time.Minute, 20*time.Millisecond)
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
 		out := await[train.Result](s.stack, run, time.Minute)

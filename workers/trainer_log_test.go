@@ -198,7 +198,7 @@ func (s *stack) bookedAs(c trainerLog, run client.WorkflowRun, out train.Result,
 // it dies, the time since its last heartbeat is unknown.
 func requireBooked(t testing.TB, own, booked float64, processes, dead int) {
 	t.Helper()
-	const rounding, start = 0.1, 3.0
+	const rounding, start = 0.1, 1.0
 	require.GreaterOrEqual(t, booked, own-rounding-heartbeat*float64(dead), "some time was not booked")
 	require.LessOrEqual(t, booked, own+start*float64(processes)+heartbeat*float64(dead), "more time was booked than was used")
 }

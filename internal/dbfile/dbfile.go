@@ -126,18 +126,29 @@ func (db *DB) Update(ctx context.Context, op string, change func(tx *sql.Tx) err
 	}
 	err := db.within(ctx, db.Write, op, change)
 	db.checkpoints.committed()
+	if gone := db.Present(op); gone != nil {
+		return gone // a commit to it is lost
+	}
 	return err
 }
 
 // View runs look on one snapshot of the file.
 func (db *DB) View(ctx context.Context, op string, look func(tx *sql.Tx) error) error {
-	return db.within(ctx, db.Read, op, look)
+	return db.present(op, func() error { return db.within(ctx, db.Read, op, look) })
 }
 
-func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *sql.Tx) error) error {
+// present runs a reader, which must not take an older file for the one that others write.
+func (db *DB) present(op string, do func() error) error {
 	if err := db.Present(op); err != nil {
 		return err
 	}
+	if err := do(); err != nil {
+		return err
+	}
+	return db.Present(op)
+}
+
+func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *sql.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return db.Fault(op, err)
@@ -146,8 +157,5 @@ func (db *DB) within(ctx context.Context, pool *sql.DB, op string, do func(tx *s
 		_ = tx.Rollback() // the other error is the cause
 		return db.Fault(op, err)
 	}
-	if err := tx.Commit(); err != nil {
-		return db.Fault(op, err)
-	}
-	return db.Present(op) // commits to a file that is gone are lost
+	return db.Fault(op, tx.Commit())
 }

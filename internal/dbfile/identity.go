@@ -70,14 +70,11 @@ func (db *DB) same(op, path string, known *fs.FileInfo) error {
 // Fresh runs look on a new connection by the path of the file, as another process would see
 // it.
 func (db *DB) Fresh(ctx context.Context, op string, look func(tx *sql.Tx) error) (err error) {
-	if err := db.Present(op); err != nil {
-		return err
-	}
 	fresh, err := sql.Open("sqlite", dsn(db.path, "mode=rw&_pragma=query_only(1)"))
 	if err != nil {
 		return db.Fault(op, err)
 	}
 	defer func() { err = errors.Join(err, db.Fault(op, fresh.Close())) }()
 	fresh.SetMaxOpenConns(1)
-	return db.within(ctx, fresh, op, look)
+	return db.present(op, func() error { return db.within(ctx, fresh, op, look) })
 }

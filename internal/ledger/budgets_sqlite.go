@@ -14,6 +14,10 @@ const budgetColumns = "SELECT org, tenant, model, period, soft, amount FROM budg
 // covering selects the hard budgets of a call.
 const covering = budgetColumns + " WHERE NOT soft AND org IN ('', ?1) AND tenant IN ('', ?2) AND model IN ('', ?3)"
 
+// anyHard reports whether there is a hard budget at all. Without one, which is usual, covering need not be
+// asked.
+const anyHard = "SELECT EXISTS (SELECT 1 FROM budget WHERE NOT soft)"
+
 // spentOf selects what was settled in a period and what open entries of it reserve. where finds
 // the sums of a scope by an index; ?2 to ?4 are its organisation, tenant and model.
 func spentOf(where string) string {
@@ -67,6 +71,10 @@ func standing(b money.Budget, at time.Time, read func(args ...any) *sql.Row) (mo
 }
 
 func (b sqliteBooks) standings(ctx context.Context, r request) (all []money.Standing, err error) {
+	var hard bool
+	if err := b.in(ctx, b.statements.anyHard).QueryRowContext(ctx).Scan(&hard); err != nil || !hard {
+		return nil, err
+	}
 	of := string(r.Tenant)
 	found, err := readBudgets(b.in(ctx, b.statements.covering).QueryContext(ctx, money.OrgOf(of), of, r.Model))
 	if err != nil {

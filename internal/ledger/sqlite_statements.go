@@ -11,7 +11,7 @@ import (
 type statements struct {
 	rival, beat, spent, earlier, insert, take, spend, share, byKey, byRow, correct, gone *sql.Stmt
 
-	covering, ofTenant, ofOrg, ofModel, warn *sql.Stmt // of budgets
+	anyHard, covering, ofTenant, ofOrg, ofModel, warn *sql.Stmt // of budgets
 }
 
 const find = "SELECT id, key, tenant, job, workflow, process, ended_ms IS NULL, " + schema.EndedInFile + ", cost FROM call WHERE "
@@ -38,7 +38,7 @@ func (s *statements) all() map[**sql.Stmt]string {
 		&s.correct: `UPDATE call SET ended_ms=?2, answered=?3, outcome=?4, cost=?5, input_tokens=nullif(?6, 0), output_tokens=nullif(?7, 0),
 			cached_tokens=nullif(?8, 0), reasoning_tokens=nullif(?9, 0), gpu_ms=nullif(?10, 0) WHERE id=?1`,
 
-		&s.covering: covering, &s.ofTenant: spentOf(ofTenant), &s.ofOrg: spentOf(ofOrg), &s.ofModel: spentOf(ofModel), &s.warn: addAlert,
+		&s.anyHard: anyHard, &s.covering: covering, &s.ofTenant: spentOf(ofTenant), &s.ofOrg: spentOf(ofOrg), &s.ofModel: spentOf(ofModel), &s.warn: addAlert,
 	}
 }
 

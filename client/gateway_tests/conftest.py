@@ -19,7 +19,6 @@ from stack import (
     answering,
     colidefics3,
     ending,
-    eventually,
     listener,
     listening,
     python_env,
@@ -54,7 +53,7 @@ def endpoints(servers: Servers) -> dict[str, Any]:
         [str(ROOT / "embedder/small/.venv/bin/python"), "-m", "embedder.small", "--port", "0"],
         python_env(PYTHONPATH=str(ROOT / "embedder/src")),
     )
-    found = eventually("small models", lambda: re.search(r"http://\S+", small.read_text()), small)
+    found = servers.eventually("small", lambda: re.search(r"http://\S+", small.read_text()))
     ready()
     listed = httpx.get(found[0] + "/models").json()["data"]
     speech = next(m["id"] for m in listed if "whisper" in m["id"].lower())

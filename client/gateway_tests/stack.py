@@ -56,20 +56,32 @@ class Servers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> Path:
-        log = self.folder / f"{name}.log"
-        with log.open("wb") as out:
-            self.running.append(
-                subprocess.Popen(command, cwd=self.folder, env=env, stdout=out, stderr=out)
+        with self.log(name).open("wb") as out:
+            self.running[name] = subprocess.Popen(
+                command, cwd=self.folder, env=env, stdout=out, stderr=out
             )
-        return log
+        return self.log(name)
+
+    def eventually(self, name: str, check: Callable[[], Any]) -> Any:
+        """Ask until the answer of a process is not None. One that has ended gives none."""
+
+        def alive() -> Any:
+            code = self.running[name].poll()
+            assert code is None, f"{name} ended with {code}\n{self.log(name).read_text()[-6000:]}"
+            return check()
+
+        return eventually(name, alive, self.log(name))
 
     def stop(self) -> None:
-        for process in reversed(self.running):
+        for process in reversed(self.running.values()):
             process.send_signal(signal.SIGTERM)
-        for process in self.running:
+        for process in self.running.values():
             process.wait(60)
 
 
@@ -80,21 +92,21 @@ def listening(servers: Servers, name: str, program: str, section: Any, **env: st
     """Start a program with a gateway, and wait until that answers; the result is its URL."""
     config = servers.folder / f"{name}.json"
     config.write_text(json.dumps({"cogflow": {"gateway": {"listeners": LISTENERS}, **section}}))
-    log = servers.start(
+    servers.start(
         name,
         [str(BIN / program.split()[0]), *program.split()[1:]],
         {**os.environ, "COGNIVERSE_CONFIG": str(config), "COGFLOW_TELEMETRY": "off", **env},
     )
     url = listener(servers, name, "main")
-    eventually("the gateway", lambda: httpx.get(url + "/readyz").is_success or None, log)
+    servers.eventually(name, lambda: httpx.get(url + "/readyz").is_success or None)
     return url
 
 
 def listener(servers: Servers, name: str, of: str) -> str:
     """The URL of a listener of a program that was started."""
-    log = servers.folder / f"{name}.log"
+    log = servers.log(name)
     pattern = re.compile(rf'"listener":"{of}","address":"([^"]+)"')
-    return "http://" + eventually("the gateway", lambda: pattern.search(log.read_text()), log)[1]
+    return "http://" + servers.eventually(name, lambda: pattern.search(log.read_text()))[1]
 
 
 def served(servers: Servers, name: str, *command: str) -> tuple[str, Callable[[], None]]:
@@ -103,10 +115,10 @@ def served(servers: Servers, name: str, *command: str) -> tuple[str, Callable[[]
     python = str(ROOT / "embedder/.venv/bin/python")
     at = ["--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
     env = python_env(PYTHONPATH=str(ROOT / "embedder/src"))
-    log = servers.start(name, [python, *command, *at], env)
+    servers.start(name, [python, *command, *at], env)
     url = f"http://127.0.0.1:{port}"
-    return url, lambda: eventually(
-        f"the model server {name}", lambda: httpx.get(url + "/health").is_success or None, log
+    return url, lambda: servers.eventually(
+        name, lambda: httpx.get(url + "/health").is_success or None
     )
 
 

@@ -43,8 +43,10 @@ const askWhole = `{"model":"m","messages":[{"role":"user","content":"Describe th
 // BenchmarkRequests makes 500 requests a second at random times to the bare server and to the
 // gateway, in turn.
 //
-//	added-p50, added-p99   how much later the gateway answers, in ms (goals 1 and 5)
-//	cpu-us                 CPU time of the gateway for a request
+//	added-p50, added-p99     how much later the gateway answers, in ms (goals 1 and 5)
+//	steady-p50, steady-p99   the same of requests while the CPU was not slowed down; see speed
+//	steady-%                 the share of these requests
+//	cpu-us                   CPU time of the gateway for a request
 func BenchmarkRequests(b *testing.B) {
 	bare, gateway := both(b)
 	compare(b, bare, gateway, 500, []byte(askWhole), lastByte)
@@ -80,6 +82,7 @@ func compare(b *testing.B, bare, gateway *process, rate float64, body []byte, of
 	var alone, through []took
 	var spent time.Duration
 	var memory []float64
+	machine := sampleSpeed(b)
 	for b.Loop() {
 		alone = append(alone, paced(b, post(bare.address, body), rate, benchIt)...)
 		before := gateway.cpu(b)
@@ -89,6 +92,10 @@ func compare(b *testing.B, bare, gateway *process, rate float64, body []byte, of
 	}
 	require.NotEmpty(b, alone)
 	require.NotEmpty(b, through)
+	machine.end()
+	steadyAlone, steadyThrough := machine.steady(alone), machine.steady(through)
+	require.NotEmpty(b, steadyAlone)
+	require.NotEmpty(b, steadyThrough)
 	for _, q := range []float64{0.5, 0.9, 0.99, 0.999} {
 		name := strings.TrimPrefix(strconv.FormatFloat(q, 'f', -1, 64), "0.")
 		if len(name) == 1 {
@@ -97,7 +104,10 @@ func compare(b *testing.B, bare, gateway *process, rate float64, body []byte, of
 		x, y := quantile(alone, of, q), quantile(through, of, q)
 		b.ReportMetric(x, "bare-p"+name)
 		b.ReportMetric(y-x, "added-p"+name)
+		b.ReportMetric(quantile(steadyThrough, of, q)-quantile(steadyAlone, of, q), "steady-p"+name)
 	}
+	b.ReportMetric(100*float64(len(steadyAlone))/float64(len(alone)), "bare-steady-%")
+	b.ReportMetric(100*float64(len(steadyThrough))/float64(len(through)), "steady-%")
 	b.ReportMetric(float64(spent.Microseconds())/float64(len(through)), "cpu-us")
 	b.ReportMetric(memory[0], "MB-first")
 	b.ReportMetric(memory[len(memory)-1], "MB-last")

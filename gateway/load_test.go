@@ -31,8 +31,12 @@ func post(address string, body []byte) target {
 	return target{address, append([]byte(head), body...)}
 }
 
-// took is how long a request took until its first byte of an answer's body, and until its last.
-type took struct{ first, last time.Duration }
+// took is when a request was due, and how long it took from then until the first byte of an answer's body
+// and until the last.
+type took struct {
+	due         time.Time
+	first, last time.Duration
+}
 
 // caller is one connection. It makes one request at a time.
 type caller struct {
@@ -50,6 +54,7 @@ func dial(ctx context.Context, address string) (*caller, error) {
 
 // ask makes a request that was due at a time. Its waiting time counts, whoever made it wait.
 func (c *caller) ask(t target, due time.Time) (out took, err error) {
+	out.due = due
 	if _, err = c.Write(t.request); err != nil {
 		return out, err
 	}

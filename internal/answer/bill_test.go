@@ -156,8 +156,10 @@ func TestNotSent(t *testing.T) {
 	stuck, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stuck.Close() })
-	_, err = client(answer.Options{Timeout: 100 * time.Millisecond}).Ask(t.Context(),
-		answer.Call{URL: "http://" + stuck.Addr().String(), Body: make([]byte, 64<<20)})
+	err = sentInTime(func(timeout time.Duration) error {
+		_, err := client(answer.Options{Timeout: timeout}).Ask(t.Context(), answer.Call{URL: "http://" + stuck.Addr().String(), Body: make([]byte, 64<<20)})
+		return err
+	})
 	require.ErrorIs(t, err, answer.ErrTimeout)
 	require.Zero(t, charged(err))
 	require.False(t, money.Unsent(err), "it may have seen a part")
@@ -170,7 +172,7 @@ func TestNotSent(t *testing.T) {
 // TestGivenUp: a server may finish a call after its caller gave up.
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
-	arrived := make(chan struct{}, 2)
+	arrived := make(chan struct{}, 16)
 	at := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = bufio.NewReader(r.Body).ReadByte()
 		arrived <- struct{}{}
@@ -185,9 +187,21 @@ func TestGivenUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, fault.ClassOf(err), "no failure")
 	require.EqualValues(t, reserved, charged(err))
-	_, err = client(answer.Options{Timeout: 100 * time.Millisecond}).Ask(t.Context(), answer.Call{URL: at, Body: []byte(`{}`)})
+	err = sentInTime(func(timeout time.Duration) error {
+		_, err := client(answer.Options{Timeout: timeout}).Ask(t.Context(), answer.Call{URL: at, Body: []byte(`{}`)})
+		return err
+	})
 	require.ErrorIs(t, err, answer.ErrTimeout)
 	require.EqualValues(t, reserved, charged(err))
+}
+
+// sentInTime doubles the timeout of a call until the call is sent within it, which takes long on a busy machine.
+func sentInTime(call func(timeout time.Duration) error) error {
+	for timeout := 100 * time.Millisecond; ; timeout *= 2 {
+		if err := call(timeout); !money.Unsent(err) || timeout > time.Minute {
+			return err
+		}
+	}
 }
 
 // TestSentOnce: net/http resends a request with an Idempotency-Key when a reused connection

@@ -275,10 +275,10 @@ func TestTimeAndCancel(t *testing.T) {
 	defer close(release)
 	s := servingtest.Start(t)
 	s.Next("load_lora_adapter", hang)
-	quick := serving.New(serving.Options{URL: s.URL, Timeout: 200 * time.Millisecond})
+	quick := serving.New(serving.Options{URL: s.URL, Timeout: 2 * time.Second})
 	err := quick.Load(t.Context(), request(adapter(t, nil)))
 	require.Equal(t, fault.Transport, fault.ClassOf(err))
-	require.ErrorContains(t, err, "200ms")
+	require.ErrorContains(t, err, "2s")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	s.Next("completions", func(http.ResponseWriter) {

@@ -30,10 +30,14 @@ func TestCharges(t *testing.T) {
 	free := map[vlmtest.Fault]bool{vlmtest.TooMany: true, vlmtest.Down: true, vlmtest.Broken: true, vlmtest.Denied: true, vlmtest.BadRequest: true}
 	for protocol := range protocols(&vlmtest.Server{}, vlm.Options{}) {
 		s := vlmtest.Start(t)
-		d := protocols(s, vlm.Options{Timeout: 300 * time.Millisecond})[protocol]
+		d, impatient := protocols(s, vlm.Options{})[protocol], protocols(s, vlm.Options{Timeout: 2 * time.Second})[protocol]
 		for _, f := range append(vlmtest.Faults(), vlmtest.Denied, vlmtest.BadRequest, vlmtest.Drip) {
 			s.Next(f)
-			_, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+			ends := d
+			if f == vlmtest.Drip {
+				ends = impatient
+			}
+			_, err := ends.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
 			require.Error(t, err, f)
 			require.Equal(t, !free[f], money.ChargeOf(err, reserved) == reserved, "%s of %s: %v", f, protocol, err)
 		}

@@ -42,7 +42,7 @@ func TestSources(t *testing.T) {
 // Bounds of a call: the timeout of its endpoint, and an allowance for a loaded machine.
 const (
 	patient   = 30 * time.Second
-	impatient = 300 * time.Millisecond
+	impatient = 3 * time.Second // the server must receive the request before
 	grace     = 30 * time.Second
 )
 

@@ -101,7 +101,7 @@ func askOne(t *testing.T, s *zootest.Server, i int, b zootest.Behaviour, stream 
 		InputUSDPerMTok: &s.Price.Input, OutputUSDPerMTok: &s.Price.Output,
 	}
 	if b.Endless {
-		e.Timeout = 300 * time.Millisecond
+		e.Timeout = 3 * time.Second // the server must receive the request before
 	}
 	books := &booked{entry: fmt.Sprint(stream, i)}
 	d := New(config.Config{Endpoints: []config.Endpoint{e}}, func(string) string { return "" }, nil, books)

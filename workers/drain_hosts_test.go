@@ -95,7 +95,7 @@ func TestDrainHosts(t *testing.T) {
 	require.InDelta(t, float64(booked)/1e6, trained.CostUSD, 1e-9, "the ledger is the source of the cost")
 	own, processes := s.seconds()
 	require.Equal(t, 2, processes)
-	requireBooked(t, own, float64(booked)/1e6/gpuPrice*3600, processes, 0)
+	requireBooked(t, own, float64(booked)/1e6/gpuPrice*3600, 0)
 	require.Zero(t, a.openEntries(), "no reservation is left open")
 	require.Empty(t, a.entries("SELECT fingerprint FROM call WHERE outcome IN ('answered', 'charged') GROUP BY tenant, job, fingerprint HAVING count(*) > 1"),
 		"a call was paid for twice")

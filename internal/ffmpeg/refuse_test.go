@@ -243,7 +243,7 @@ func TestWallLimit(t *testing.T) {
 	watch.left = 0
 	require.False(t, fired.Load())
 	watch.resume()
-	require.Eventually(t, fired.Load, time.Minute, time.Millisecond)
+	require.Eventually(t, fired.Load, 5*time.Second, time.Millisecond)
 }
 
 func TestFullDiskIsCapacity(t *testing.T) {

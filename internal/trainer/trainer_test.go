@@ -217,7 +217,7 @@ func TestIgnoredSIGTERM(t *testing.T) {
 	require.ErrorIs(t, err, training.ErrStopped)
 	require.ErrorContains(t, err, "did not write a checkpoint in time")
 	require.NotEmpty(t, child)
-	require.Eventually(t, func() bool { return !alive(child) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
 }
 
 // TestCancel: when the context ends, the process is killed at once.
@@ -235,7 +235,7 @@ func TestCancel(t *testing.T) {
 		return nil
 	})
 	require.Equal(t, why, err)
-	require.Eventually(t, func() bool { return !alive(child) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
 
 	j := job(t, "whole")
 	require.Equal(t, why, runner(t, Options{}).Run(ctx, j, "", nil, nil, ignore), "it is not even started")
@@ -284,7 +284,7 @@ func TestNoChildIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, children, 2)
 	for _, child := range children {
-		require.Eventually(t, func() bool { return !alive(child) }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return !alive(child) }, 5*time.Second, time.Millisecond)
 	}
 }
 

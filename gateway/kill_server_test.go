@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Where the scripted model server listens, and the file of its bill.
@@ -41,6 +44,36 @@ type billLine struct {
 	Output int64  `json:"out"`
 }
 
+// billSize is the size of a line with its end, in bytes. The kernel writes a file page by page: a line that
+// crosses a page is seen in part while it is written, and stays so if the process is killed then. No line of
+// this size does, as pages are multiples of it.
+const billSize = 64
+
+// record is the line of the bill.
+func (b billLine) record() ([]byte, error) {
+	line, err := json.Marshal(b)
+	if err == nil && len(line) >= billSize {
+		err = fmt.Errorf("a line of the bill has %d bytes and an end, more than %d: %s", len(line), billSize, line)
+	}
+	return fmt.Appendf(nil, "%-*s\n", billSize-1, line), err
+}
+
+// TestBillLine: no line of the bill crosses a page.
+func TestBillLine(t *testing.T) {
+	t.Parallel()
+	require.Zero(t, os.Getpagesize()%billSize)
+	b := billLine{"frame0123456789abcdef", scriptedPrompt, scriptedWords}
+	line, err := b.record()
+	require.NoError(t, err)
+	require.Len(t, line, billSize)
+	var same billLine
+	require.NoError(t, json.Unmarshal(line, &same))
+	require.Equal(t, b, same)
+	b.ID = strings.Repeat("x", billSize)
+	_, err = b.record()
+	require.Error(t, err)
+}
+
 const scriptedPrompt = 10 // tokens
 
 // scriptedServer describes pictures and speaks about topics, and bills each token before it sends it.
@@ -54,9 +87,9 @@ func scriptedServer() {
 		panic(err)
 	}
 	bill := func(b billLine) {
-		line, err := json.Marshal(b)
+		line, err := b.record()
 		if err == nil {
-			_, err = file.Write(append(line, '\n')) // whole, also if the process is killed
+			_, err = file.Write(line)
 		}
 		if err != nil {
 			panic(err)

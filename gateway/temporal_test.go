@@ -16,7 +16,7 @@ import (
 )
 
 // temporalServer is a real server for all tests. They tell their workflows apart by their types.
-var temporalServer = sync.OnceValues(func() (*devserver.Server, error) {
+var temporalServer = sync.OnceValues(func() (*devserver.Kept, error) {
 	binary, err := devserver.Find("../bin")
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ var temporalServer = sync.OnceValues(func() (*devserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := devserver.Start(context.Background(), devserver.Options{Binary: binary, Dir: dir, Headless: true})
+	s, err := devserver.Keep(context.Background(), devserver.Options{Binary: binary, Dir: dir, Headless: true})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func temporal(t *testing.T) (string, client.Client) {
 	t.Helper()
 	s, err := temporalServer()
 	require.NoError(t, err)
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.Address(), WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}, WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
@@ -28,7 +29,14 @@ type Process struct {
 	In      io.Reader
 	Out     io.Writer // results
 	Err     io.Writer // messages and progress
+
+	// Patience is the least time of the limits that bound how long a command waits for the server
+	// and for a lookup by a worker; zero keeps those limits.
+	Patience time.Duration
 }
+
+// limit is the time limit of a wait, which is d for an impatient user.
+func (p Process) limit(d time.Duration) time.Duration { return max(d, p.Patience) }
 
 // App is one invocation of the program.
 type App struct {

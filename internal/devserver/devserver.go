@@ -60,8 +60,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	for attempt := 1; ; attempt++ {
 		s, err := start(ctx, o)
 		// A port that was free when it was chosen, and further ports that the server
-		// chooses itself, may be taken a moment later.
-		if err == nil || o.Port != 0 || attempt == portAttempts || !strings.Contains(err.Error(), "address already in use") {
+		// chooses itself, may be taken a moment later. One that was taken before is a fault of the input.
+		if err == nil || fault.ClassOf(err) == fault.Input || attempt == portAttempts || !strings.Contains(err.Error(), "address already in use") {
 			return s, err
 		}
 	}

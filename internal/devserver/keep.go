@@ -29,7 +29,8 @@ type Kept struct {
 	ask     func(context.Context, *Server) error
 	every   time.Duration
 	done    chan struct{} // closed when there is no server any more
-	stop    chan struct{} // closed by Stop
+	stop    chan struct{} // closed by Stop and Kill
+	once    sync.Once     // of stop
 
 	mu     sync.Mutex // held while the server is replaced or stopped
 	server *Server
@@ -80,10 +81,15 @@ func (k *Kept) UI() string { return k.current().UI() }
 func (k *Kept) Done() <-chan struct{} { return k.done }
 
 // Stop stops the server, and waits for its end.
-func (k *Kept) Stop() error {
+func (k *Kept) Stop() error { return k.end((*Server).Stop) }
+
+// Kill ends the server as a crash would, and waits for its end.
+func (k *Kept) Kill() error { return k.end((*Server).Kill) }
+
+func (k *Kept) end(by func(*Server) error) error {
 	k.mu.Lock()
-	close(k.stop)
-	err := k.server.Stop()
+	k.once.Do(func() { close(k.stop) })
+	err := by(k.server)
 	k.mu.Unlock()
 	<-k.done
 	return errors.Join(err, k.err)

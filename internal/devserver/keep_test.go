@@ -47,8 +47,7 @@ func TestKeptServerIsStartedAgain(t *testing.T) {
 	await(t, func() bool { return kept.Current() != first })
 	require.Equal(t, first.Address(), kept.Address())
 	require.Equal(t, first.UI(), kept.UI())
-	found, err := dial(t, kept.Current()).DescribeWorkflow(t.Context(), "library", run.GetRunID())
-	require.NoError(t, err)
+	found := described(t, kept.Current(), run)
 	require.Equal(t, "IngestLibrary", found.RawResponse.GetWorkflowExecutionInfo().GetType().GetName())
 	require.NoError(t, kept.Stop())
 	<-kept.Done()
@@ -62,6 +61,18 @@ func TestKeptServerEnds(t *testing.T) {
 	require.NoError(t, syscall.Kill(kept.Current().PID(), syscall.SIGKILL))
 	<-kept.Done()
 	require.Equal(t, fault.Transport, fault.ClassOf(kept.Stop()))
+}
+
+// described asks for a run. A server that was just started may answer too late.
+func described(t *testing.T, s *devserver.Server, run client.WorkflowRun) (found *client.WorkflowExecutionDescription) {
+	t.Helper()
+	c := dial(t, s)
+	await(t, func() (answered bool) {
+		var err error
+		found, err = c.DescribeWorkflow(t.Context(), run.GetID(), run.GetRunID())
+		return err == nil
+	})
+	return found
 }
 
 func await(t *testing.T, reached func() bool) {

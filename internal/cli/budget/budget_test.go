@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -155,11 +156,13 @@ func TestTell(t *testing.T) {
 	type changed struct {
 		Told int `json:"told"`
 	}
-	told := 0
 	require.Eventually(t, func() bool { // the list of the server is a moment late
-		told += clitest.Decode[changed](t, ok(t, b, "budget", "set", "9", "--org", "uni", "--json")).Told
-		return told >= 2
+		all, err := b.Client.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{
+			Query: `CogStage = "budget" OR CogStage = "blocked" OR CogStage = "describe"`,
+		})
+		return err == nil && all.GetCount() == int64(len(runs))
 	}, time.Minute, 100*time.Millisecond)
+	require.Equal(t, 2, clitest.Decode[changed](t, ok(t, b, "budget", "set", "9", "--org", "uni", "--json")).Told)
 	require.NoError(t, runs["waits"].Get(t.Context(), nil))
 	require.NoError(t, runs["blocked"].Get(t.Context(), nil))
 	for _, id := range []string{"works", "another"} {

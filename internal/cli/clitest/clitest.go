@@ -7,8 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/porttest"
+	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -40,7 +43,8 @@ type Bench struct {
 	WorkDir string            // working directory of the commands; empty = no search for .cogflow
 	Env     map[string]string // more variables
 	program Main
-	server  **devserver.Server // Outage replaces it
+	patient time.Duration    // see cli.Process
+	server  **devserver.Kept // Outage replaces it
 	options devserver.Options
 }
 
@@ -63,15 +67,19 @@ func New(t *testing.T, p Main) *Bench {
 	binary, err := devserver.Find("../../../bin")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	options := devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Headless: true}
-	server, err := devserver.Start(t.Context(), options)
+	port, err := strconv.Atoi(porttest.Free(t)) // after an outage the server has it again
+	require.NoError(t, err)
+	options := devserver.Options{Binary: binary, Dir: filepath.Join(dir, "temporal"), Port: port, Headless: true}
+	server, err := devserver.Keep(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
+	c, err := client.DialContext(t.Context(), client.Options{
+		HostPort: server.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
+	})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
-	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p, server: &server, options: options}
+	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p, patient: time.Minute, server: &server, options: options}
 }
 
 // Outage kills the server, waits for until, and starts the server again with its state, at the
@@ -80,12 +88,8 @@ func (b *Bench) Outage(until func() bool) {
 	b.t.Helper()
 	require.NoError(b.t, (*b.server).Kill())
 	require.Eventually(b.t, until, time.Minute, 50*time.Millisecond)
-	_, port, err := net.SplitHostPort(b.address)
-	require.NoError(b.t, err)
-	o := b.options
-	o.Port, err = strconv.Atoi(port)
-	require.NoError(b.t, err)
-	*b.server, err = devserver.Start(b.t.Context(), o)
+	var err error
+	*b.server, err = devserver.Keep(b.t.Context(), b.options)
 	require.NoError(b.t, err)
 }
 
@@ -157,8 +161,35 @@ func (b *Bench) Run(args ...string) (code int, out, err string) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	var o, e Output
-	code = b.program(ctx, cli.Process{Args: args, Dir: b.WorkDir, Getenv: b.getenv, In: strings.NewReader(""), Out: &o, Err: &e})
+	code = b.program(ctx, b.process(args, &o, &e))
 	return code, o.String(), e.String()
+}
+
+func (b *Bench) process(args []string, out, err *Output) cli.Process {
+	return cli.Process{Args: args, Dir: b.WorkDir, Getenv: b.getenv, In: strings.NewReader(""), Out: out, Err: err, Patience: b.patient}
+}
+
+// Until runs a command until its output is as required, and returns that output. The lists of the server are late, and a
+// command leaves out what is not answered in time.
+func (b *Bench) Until(required func(out string) bool, args ...string) (out string) {
+	b.t.Helper()
+	var last string
+	if !assert.Eventually(b.t, func() bool {
+		code, text, errors := b.Run(args...)
+		out, last = text, fmt.Sprintf("exit status %d\n%s%s", code, text, errors)
+		return required(text)
+	}, time.Minute, 50*time.Millisecond, "%v", args) {
+		require.Fail(b.t, "the last output", last)
+	}
+	return out
+}
+
+// UntilPrints is Until for an output that has all these texts.
+func (b *Bench) UntilPrints(args []string, texts ...string) (out string) {
+	b.t.Helper()
+	return b.Until(func(out string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(out, text) })
+	}, args...)
 }
 
 // Interrupt runs one command until it prints a text on stderr, then interrupts it as Ctrl-C does.
@@ -169,7 +200,7 @@ func (b *Bench) Interrupt(on string, args ...string) (code int, err string) {
 	var e Output
 	ended := make(chan int, 1)
 	go func() {
-		ended <- b.program(ctx, cli.Process{Args: args, Dir: b.WorkDir, Getenv: b.getenv, In: strings.NewReader(""), Out: &Output{}, Err: &e})
+		ended <- b.program(ctx, b.process(args, &Output{}, &e))
 	}()
 	require.Eventually(b.t, func() bool { return strings.Contains(e.String(), on) }, time.Minute, 10*time.Millisecond)
 	cancel()
@@ -186,7 +217,7 @@ func Decode[T any](t *testing.T, out string) (v T) {
 // Serve starts a worker with the fakes.
 func (b *Bench) Serve() {
 	b.t.Helper()
-	w := worker.New(b.Client, workflows.QueueMain, worker.Options{})
+	w := worker.New(b.Client, workflows.QueueMain, worker.Options{MaxHeartbeatThrottleInterval: 50 * time.Millisecond}) // so that a cancellation arrives soon
 	for _, fakes := range []map[string]any{trainStandIns(), optimizeStandIns()} {
 		for name, fake := range fakes {
 			w.RegisterWorkflowWithOptions(fake, workflow.RegisterOptions{Name: name})
@@ -201,4 +232,12 @@ func (b *Bench) Serve() {
 	}
 	require.NoError(b.t, w.Start())
 	b.t.Cleanup(w.Stop)
+	require.Eventually(b.t, func() bool { // it polls and is listed some time after its start
+		queue, err := b.Client.DescribeTaskQueue(b.t.Context(), workflows.QueueMain, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+		if err != nil || len(queue.GetPollers()) == 0 {
+			return false
+		}
+		listed, _, err := workerlist.List(b.t.Context(), b.Client, client.DefaultNamespace)
+		return err == nil && len(listed) > 0
+	}, 2*time.Minute, 10*time.Millisecond) // a heartbeat that is lost is repeated after one
 }

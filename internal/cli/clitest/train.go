@@ -65,7 +65,7 @@ func standInTrain(ctx workflow.Context, method training.Method, in trainflow.Inp
 		return r, temporal.NewNonRetryableApplicationError("line 3: chosen = rejected", "input", nil)
 	case "wait":
 		running, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: time.Minute, HeartbeatTimeout: time.Second, WaitForCancellation: true,
+			StartToCloseTimeout: time.Minute, HeartbeatTimeout: time.Minute, WaitForCancellation: true,
 		}))
 		trained := workflow.ExecuteActivity(running, "RunTraining")
 		stop := workflow.GetSignalChannel(ctx, workflows.SignalStop)

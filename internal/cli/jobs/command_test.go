@@ -1,11 +1,11 @@
 package jobs_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,12 +49,9 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, first, clitest.Decode[cli.Started](t, out))
 	assert.Contains(t, errors, "is already running")
 
-	require.Eventually(t, func() bool { // the visibility store is updated with a delay
-		_, out, _ = b.Run("list", "--status", "running")
-		return strings.Contains(out, "IngestLibrary")
-	}, time.Minute, 10*time.Millisecond)
+	out = b.Until(func(out string) bool { return strings.Contains(out, id) && !strings.Contains(out, "-queue") }, "list", "--status", "running")
 	assert.Regexp(t, `running +IngestLibrary +wait +`+id, out)
-	_, out, _ = b.Run("status")
+	out = b.UntilPrints([]string{"status"}, "0/3 videos")
 	assert.Regexp(t, `IngestLibrary +wait +`+id+` +[0-9a-z.]+ +0/3 videos`, out)
 	code, errors = b.Interrupt("0/3 videos", "watch")
 	assert.Equal(t, cli.ExitInterrupted, code, errors)
@@ -68,8 +65,7 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, cli.ExitUsage, code, errors)
 	code, _, errors = b.Run("pause", id, "--json")
 	assert.Equal(t, cli.ExitDone, code, errors)
-	_, out, _ = b.Run("status", id)
-	assert.Contains(t, out, "ingest (paused): 0 of 3 videos (0 indexed, 0 unchanged, 0 failed), 7 concurrently")
+	b.UntilPrints([]string{"status", id}, "ingest (paused): 0 of 3 videos (0 indexed, 0 unchanged, 0 failed), 7 concurrently")
 
 	code, _, errors = b.Run("redrive", id)
 	assert.Equal(t, cli.ExitFailed, code)
@@ -78,8 +74,7 @@ func testSteer(t *testing.T, b *clitest.Bench) {
 	assert.Equal(t, cli.ExitFailed, code)
 	assert.Contains(t, errors, "is not finished")
 
-	_, out, _ = b.Run("__complete", "watch", "")
-	assert.Contains(t, out, id+"\tIngestLibrary running")
+	b.UntilPrints([]string{"__complete", "watch", ""}, id+"\tIngestLibrary running")
 
 	code, errors = b.Interrupt("0/3 videos", "watch", id, "--cancel-on-interrupt")
 	assert.Equal(t, cli.ExitInterrupted, code)
@@ -152,13 +147,8 @@ func testDryRun(t *testing.T, b *clitest.Bench) {
 		require.NoError(t, err)
 		require.NoError(t, run.Get(t.Context(), nil))
 	}
-	require.Eventually(t, func() bool { // the visibility store is updated with a delay
-		code, out, errors = b.Run("report", id)
-		return code == cli.ExitDone
-	}, time.Minute, 10*time.Millisecond, errors)
-	assert.Contains(t, out, filepath.Join("reports", "x", "y.html"))
-	_, out, _ = b.Run("__complete", "report", "")
-	assert.Contains(t, out, "dry-run/"+id+"\tIngestLibrary (dry run) completed")
+	b.UntilPrints([]string{"report", id}, filepath.Join("reports", "x", "y.html"))
+	b.UntilPrints([]string{"__complete", "report", ""}, "dry-run/"+id+"\tIngestLibrary (dry run) completed")
 }
 
 func testOverview(t *testing.T, b *clitest.Bench) {
@@ -166,11 +156,10 @@ func testOverview(t *testing.T, b *clitest.Bench) {
 	require.Equal(t, cli.ExitDone, code, errors)
 	var all jobs.ExecutionList
 	// The visibility store follows with a short delay.
-	require.Eventually(t, func() bool {
-		_, out, _ := b.Run("list", "--json", "--kind", "ingestlibrary", "--tenant", "org:t", "--status", "completed")
-		all = clitest.Decode[jobs.ExecutionList](t, out)
-		return len(all.Workflows) == 1
-	}, 20*time.Second, 100*time.Millisecond)
+	b.Until(func(out string) bool {
+		all = jobs.ExecutionList{}
+		return json.Unmarshal([]byte(out), &all) == nil && len(all.Workflows) == 1
+	}, "list", "--json", "--kind", "ingestlibrary", "--tenant", "org:t", "--status", "completed")
 	assert.Equal(t, strings.ToLower(enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String()), all.Workflows[0].Status)
 
 	code, out, errors := b.Run("status", "--json")

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -115,17 +114,10 @@ func testOptimizeSteer(t *testing.T, b *clitest.Bench) {
 	code, errors = b.Interrupt("agentic-router: search 2/22 trials, best 64.0 %, default 51.0 %, 834 answers, 800 calls, $0.31", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
 	assert.Contains(t, errors, "the job continues")
-	_, out, _ = b.Run("status", id)
-	assert.Contains(t, out, "agentic-router, improved: search 2/22 trials")
-	assert.Contains(t, out, "0d1 0i2")
-	_, out, _ = b.Run("status", id, "--json")
-	assert.Contains(t, out, `"planned": 21`)
-	require.Eventually(t, func() bool { // the visibility store is updated with a delay
-		_, out, _ := b.Run("list", "--kind", "optimizeprompts", "--status", "running")
-		return strings.Contains(out, id)
-	}, 20*time.Second, 100*time.Millisecond)
-	_, out, _ = b.Run("__complete", "stop", "")
-	assert.Contains(t, out, id+"\tOptimizePrompts running")
+	b.UntilPrints([]string{"status", id}, "agentic-router, improved: search 2/22 trials", "0d1 0i2")
+	b.UntilPrints([]string{"status", id, "--json"}, `"planned": 21`)
+	b.UntilPrints([]string{"list", "--kind", "optimizeprompts", "--status", "running"}, id)
+	b.UntilPrints([]string{"__complete", "stop", ""}, id+"\tOptimizePrompts running")
 	code, _, errors = b.Run("stop", id)
 	assert.Equal(t, cli.ExitDone, code, errors)
 	code, out, errors = b.Run("watch", id)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -119,19 +118,10 @@ func testTrainSteer(t *testing.T, b *clitest.Bench) {
 	code, errors = b.Interrupt("train 12/100 steps, ETA 1m30s, loss 1.2340, 760 tokens/s, $0.12, on cpu", "watch", id)
 	assert.Equal(t, cli.ExitInterrupted, code)
 	assert.Contains(t, errors, "the job continues")
-	_, out, _ = b.Run("status", id)
-	assert.Contains(t, out, "wait, sft of org/base: train 12/100 steps")
-	assert.Contains(t, out, "The checkpoint of step 10 is stored")
-	assert.Contains(t, out, "RunTraining")
-	_, out, _ = b.Run("status", id, "--json")
-	assert.Contains(t, out, `"tokens_per_second": 760.4`)
-
-	require.Eventually(t, func() bool { // the visibility store is updated with a delay
-		_, out, _ := b.Run("list", "--kind", "trainsft", "--status", "running")
-		return strings.Contains(out, id)
-	}, 20*time.Second, 100*time.Millisecond)
-	_, out, _ = b.Run("__complete", "stop", "")
-	assert.Contains(t, out, id+"\tTrainSFT running")
+	b.UntilPrints([]string{"status", id}, "wait, sft of org/base: train 12/100 steps", "The checkpoint of step 10 is stored", "RunTraining")
+	b.UntilPrints([]string{"status", id, "--json"}, `"tokens_per_second": 760.4`)
+	b.UntilPrints([]string{"list", "--kind", "trainsft", "--status", "running"}, id)
+	b.UntilPrints([]string{"__complete", "stop", ""}, id+"\tTrainSFT running")
 
 	code, _, errors = b.Run("pause", id)
 	assert.Equal(t, cli.ExitDone, code, errors)

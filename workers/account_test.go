@@ -75,13 +75,13 @@ type accountant struct {
 // pictures. Chat models have prices per token, other models have prices per call.
 const accountConfig = `{"cogflow": {
 	"endpoints": {
-		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "1500ms",
+		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "10s",
 			"input_usd_per_mtok": 0.5, "output_usd_per_mtok": 5.5},
-		"lms": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/student", "bill/teacher"], "max_in_flight": 8, "timeout": "1500ms",
+		"lms": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/student", "bill/teacher"], "max_in_flight": 8, "timeout": "10s",
 			"input_usd_per_mtok": 1.1, "output_usd_per_mtok": 4.3},
-		"texts": {"kind": "embeddings", "url": "%[1]s/v1", "models": ["bill/texts"], "max_in_flight": 4, "timeout": "1500ms"},
-		"pictures": {"kind": "pooling", "url": "%[1]s", "models": ["bill/pictures"], "max_in_flight": 4, "timeout": "1500ms"},
-		"speech": {"kind": "transcriptions", "url": "%[1]s/v1", "models": ["bill/asr"], "max_in_flight": 2, "timeout": "1500ms"}
+		"texts": {"kind": "embeddings", "url": "%[1]s/v1", "models": ["bill/texts"], "max_in_flight": 4, "timeout": "10s"},
+		"pictures": {"kind": "pooling", "url": "%[1]s", "models": ["bill/pictures"], "max_in_flight": 4, "timeout": "10s"},
+		"speech": {"kind": "transcriptions", "url": "%[1]s/v1", "models": ["bill/asr"], "max_in_flight": 2, "timeout": "10s"}
 	},
 	"optimize": {"student": {"model": "bill/student", "max_tokens": 200}, "teacher": {"model": "bill/teacher", "max_tokens": 300}},
 	"profiles": {

@@ -68,7 +68,7 @@ func TestBudgetAlerts(t *testing.T) {
 	s.worker([]string{"--pools", "cogflow"}, "COGNIVERSE_CONFIG="+config, "COGFLOW_ALERTS_WEBHOOK="+hook.URL+"/token-in-the-path", "HOOK_SECRET=of-the-webhook")
 	told := <-bodies
 	require.Equal(t, "Budget of tenant acme ($5.00 in total): $4.50 spent; that is over 80 %.", told.Data.Text)
-	require.Equal(t, told, await[alerts.Message](s, run, time.Minute), "the signal has the same content")
+	require.Equal(t, told, await[alerts.Message](s, run, soon), "the signal has the same content")
 	s.requireMetrics()
 	log, err := os.ReadFile(filepath.Join(s.dir, "worker.log"))
 	require.NoError(t, err)
@@ -91,5 +91,5 @@ func (s *stack) requireMetrics() {
 		body, err := io.ReadAll(r.Body)
 		return err == nil && bytes.Contains(body, []byte(`cogflow_queue_age_seconds{queue="cogflow"}`)) &&
 			bytes.Contains(body, []byte(`cogflow_budget_left_usd{kind="hard",model="",org="",period="total",tenant="acme"} 0.5`))
-	}, time.Minute, 50*time.Millisecond)
+	}, soon, 50*time.Millisecond)
 }

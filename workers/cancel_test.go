@@ -48,12 +48,12 @@ func TestCancel(t *testing.T) { //nolint:tparallel // its subtests share a stack
 			tenant := in.Tenant
 
 			require.NoError(t, s.client.CancelWorkflow(t.Context(), tenant, ""))
-			s.noOrphans(5 * time.Second)
 			if release != nil { // the stage still hangs, so only the cancellation can have ended it
 				require.True(t, s.begins(job, tenant+"/000000", "Abandon"))
 				release()
 			}
 			job.cancelled(t)
+			s.noOrphans()
 			s.requireNothing(tenant)
 
 			again, err := execute[ingest.LibraryResult](s, tenant, "IngestLibrary", in)
@@ -135,7 +135,7 @@ func (s *stack) begins(j *job, id string, activities ...string) (begun bool) {
 	require.Eventually(s.t, func() bool {
 		begun = pending(activities[0])
 		return begun || j.ended() || slices.ContainsFunc(activities[1:], pending)
-	}, 60*time.Second, 20*time.Millisecond, "%s did not start", activities[0])
+	}, soon, 20*time.Millisecond, "%s did not start", activities[0])
 	return begun
 }
 
@@ -221,7 +221,7 @@ func (s *stack) poll(happened func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(time.Minute); !happened(); {
+	for deadline := time.After(soon); !happened(); {
 		select {
 		case <-tick.C:
 		case <-deadline:

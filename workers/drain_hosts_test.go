@@ -75,7 +75,7 @@ func TestDrainHosts(t *testing.T) {
 
 	library.finish()
 	quiz.finish()
-	trained := await[train.Result](s.stack, training, 2*time.Minute)
+	trained := await[train.Result](s.stack, training, soon)
 	require.Equal(t, "trained", trained.Status)
 	require.Equal(t, 40, trained.Steps)
 	require.Zero(t, trained.Redone, "no step is lost")

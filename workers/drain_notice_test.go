@@ -19,7 +19,7 @@ func TestDrainNotice(t *testing.T) {
 	const frames = 24 // more than the calls in flight
 	dir := small(t, 1, frames)
 	s := newSmallStack(t, nil)
-	held := s.heldCalls(t)
+	held, cogflow := s.heldCalls(t), s.cogflow() // calls are held for a minute at most, so the command is built before
 	notice := filepath.Join(s.dir, "notice")
 	first := s.worker(nil, held.env, "COGFLOW_DRAIN_NOTICE="+notice, "COGFLOW_DRAIN_CALLS_SECONDS=300")
 	s.poll(func() bool { return s.logged(`"msg":"ready"`) })
@@ -29,7 +29,6 @@ func TestDrainNotice(t *testing.T) {
 	at := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	require.NoError(t, os.WriteFile(notice, []byte(`{"action":"terminate","time":"`+at+`"}`), 0o600))
 	s.poll(func() bool { return s.logged("this host will be taken away") })
-	cogflow := s.cogflow()
 	const says = "/notice: terminate at "
 	s.poll(func() bool {
 		_, text := cogflow("pools")

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
-	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -216,14 +214,9 @@ func TestHealthNamesFailures(t *testing.T) {
 	})
 	s.worker(nil)
 	status := map[string]string{}
-	require.Eventually(t, func() bool { // until every pool answers
-		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{})
-		require.NoError(t, err)
-		for _, c := range out.Checks {
-			status[c.Part] = c.Status + ": " + c.Detail
-		}
-		return strings.HasPrefix(status["pool media"], "ok")
-	}, time.Minute, time.Second)
+	for _, c := range s.health(false, answered) {
+		status[c.Part] = c.Status + ": " + c.Detail
+	}
 	require.Contains(t, status["endpoint ollama"], "fail")
 	require.Contains(t, status["endpoint ollama"], "it serves llava:34b")
 	require.Contains(t, status["endpoint embedder"], "served without its adapter")

@@ -120,7 +120,7 @@ func (s *stack) untilBlocked() {
 	require.Eventually(s.t, func() bool {
 		out, err := s.client.ListWorkflow(s.t.Context(), listing(`CogStage = "blocked"`))
 		return err == nil && len(out.Executions) == 1
-	}, 2*time.Minute, 100*time.Millisecond)
+	}, soon, 100*time.Millisecond)
 	out, err := s.client.ListWorkflow(s.t.Context(), listing(`CogStage = "blocked"`))
 	require.NoError(s.t, err)
 	var p ingest.VideoProgress

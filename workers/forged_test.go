@@ -355,7 +355,7 @@ func (a *tenantStack) beforeWorkers(f otherData) (ids []string) {
 		require.Eventually(a.t, func() bool {
 			began, err := a.client.GetWorkflowHistory(a.t.Context(), id, "", false, 1).Next()
 			return err == nil && began.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId() != ""
-		}, 30*time.Second, 100*time.Millisecond, id)
+		}, soon, 100*time.Millisecond, id)
 	}
 	return ids
 }
@@ -372,7 +372,7 @@ func (a *tenantStack) withoutFirstAttempt(ids []string) {
 				}
 			}
 			return false
-		}, 60*time.Second, 200*time.Millisecond, id)
+		}, soon, 200*time.Millisecond, id)
 		_ = a.client.TerminateWorkflow(a.t.Context(), id, "", "seen") // a cron workflow never ends
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // TestHealthAsks: on demand, the check of the workers asks each chat model once, and the ledger has
@@ -25,10 +24,9 @@ func TestHealthAsks(t *testing.T) {
 	s.env = []string{"COGNIVERSE_CONFIG=" + file}
 	s.worker(nil)
 	for _, ask := range []bool{false, true, true} {
-		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{Ask: ask})
-		require.NoError(t, err)
-		found := slices.Contains(out.Checks, activities.HealthCheck{Part: "model m", Status: statusOK, Detail: "accepts temperature, seed, max_tokens, json_schema"})
-		require.Equal(t, ask, found, "%+v", out.Checks)
+		checks := s.health(ask, answered)
+		found := slices.Contains(checks, activities.HealthCheck{Part: "model m", Status: statusOK, Detail: "accepts temperature, seed, max_tokens, json_schema"})
+		require.Equal(t, ask, found, "%+v", checks)
 	}
 	require.Len(t, endpoint.Calls(), 1)
 	require.Equal(t, []string{"complete | answered | 1"}, s.rows("ledger.db", "SELECT kind, outcome, cost > 0 FROM call WHERE tenant='default' AND job='health'"))

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
-	"github.com/cogniverse/cogflow/workflows"
 )
 
 // TestHealthOfSplitPools: a worker does not check an endpoint that its pools do not call, so the
@@ -30,13 +29,9 @@ func TestHealthOfSplitPools(t *testing.T) {
 	s.env = []string{"COGNIVERSE_CONFIG=" + file}
 	s.worker([]string{"--pools", "cogflow,media,describe,embed,transcribe,index"}, "DESCRIBE_KEY=of-describe")
 	s.worker([]string{"--pools", "lm"}, "LM_KEY=of-lm")
-	s.awaitPollers("index", 1)
-	s.awaitPollers("lm", 1)
 	for _, ask := range []bool{false, true} {
-		out, err := execute[workflows.CheckHealthResult](s, fmt.Sprint("health-", ask), "CheckHealth", workflows.CheckHealthInput{Ask: ask})
-		require.NoError(t, err)
 		parts := map[string]string{}
-		for _, c := range out.Checks {
+		for _, c := range s.health(ask, answered) {
 			require.NotEqual(t, statusFail, c.Status, "%+v", c)
 			parts[c.Part] = c.Status
 		}

@@ -39,7 +39,7 @@ func TestIndexDeleted(t *testing.T) {
 		answer, err := s.client.QueryWorkflow(t.Context(), "gone", "", workflows.QueryProgress)
 		var p ingestflow.VideoProgress
 		return err == nil && answer.Get(&p) == nil && strings.Contains(p.Waiting, "it was deleted while this process had it open")
-	}, time.Minute, 100*time.Millisecond)
+	}, soon, 100*time.Millisecond)
 	index.kill()
 	s.worker([]string{"--pools", "index"})
 	var out ingestflow.VideoResult

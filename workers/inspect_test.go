@@ -147,9 +147,9 @@ func parentOf(pid string) string {
 	return fields[1]
 }
 
-// noOrphans waits until every child process belongs to one of the workers.
-func (s *stack) noOrphans(within time.Duration, workers ...*workerProcess) {
+// noOrphans waits until every child process belongs to one of the workers: a killed process ends when it is scheduled.
+func (s *stack) noOrphans(workers ...*workerProcess) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return len(s.children(workers...)) == 0 }, within, 20*time.Millisecond,
+	require.Eventually(s.t, func() bool { return len(s.children(workers...)) == 0 }, soon, 20*time.Millisecond,
 		"orphaned child processes: %v", s.children(workers...))
 }

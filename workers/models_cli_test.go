@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -46,16 +46,24 @@ func TestModelsCLI(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, nil)
 	port := s.listing("org/small")
-	cogflow := s.commandLine()
+	cogflow, killed := s.commandLine(), false // the worker
+	models := func(args ...string) (p cliResult) {
+		t.Helper()
+		s.poll(func() bool { // a worker has three seconds for its answer
+			p = cogflow(append([]string{"models"}, args...)...)
+			return killed || !strings.Contains(p.stderr, "do not answer")
+		})
+		return p
+	}
 	fails := func(code int, text string, args ...string) {
 		t.Helper()
-		p := cogflow(append([]string{"models"}, args...)...)
+		p := models(args...)
 		require.Equal(t, code, p.code, p.stderr)
 		require.Contains(t, p.stderr, text)
 	}
 	works := func(args ...string) string {
 		t.Helper()
-		p := cogflow(append([]string{"models"}, args...)...)
+		p := models(args...)
 		require.Zero(t, p.code, p.stderr)
 		return p.stdout
 	}
@@ -70,10 +78,10 @@ func TestModelsCLI(t *testing.T) {
 		Unserved []string
 	}
 	var listed answer
-	require.Eventually(t, func() bool {
+	s.poll(func() bool {
 		listed = decode[answer](t, works("list", "--json"))
 		return len(listed.Servers) == 1
-	}, time.Minute, 100*time.Millisecond)
+	})
 	require.Empty(t, listed.Unserved)
 	state := func() fleet.Server {
 		t.Helper()
@@ -101,6 +109,8 @@ func TestModelsCLI(t *testing.T) {
 	fails(2, "--lines must be 1 to 500", "logs", "small", "--lines", "0")
 
 	s.worker([]string{"--pools", workflows.QueueMain}, "COGNIVERSE_CONFIG=") // it has no servers, and runs workflows
+	s.awaitPollers(workflows.QueueMain, 2)
 	worker.kill()
+	killed = true
 	fails(1, fmt.Sprintf("these do not answer: %s/%d-", host, worker.cmd.Process.Pid), "status", "small")
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/child"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/internal/vespa/vespatest"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
@@ -25,12 +25,8 @@ import (
 // port.
 func onDemand(t *testing.T, program string, args ...string) (address string, server map[string]any) {
 	t.Helper()
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address = free.Addr().String()
-	host, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	require.NoError(t, free.Close())
+	host, port := "127.0.0.1", porttest.Free(t)
+	address = net.JoinHostPort(host, port)
 	source, err := filepath.Abs("../embedder/src")
 	require.NoError(t, err)
 	return address, map[string]any{
@@ -44,19 +40,18 @@ func onDemand(t *testing.T, program string, args ...string) (address string, ser
 // pythonServer starts a server from the embedder's environment and waits until it answers.
 func pythonServer(t *testing.T, program, health string, args ...string) (url string) {
 	t.Helper()
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := strconv.Itoa(free.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, free.Close())
+	port := porttest.Free(t)
 	server := exec.CommandContext(t.Context(), inVenv(t, program), append(args, "--host", "127.0.0.1", "--port", port)...)
 	server.Env = pythonEnv()
 	server.SysProcAttr = child.Attributes(syscall.SIGTERM)
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	started := make(chan error)
+	var ended error
 	go func() {
-		done <- child.OnOneThread(func() error {
+		defer close(done)
+		ended = child.OnOneThread(func() error {
 			err := server.Start()
 			started <- err
 			if err != nil {
@@ -66,16 +61,29 @@ func pythonServer(t *testing.T, program, health string, args ...string) (url str
 		})
 	}()
 	require.NoError(t, <-started)
-	t.Cleanup(func() { t.Log(program, "ended: ", <-done) }) // the test's context has ended, which kills the server
+	t.Cleanup(func() { // the test's context has ended, which kills the server
+		<-done
+		t.Log(program, "ended: ", ended)
+	})
 	url = "http://127.0.0.1:" + port
 	require.Eventually(t, func() bool {
+		select {
+		case <-done:
+			return true
+		default:
+		}
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+health, nil)
 		if err != nil {
 			return false
 		}
 		answer, err := http.DefaultClient.Do(r)
 		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	}, 2*time.Minute, 200*time.Millisecond, "%s did not answer", program)
+	}, soon, 200*time.Millisecond, "%s did not answer", program)
+	select {
+	case <-done:
+		require.NoError(t, ended, log.String())
+	default:
+	}
 	return url
 }
 
@@ -165,6 +173,6 @@ func TestRealModels(t *testing.T) {
 		require.Eventually(t, func() bool {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 			return err != nil || conn.Close() != nil
-		}, time.Minute, 100*time.Millisecond, "an idle server runs on")
+		}, soon, 100*time.Millisecond, "an idle server runs on")
 	}
 }

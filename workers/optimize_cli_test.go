@@ -99,7 +99,8 @@ func TestOptimizeCLI(t *testing.T) {
 
 	c.awaitPollers(workflows.QueueMain, 1)
 	c.awaitPollers("lm", 1)
-	require.Regexp(t, `ok +endpoint llm_config.primary +hosted_vllm/student, hosted_vllm/teacher`, cogflow("health").stdout)
+	healthy := regexp.MustCompile(`ok +endpoint llm_config.primary +hosted_vllm/student, hosted_vllm/teacher`)
+	c.poll(func() bool { return healthy.MatchString(cogflow("health").stdout) })
 	text := done(optimize(append(settings, "--dry-run")...)...)
 	require.Contains(t, text, "if a call of hosted_vllm/student takes 2.0 s (assumed), 16 concurrently; of hosted_vllm/teacher takes")
 	require.Contains(t, text, "Cost: unknown")
@@ -151,5 +152,5 @@ func TestOptimizeCLI(t *testing.T) {
 		"--task-queue", "cogflow", "--type", "OptimizePrompts", "--input-file", example)
 	c.temporalCLI("schedule", "trigger", "--schedule-id", "weekly")
 	const scheduled = `TemporalScheduledById = "weekly" AND CogStage = "done"`
-	require.Eventually(t, func() bool { return len(c.listed(scheduled)) == 1 }, 2*time.Minute, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.listed(scheduled)) == 1 }, soon, 200*time.Millisecond)
 }

@@ -73,6 +73,11 @@ func TestOverHTTP(t *testing.T) {
 	run := func(kind, input string, result any) jobs.Started {
 		var started jobs.Started
 		ask(http.MethodPost, "/jobs/"+kind, input, http.StatusAccepted, &started)
+		s.poll(func() bool { // the worker was just started
+			var job jobs.Job
+			ask(http.MethodGet, api.JobPath(started.ID), "", http.StatusOK, &job)
+			return job.State != "running"
+		})
 		ask(http.MethodGet, api.JobPath(started.ID)+"/result?wait=60s", "", http.StatusOK, result)
 		return started
 	}

@@ -61,7 +61,7 @@ func TestPhoenix(t *testing.T) {
 			}
 		}
 		return n == len(entries)
-	}, time.Minute, 200*time.Millisecond, "Phoenix stores what it received")
+	}, soon, 200*time.Millisecond, "Phoenix stores what it received")
 	a.requireProjects(p, entries)
 	a.equalTheLedger(all)
 	requireTrees(t, all)

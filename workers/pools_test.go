@@ -120,7 +120,7 @@ func TestEachPoolMissing(t *testing.T) {
 		w := s.worker([]string{"--pools", strings.Join(names, ",")})
 		run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "without-" + missing, TaskQueue: "test"}, askPools, queues)
 		require.NoError(t, err)
-		require.Empty(t, await[[]string](s, run, time.Minute), missing)
+		require.Empty(t, await[[]string](s, run, soon), missing)
 		w.kill()
 	}
 }

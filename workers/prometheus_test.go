@@ -124,7 +124,7 @@ func TestPrometheus(t *testing.T) {
 			sum += v
 		}
 		return sum == n
-	}, 2*time.Minute, 200*time.Millisecond, "Prometheus has no sample from after the job")
+	}, soon, 200*time.Millisecond, "Prometheus has no sample from after the job")
 	require.Equal(t, calls, p.query("cogflow_calls_total", "kind", "model", "outcome"))
 	booked := p.query("cogflow_cost_usd_total", "kind", "model")
 	require.Len(t, booked, len(costs))
@@ -138,7 +138,7 @@ func TestPrometheus(t *testing.T) {
 		"go_goroutines", "process_open_fds", "process_resident_memory_bytes", "temporal_worker_task_slots_used", "temporal_num_pollers",
 		"temporal_activity_execution_latency_seconds_count", "temporal_activity_schedule_to_start_latency_seconds_bucket", "temporal_request_total",
 	} {
-		require.Eventually(t, func() bool { return len(p.query(name)) > 0 }, time.Minute, 200*time.Millisecond, name)
+		require.Eventually(t, func() bool { return len(p.query(name)) > 0 }, soon, 200*time.Millisecond, name)
 	}
 	var targets struct {
 		Data struct {

@@ -22,7 +22,7 @@ func TestCancelReachesInherited(t *testing.T) {
 	s.worker([]string{"--pools", "cogflow,media,embed,index"}) // without the pool describe the children wait
 	in := ingest.LibraryInput{Source: dir, Concurrency: videos}
 	job := s.begin("library", in)
-	require.Eventually(t, func() bool { return s.stage("library/000002") == "describe" }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return s.stage("library/000002") == "describe" }, soon, 50*time.Millisecond)
 
 	first := job.run.GetRunID()
 	for n := 1; s.run("library") == first; n++ {

@@ -85,7 +85,7 @@ func recordWhole(t *testing.T) {
 
 	_, err = s.client.ExecuteWorkflow(t.Context(), startOptions("steered"), "IngestLibrary", ingest.LibraryInput{Source: long})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return s.waitsOn("steered/000000", "DescribeChunk") }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return s.waitsOn("steered/000000", "DescribeChunk") }, soon, 100*time.Millisecond)
 	s.temporalCLI("workflow", "update", "execute", "--workflow-id", "steered", "--name", "set_concurrency", "--input", "9")
 	s.temporalCLI("workflow", "update", "execute", "--workflow-id", "steered", "--name", "set_budget", "--input", "1.5")
 	s.temporalCLI("workflow", "signal", "--workflow-id", "steered", "--name", "pause")

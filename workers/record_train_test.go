@@ -76,7 +76,7 @@ func recordSteered(t *testing.T) {
 			require.Error(t, s.client.GetWorkflow(t.Context(), name, "").Get(t.Context(), nil))
 		} else {
 			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "pause")
-			require.Eventually(t, func() bool { return s.progress(name).Paused && s.progress(name).Waiting != "" }, time.Minute, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return s.progress(name).Paused && s.progress(name).Waiting != "" }, soon, 100*time.Millisecond)
 			s.temporalCLI("workflow", "update", "execute", "--workflow-id", name, "--name", "set_budget", "--input", "1.5")
 			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "resume")
 			s.temporalCLI("workflow", "signal", "--workflow-id", name, "--name", "stop")

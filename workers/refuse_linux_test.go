@@ -67,9 +67,9 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 
 	run, err := s.client.ExecuteWorkflow(t.Context(), startOptions("full"), "IngestLibrary", ingest.LibraryInput{Source: dir})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return s.waitsFor("full/000000", "Extract", fault.Capacity, "disk full") }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return s.waitsFor("full/000000", "Extract", fault.Capacity, "disk full") }, soon, 100*time.Millisecond)
 	require.NoError(t, os.Remove(ballast))
-	out := await[ingest.LibraryResult](s, run, 2*time.Minute)
+	out := await[ingest.LibraryResult](s, run, soon)
 	require.Empty(t, out.Failures)
 	require.Equal(t, 1, out.Indexed)
 	require.Equal(t, frames, out.Documents)

@@ -33,11 +33,11 @@ func TestModelServersRestart(t *testing.T) {
 			m.vlm.Stop()
 			m.vlm.Decide(nil)
 			for _, call := range []string{"describe frame", "transcribe"} {
-				require.Eventually(t, func() bool { return s.waitsForServer(call) }, time.Minute, 100*time.Millisecond, call)
+				require.Eventually(t, func() bool { return s.waitsForServer(call) }, soon, 100*time.Millisecond, call)
 			}
 			m.vlm.Start()
 			m.asr.Start()
-			require.Eventually(t, func() bool { return s.waitsForServer("embed with") }, time.Minute, 100*time.Millisecond)
+			require.Eventually(t, func() bool { return s.waitsForServer("embed with") }, soon, 100*time.Millisecond)
 			m.embed.Start()
 		}
 	})

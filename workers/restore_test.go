@@ -76,7 +76,7 @@ func TestBackup(t *testing.T) {
 		}
 		return s.number("ledger.db", "SELECT count(*) FROM call WHERE answered")
 	}
-	require.Eventually(t, func() bool { return described() == 2*frames }, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return described() == 2*frames }, soon, 50*time.Millisecond)
 	w.drain()
 	require.NoError(t, s.server.Stop())
 
@@ -99,7 +99,7 @@ func TestBackup(t *testing.T) {
 	code, stdout := s.cogflow()("store", "check", "--full", "--json")
 	require.Equal(t, 0, code, stdout)
 	s.worker(nil)
-	out := await[ingestflow.LibraryResult](s, s.client.GetWorkflow(t.Context(), run.GetID(), run.GetRunID()), 2*time.Minute)
+	out := await[ingestflow.LibraryResult](s, s.client.GetWorkflow(t.Context(), run.GetID(), run.GetRunID()), soon)
 	require.Empty(t, out.Failures)
 	require.Len(t, s.visible(), 2*frames)
 	require.Empty(t, s.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"))

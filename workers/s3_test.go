@@ -50,7 +50,7 @@ func TestS3(t *testing.T) { //nolint:paralleltest // sets the environment that t
 	w := s.worker(nil)
 	in := ingest.LibraryInput{Source: "s3://" + library.Host + "/library/clips/"}
 	job := s.begin("library", in)
-	require.Eventually(t, func() bool { return s.calls() > 10 }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.calls() > 10 }, soon, 20*time.Millisecond)
 	w.kill()
 	s.worker(nil)
 	out := job.wait(t)

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/modelserver"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/workflows"
 )
 
@@ -74,7 +74,7 @@ type stack struct {
 	t       testing.TB
 	dir     string
 	options devserver.Options
-	server  *devserver.Server
+	server  *devserver.Kept
 	client  client.Client
 	env     []string
 
@@ -82,15 +82,22 @@ type stack struct {
 	user    *syscall.Credential // nil = the user of the tests; see dropRoot
 }
 
+// soon is how long a test waits for what must happen. It bounds nothing that is promised: an idle machine needs seconds.
+const soon = 5 * time.Minute
+
 func newStack(t testing.TB, dynamic map[string]string) *stack {
 	t.Helper()
 	binary, err := devserver.Find("../bin")
 	require.NoError(t, err)
 	s := &stack{t: t, dir: t.TempDir(), program: os.Args[0]}
-	s.options = devserver.Options{Binary: binary, Dir: filepath.Join(s.dir, "temporal"), Headless: true, Dynamic: dynamic}
+	s.options = devserver.Options{
+		Binary: binary, Dir: filepath.Join(s.dir, "temporal"), Port: atoi(t, porttest.Free(t)), Headless: true, Dynamic: dynamic,
+	}
 	s.start()
 	t.Cleanup(func() { _ = s.server.Stop() })
-	s.client, err = client.DialContext(t.Context(), client.Options{HostPort: s.server.Address()})
+	s.client, err = client.DialContext(t.Context(), client.Options{
+		HostPort: s.server.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
+	})
 	require.NoError(t, err)
 	t.Cleanup(s.client.Close)
 	return s
@@ -99,11 +106,9 @@ func newStack(t testing.TB, dynamic map[string]string) *stack {
 // start starts the server; later starts use the same database file and port.
 func (s *stack) start() {
 	s.t.Helper()
-	server, err := devserver.Start(s.t.Context(), s.options)
+	server, err := devserver.Keep(s.t.Context(), s.options)
 	require.NoError(s.t, err)
 	s.server = server
-	_, port, _ := strings.Cut(server.Address(), ":")
-	s.options.Port = atoi(s.t, port)
 }
 
 // killServer kills the server; start starts it again with the same state.
@@ -172,7 +177,7 @@ func (s *stack) awaitPollers(queue string, n int) {
 			Namespace: "default", TaskQueue: &taskqueue.TaskQueue{Name: queue}, TaskQueueType: kind,
 		})
 		return err == nil && len(d.GetPollers()) >= n
-	}, time.Minute, 20*time.Millisecond, "too few workers poll the queue")
+	}, soon, 20*time.Millisecond, "too few workers poll the queue")
 }
 
 // kill kills the worker and waits until it has ended.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestTemporalCLI(t *testing.T) {
 
 	const query = `CogKind = "IngestLibrary" AND CogTenant = "acme:films" AND CogProfile = "local_preview" ` +
 		`AND CogStage = "done" AND CogFailed = 1 AND CogCostUSD = 0`
-	require.Eventually(t, func() bool { return len(s.listed(query)) == 1 }, 10*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.listed(query)) == 1 }, soon, 100*time.Millisecond)
 	require.Equal(t, []string{"cli"}, s.listed(query))
 	require.ElementsMatch(t, []string{"cli/000000", "cli/000001", "cli/000002"}, s.listed(`CogKind = "IngestVideo" AND CogTenant = "acme:films"`))
 	described := s.temporalCLI("workflow", "describe", "--workflow-id", "cli", "--output", "json")
@@ -97,12 +98,12 @@ func TestTemporalCLI(t *testing.T) {
 	require.Equal(t, 1, again.Result.Failed)
 
 	s.temporalCLI(append([]string{
-		"schedule", "create", "--schedule-id", "nightly", "--cron", "0 3 * * *",
+		"schedule", "create", "--schedule-id", "nightly", "--cron", "0 3 29 2 *",
 		"--overlap-policy", "Skip", "--workflow-id", "nightly",
 	}, start...)...)
 	s.temporalCLI("schedule", "trigger", "--schedule-id", "nightly")
 	const scheduled = `TemporalScheduledById = "nightly" AND CogStage = "done"`
-	require.Eventually(t, func() bool { return len(s.listed(scheduled)) == 1 }, 30*time.Second, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.listed(scheduled)) == 1 }, soon, 200*time.Millisecond)
 	require.Equal(t, 2, result(s.listed(scheduled)[0]).Result.Unchanged)
 }
 
@@ -112,25 +113,28 @@ func TestTemporalCLIControls(t *testing.T) {
 	dir := t.TempDir()
 	tiny(t, filepath.Join(dir, "long.mp4"), 3000)
 	s := newStack(t, nil)
-	s.worker(nil)
+	held := s.heldCalls(t) // so that the run does not end before it is cancelled
+	s.worker(nil, held.env)
+	s.poll(func() bool { return s.logged(`"msg":"ready"`) })
+	held.hold()
 	s.temporalCLI("workflow", "start", "--task-queue", "cogflow", "--type", "IngestLibrary", "--workflow-id", "long",
 		"--input-file", inputFile(t, map[string]any{"source": dir}))
 	query := func(id string) string {
 		return s.temporalCLI("workflow", "query", "--workflow-id", id, "--type", "progress", "--output", "json")
 	}
-	require.Eventually(t, func() bool { return s.waitsOn("long/000000", "DescribeChunk") }, 30*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return s.waitsOn("long/000000", "DescribeChunk") }, soon, 100*time.Millisecond)
 	require.Contains(t, query("long"), `"videos": 1`)
 	require.Contains(t, query("long/000000"), `"expected": 3000`)
 	s.temporalCLI("workflow", "update", "execute", "--workflow-id", "long", "--name", "set_concurrency", "--input", "9")
 	require.Contains(t, query("long"), `"concurrency": 9`)
 	s.temporalCLI("workflow", "signal", "--workflow-id", "long", "--name", "pause")
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(query("long/000000")), []byte(`"paused": true`)) }, 10*time.Second, 100*time.Millisecond)
+	s.poll(func() bool { return strings.Contains(query("long/000000"), `"paused": true`) })
 	s.temporalCLI("workflow", "signal", "--workflow-id", "long", "--name", "resume")
 	s.temporalCLI("workflow", "cancel", "--workflow-id", "long")
 	for _, id := range []string{"long", "long/000000"} {
 		require.Eventually(t, func() bool {
 			return len(s.listed(`WorkflowId = "`+id+`" AND ExecutionStatus = "Canceled"`)) == 1
-		}, 30*time.Second, 200*time.Millisecond, id)
+		}, soon, 200*time.Millisecond, id)
 	}
 	require.Empty(t, search(s, "frame").Hits, "nothing of a cancelled run is visible")
 }

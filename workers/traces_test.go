@@ -52,6 +52,7 @@ func TestTraces(t *testing.T) {
 	require.Zero(t, p.code, p.stderr)
 	_, err := execute[optimize.Result](a.stack, "quiz", "OptimizePrompts", quiz("org:other"))
 	require.NoError(t, err)
+	a.awaitSpans(c) // a worker that drains waits for the collector for two seconds at most
 	w.drain()
 	first := c.Spans()
 	a.equalTheLedger(first)
@@ -60,8 +61,10 @@ func TestTraces(t *testing.T) {
 
 	// Replay exports nothing again.
 	w = a.worker(nil)
-	_, err = a.client.QueryWorkflow(t.Context(), "quiz", "", workflows.QueryProgress)
-	require.NoError(t, err)
+	a.poll(func() bool {
+		_, err := a.client.QueryWorkflow(t.Context(), "quiz", "", workflows.QueryProgress)
+		return err == nil
+	})
 	w.drain()
 	require.Len(t, c.Spans(), len(first))
 
@@ -96,6 +99,24 @@ func saysParts(v map[string]any) {
 	if usage, ok := v["usage"].(map[string]any); ok {
 		usage["prompt_tokens_details"], usage["completion_tokens_details"] = map[string]int{"cached_tokens": 3}, map[string]int{"reasoning_tokens": 2}
 	}
+}
+
+// awaitSpans waits until the collector has a span of each call that was made, and the parents of all spans.
+func (a *accountant) awaitSpans(c *tracestest.Collector) {
+	a.t.Helper()
+	a.poll(func() bool {
+		calls, spans := map[string]bool{}, map[string]bool{"": true}
+		all := c.Spans()
+		for _, s := range all {
+			calls[s.Text("cogflow.ledger.key")], spans[s.ID] = true, true
+		}
+		for key, e := range a.ledger() {
+			if e.Outcome != "released" && !calls[key] {
+				return false
+			}
+		}
+		return !slices.ContainsFunc(all, func(s tracestest.Span) bool { return !spans[s.Parent] })
+	})
 }
 
 // equalTheLedger checks that each entry that was asked has one span, with its cost, tokens and GPU time.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/cogniverse/cogflow/training"
@@ -24,6 +25,7 @@ type plan struct {
 	Steps       int     `json:"steps"`
 	StepSeconds float64 `json:"step_seconds"`
 	SaveEvery   int     `json:"save_every"`
+	HoldAt      int     `json:"hold_at"` // the step at which it waits for SIGTERM; 0 = at none
 	Evaluate    string  `json:"evaluate"`
 	SIGTERM     string  `json:"sigterm"`
 }
@@ -77,12 +79,14 @@ func (s scripted) budget(usd float64) {
 func (s scripted) says(what func(p train.Progress) bool) (p train.Progress) {
 	t := s.stack.t
 	t.Helper()
-	limit := time.Now().Add(time.Minute)
+	limit, failed := time.Now().Add(soon), error(nil)
 	for !what(p) {
-		require.True(t, time.Now().Before(limit), "the progress is %+v", p)
+		require.True(t, time.Now().Before(limit), "the progress is %+v, %v", p, failed)
 		<-time.After(100 * time.Millisecond)
-		value, err := s.client.QueryWorkflow(t.Context(), "support", "", workflows.QueryProgress)
-		require.NoError(t, err)
+		var value converter.EncodedValue
+		if value, failed = s.client.QueryWorkflow(t.Context(), "support", "", workflows.QueryProgress); failed != nil {
+			continue // a worker that was just started answers late
+		}
 		p = train.Progress{}
 		require.NoError(t, value.Get(&p))
 		d, err := s.client.DescribeWorkflow(t.Context(), "support", "")
@@ -104,12 +108,13 @@ func paused(p train.Progress) bool {
 func TestTrainInterrupted(t *testing.T) {
 	t.Parallel()
 	// start starts a run and waits for step 7, after the checkpoint of step 5. sigterm is the
-	// reaction of the trainer to SIGTERM.
+	// reaction of the trainer to SIGTERM, for which it waits at step 20: what the test does
+	// may take long.
 	start := func(t *testing.T, sigterm string, change ...func(in *train.Input)) (scripted, *workerProcess, client.WorkflowRun) {
 		t.Helper()
 		s := newScripted(t)
 		p := smooth()
-		p.SIGTERM = sigterm
+		p.SIGTERM, p.HoldAt = sigterm, 20
 		s.plan(p)
 		w := s.worker(nil)
 		in := complexJob(writeDataset(t, s.stack.dir))
@@ -134,7 +139,7 @@ func TestTrainInterrupted(t *testing.T) {
 		require.GreaterOrEqual(t, p.Checkpoint, 7, "the checkpoint was awaited")
 		s.plan(smooth())
 		s.signal(workflows.SignalResume)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
 		w.drain()
@@ -149,7 +154,7 @@ func TestTrainInterrupted(t *testing.T) {
 		again(s)
 		s.says(paused)
 		s.signal(workflows.SignalResume)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, 40, out.Steps)
 		require.LessOrEqual(t, out.Redone, s.lost(), "at most the steps of the last heartbeat")
@@ -162,7 +167,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.says(paused)
 		s.plan(smooth())
 		s.signal(workflows.SignalResume)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		require.Equal(t, s.lost(), out.Redone, "the steps since the checkpoint")
 		s.bookedAs(s.trainerLog, run, out, 0)
@@ -174,7 +179,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s.until(terminating)
 		w.kill()
 		again(s)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "stopped", out.Status)
 		require.Zero(t, out.Steps%5, "the step of the last checkpoint")
 		require.NotNil(t, out.Comparison, "it was evaluated")
@@ -188,7 +193,7 @@ func TestTrainInterrupted(t *testing.T) {
 		p.SIGTERM, p.Evaluate = "exit", "exit"
 		s.plan(p)
 		s.signal(workflows.SignalStop)
-		out := await[train.Result](s.stack, run, 2*time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 1, out.Version)
 		require.Zero(t, out.Steps%5)
@@ -206,10 +211,10 @@ func TestTrainInterrupted(t *testing.T) {
 		evaluating := func(e training.Event) bool { return e.Phase == "evaluate" }
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
-		require.Eventually(t, func() bool { return len(s.processes()) == 2 }, time.Minute, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return len(s.processes()) == 2 }, soon, 20*time.Millisecond)
 		s.until(evaluating)
 		s.signal(workflows.SignalStop)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "stopped", out.Status)
 		require.Equal(t, 10, out.Steps)
 		require.Contains(t, out.Warning, "stop again")
@@ -217,11 +222,11 @@ func TestTrainInterrupted(t *testing.T) {
 	})
 	t.Run("timeout, and the worker is killed", func(t *testing.T) {
 		t.Parallel()
-		s, w, run := start(t, "hang", func(in *train.Input) { in.Timeout = "6s" })
+		s, w, run := start(t, "hang", func(in *train.Input) { in.Timeout = "30s" })
 		s.until(terminating)
 		w.kill()
 		again(s)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "stopped", out.Status)
 		require.NotZero(t, out.Version)
 		s.bookedAs(s.trainerLog, run, out, 1)
@@ -235,7 +240,7 @@ func TestTrainInterrupted(t *testing.T) {
 		again(s)
 		s.says(func(p train.Progress) bool { return p.Waiting == "budget" })
 		s.budget(20)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		s.bookedAs(s.trainerLog, run, out, 1)
 	})
@@ -261,7 +266,7 @@ func TestTrainInterrupted(t *testing.T) {
 		s, w, run := start(t, "checkpoint")
 		w.drain()
 		again(s)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		require.Zero(t, out.Redone)
 		s.bookedAs(s.trainerLog, run, out, 0)
@@ -279,7 +284,7 @@ func TestTrainInterrupted(t *testing.T) {
 		other.drain()
 		again(s)
 		s.signal(workflows.SignalResume)
-		out := await[train.Result](s.stack, run, time.Minute)
+		out := await[train.Result](s.stack, run, soon)
 		require.Equal(t, "trained", out.Status)
 		s.bookedAs(s.trainerLog, run, out, 1)
 	})
@@ -300,7 +305,7 @@ func (s scripted) waiting() {
 			}
 		}
 		return false
-	}, time.Minute, 100*time.Millisecond)
+	}, soon, 100*time.Millisecond)
 }
 
 // TestTrainStoppedEarly: a run that is stopped before it has a result ends normally and
@@ -320,7 +325,7 @@ func TestTrainStoppedEarly(t *testing.T) {
 	s.says(func(p train.Progress) bool { return strings.Contains(p.Waiting, "train-cpu") })
 	s.signal(workflows.SignalPause)
 	s.signal(workflows.SignalStop)
-	out := await[train.Result](s.stack, run, time.Minute)
+	out := await[train.Result](s.stack, run, soon)
 	require.Equal(t, "stopped", out.Status)
 	require.Zero(t, out.Version)
 	require.NotEmpty(t, out.Warning)

@@ -234,7 +234,7 @@ func TestTrainOutOfMemory(t *testing.T) {
 	in.GPU = []string{"cpu", "t4"}
 	next, err := s.client.ExecuteWorkflow(t.Context(), startOptions("next"), "TrainSFT", in)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(s.queues("next")) == 2 }, 5*time.Minute, 200*time.Millisecond)
+	require.Eventually(t, func() bool { return len(s.queues("next")) == 2 }, soon, 200*time.Millisecond)
 	require.Equal(t, []string{"train-cpu", "train-t4"}, s.queues("next"))
 	require.Len(t, c.attempts(), 1)
 	require.Contains(t, s.temporalCLI("workflow", "query", "--workflow-id", "next", "--type", "progress", "--output", "json"), "a worker of queue train-t4")

@@ -131,7 +131,7 @@ func (c trainerLog) until(is func(e training.Event) bool) {
 	require.Eventually(c.t, func() bool {
 		all := c.processes()
 		return len(all) > 0 && slices.ContainsFunc(all[len(all)-1].events, is)
-	}, time.Minute, 20*time.Millisecond)
+	}, soon, 20*time.Millisecond)
 }
 
 // steps returns the number of steps that all processes executed.

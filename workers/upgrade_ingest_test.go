@@ -19,6 +19,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows"
 	"github.com/cogniverse/cogflow/workflows/ingest"
 )
 
@@ -159,6 +160,7 @@ func TestUpgradeIngestionAtOnce(t *testing.T) {
 			d.gate.after(t, upgradeFrames)
 			second := d.workerOf(t, thisBuild)
 			d.awaitPollers("describe-cpu", 2)
+			d.awaitPollers(workflows.QueueMain, 2)
 			require.Equal(t, want, d.ended(t, j, videos*upgradeFrames))
 			require.GreaterOrEqual(t, d.cost("library").runs, 2)
 			require.Len(t, d.workflowWorkers(videos), 2, "both builds executed tasks")

@@ -89,7 +89,7 @@ func (g *gate) after(t *testing.T, calls int) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return g.passed >= calls
-	}, 2*time.Minute, 5*time.Millisecond, "call %d was not made", calls)
+	}, soon, 5*time.Millisecond, "call %d was not made", calls)
 }
 
 func (g *gate) lift() {

@@ -1,9 +1,9 @@
 """A fake trainer that implements the protocol and behaves as plan.json, beside the package,
 defines. Its model is a running hash, which reveals steps that are lost or repeated.
 
-plan.json: {"steps", "step_seconds", "save_every", "evaluate": "ok" | "exit" | "hang",
-"sigterm": "checkpoint" | "slow" | "hang" | "exit"}. Each process reads the file at its start,
-and reads sigterm again when it receives the signal.
+plan.json: {"steps", "step_seconds", "save_every", "hold_at", "evaluate": "ok" | "exit" | "hang",
+"sigterm": "checkpoint" | "slow" | "hang" | "exit"}. At the step hold_at it waits for SIGTERM.
+Each process reads the file at its start, and reads sigterm again when it receives the signal.
 """
 
 import hashlib
@@ -99,6 +99,9 @@ def main():
         step, state = saved["step"], saved["state"]
     evaluate("base", 2.0, 0)
     while step < plan["steps"] and not job.get("finish"):
+        while step and step == plan["hold_at"] and not stopped:
+            time.sleep(0.2)
+            say("phase", phase="train")
         if stopped:
             asked(step, state)
         time.sleep(plan["step_seconds"])

@@ -64,6 +64,15 @@ type house struct {
 
 func open(t *testing.T, s frontdoor.Section, known finder) *house {
 	t.Helper()
+	return openAt(t, s, known, nil)
+}
+
+// noon is a time at which no limit fills up again, however long a test takes.
+func noon() time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC) }
+
+// openAt is open at a time of the test; nil = the real one.
+func openAt(t *testing.T, s frontdoor.Section, known finder, now func() time.Time) *house {
+	t.Helper()
 	s.Check(func(key, text, fix string) { t.Errorf("%s: %s, %s", key, text, fix) })
 	h := &house{log: &log{}, held: make(chan string, 100), release: make(chan struct{})}
 	who := func(w http.ResponseWriter, r *http.Request, c api.Caller) error {
@@ -71,7 +80,7 @@ func open(t *testing.T, s frontdoor.Section, known finder) *house {
 		return nil
 	}
 	h.Door = door.New(door.Options{
-		Config: s.Complete(), Keys: known, Log: slog.New(slog.NewJSONHandler(h.log, nil)),
+		Config: s.Complete(), Keys: known, Now: now, Log: slog.New(slog.NewJSONHandler(h.log, nil)),
 		Routes: []api.Route{
 			{Method: "GET", Path: "/who/{name}", Name: "who", Handle: who},
 			{Method: "POST", Path: "/who/{name}", Name: "post", Handle: who},
@@ -280,8 +289,8 @@ func TestCutAnswer(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	a, b := keys.New(), keys.New()
-	h := open(t, frontdoor.Section{MaxInFlight: 1, PerMinute: 3, Listeners: map[string]frontdoor.Listener{"keyed": {Address: here}}},
-		finder{a: {ID: "a", Tenant: "a"}, b: {ID: "b", Tenant: "b"}})
+	h := openAt(t, frontdoor.Section{MaxInFlight: 1, PerMinute: 3, Listeners: map[string]frontdoor.Listener{"keyed": {Address: here}}},
+		finder{a: {ID: "a", Tenant: "a"}, b: {ID: "b", Tenant: "b"}}, noon)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		got, _ := h.ask(t, "keyed", "GET", "/hold", "", "Authorization", "Bearer "+a)

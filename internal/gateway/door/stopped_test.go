@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,9 +30,9 @@ func TestStoppedBody(t *testing.T) {
 	require.Contains(t, line, "100 Continue")
 	_, err = from.ReadString('\n')
 	require.NoError(t, err)
-	began := time.Now()
-	require.NoError(t, h.Shutdown(0))
-	require.Less(t, time.Since(began), 4*time.Second, "it does not wait until the connection is broken")
+	// A gateway that waits until the connection is broken fails here, without a bound of the test: nothing but the end
+	// of Shutdown breaks it, which is an error.
+	require.NoError(t, h.Shutdown(0), "it does not wait until the connection is broken")
 	got, err := http.ReadResponse(from, nil)
 	require.NoError(t, err)
 	defer got.Body.Close()

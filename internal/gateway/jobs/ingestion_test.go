@@ -7,7 +7,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -124,7 +123,7 @@ func folder(t *testing.T, f front) {
 	require.Contains(t, got.Errors[0], "no such directory")
 
 	works := start(`{"video_dir":"/srv/wait","profile":"p"}`)
-	require.Eventually(t, func() bool { return counts(works.Job).Status == "processing" }, time.Minute, 10*time.Millisecond)
+	until(f, "/ingestion/status/"+works.Job, func(c jobs.IngestCounts) bool { return c.Status == "processing" })
 	require.Contains(t, start(`{"video_dir":"/srv/wait","profile":"p"}`).Message, "already")
 
 	status, _, _ = f.ask("other", http.MethodGet, "/ingestion/status/"+works.Job, "")

@@ -112,12 +112,14 @@ func TestComplaint38Full(t *testing.T) {
 			if name == "full" {
 				g.occupied(t, hung, 1)
 			}
+			unanswered := int64(0)
 			for _, body := range []string{ask, askStream} {
-				status, _, answer, err := g.post(t, "/v1/chat/completions", body)
-				require.NoError(t, err)
+				status, _, answer, again := g.insist(t, "/v1/chat/completions", "application/json", body, unasked)
 				require.Equal(t, 200, status, answer)
+				unanswered += again
 			}
-			require.EqualValues(t, 2, local.calls.Load())
+			require.GreaterOrEqual(t, local.calls.Load(), int64(2))
+			require.LessOrEqual(t, local.calls.Load(), 2+unanswered)
 		})
 	}
 }
@@ -127,16 +129,20 @@ func TestComplaint36Full(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}, 1), make(chan struct{})
 	hung, slow := hangs(t), serves(t, func(w http.ResponseWriter, r *http.Request) {
-		entered <- struct{}{}
+		select {
+		case entered <- struct{}{}:
+		default: // that one has come was told
+		}
 		<-release
 		text(200, "application/json", answered)(w, r)
 	})
 	g := startGateway(t, within(12, of(endpoint(hung, "a", `,"max_in_flight":1`), endpoint(slow, "b", `,"max_in_flight":1`))))
 	g.occupied(t, hung, 1)
-	answers := make(chan int)
+	answers := make(chan int, 2)
 	request := func() {
-		status, _, _, _ := g.post(t, "/v1/chat/completions", ask)
-		answers <- status
+		status := 0
+		defer func() { answers <- status }() // also if the test fails here
+		status, _, _, _ = g.insist(t, "/v1/chat/completions", "application/json", ask, unasked)
 	}
 	go request()
 	<-entered

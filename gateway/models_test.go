@@ -33,10 +33,34 @@ func (g *gateway) send(t *testing.T, path, media, body string) (status int, head
 	require.NoError(t, err)
 	r.Header.Set("Content-Type", media)
 	got, err := http.DefaultClient.Do(r)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, nil, "", err
+	}
 	defer got.Body.Close()
 	data, err := io.ReadAll(got.Body)
 	return got.StatusCode, got.Header, string(data), err
+}
+
+// insist sends a request again while its answer only says that the machine was slow; again is how often.
+func (g *gateway) insist(t *testing.T, path, media, body string, slow func(status int, answer string) bool) (status int, header http.Header, answer string, again int64) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; again++ {
+		var err error
+		status, header, answer, err = g.send(t, path, media, body)
+		require.NoError(t, err)
+		if !slow(status, answer) || time.Now().After(end) {
+			return status, header, answer, again
+		}
+	}
+}
+
+// unasked is the answer to a request for which there was no time to ask a server.
+func unasked(_ int, answer string) bool { return strings.Contains(answer, "none took the request") }
+
+// onceAsked is the answer to a request for which there was no time to ask its server, which is away, a second
+// time: it says that the server failed. A further request finds that it is away.
+func onceAsked(status int, answer string) bool {
+	return status == http.StatusBadGateway && strings.Contains(answer, "upstream_failed")
 }
 
 func (g *gateway) books(t *testing.T) *ledger.Ledger {
@@ -59,8 +83,7 @@ func (g *gateway) spentBy(t *testing.T, of tenant.ID) (s video.Spend) {
 	require.Eventually(t, func() (settled bool) {
 		var err error
 		s, err = l.Job(t.Context(), of, "gateway")
-		require.NoError(t, err)
-		return s.Open == 0
+		return err == nil && s.Open == 0
 	}, time.Minute, 5*time.Millisecond)
 	return s
 }
@@ -156,8 +179,9 @@ func TestComplaint30(t *testing.T) {
 				section = within(1, section)
 			}
 			g := startGateway(t, section)
-			status, header, answer, err := g.post(t, "/v1/chat/completions", ask)
-			require.NoError(t, err)
+			status, header, answer, _ := g.insist(t, "/v1/chat/completions", "application/json", ask, func(status int, answer string) bool {
+				return c.status == 503 && onceAsked(status, answer)
+			})
 			require.Equal(t, c.status, status, answer)
 			require.NotEmpty(t, code(t, answer))
 			require.Equal(t, status == 503, header.Get("Retry-After") != "")
@@ -230,7 +254,14 @@ func TestComplaint32(t *testing.T) {
 // callers notice nothing.
 func TestComplaint35(t *testing.T) {
 	t.Parallel()
-	ghost := serves(t, text(500, "application/json", `{"error":"dead"}`))
+	var mu sync.Mutex
+	var at []time.Time
+	ghost := serves(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		at = append(at, time.Now())
+		mu.Unlock()
+		text(500, "application/json", `{"error":"dead"}`)(w, r)
+	})
 	well := serves(t, text(200, "application/json", answered))
 	g := startGateway(t, of(endpoint(ghost, "a", ""), endpoint(well, "b", "")))
 	for range 20 {
@@ -239,7 +270,13 @@ func TestComplaint35(t *testing.T) {
 		require.Equal(t, 200, status, answer)
 	}
 	require.EqualValues(t, 20, well.calls.Load())
-	require.LessOrEqual(t, ghost.calls.Load(), int64(3))
+	// Three failures in a row take it out for 5 s, and each further one for twice as long. A slow machine
+	// may need longer than that for the 20 requests.
+	mu.Lock()
+	defer mu.Unlock()
+	for i := 3; i < len(at); i++ {
+		require.GreaterOrEqual(t, at[i].Sub(at[i-1]), min(5*time.Second<<(i-3), time.Minute), "call %d", i+1)
+	}
 }
 
 // TestComplaint36: a server that hangs holds its own requests only.

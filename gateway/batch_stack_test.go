@@ -79,7 +79,7 @@ func (m *gated) await(t *testing.T, requests int) {
 // batchStack is a gateway and its worker, which describes frames.
 type batchStack struct {
 	*gateway
-	temporal *devserver.Server
+	temporal *devserver.Kept
 	worker   *victim
 	model    *gated
 }
@@ -104,11 +104,7 @@ func newBatchStack(t *testing.T) *batchStack {
 func startBatchStack(t *testing.T, config string) *batchStack {
 	t.Helper()
 	s := &batchStack{}
-	binary, err := devserver.Find("../bin")
-	require.NoError(t, err)
-	s.temporal, err = devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: filepath.Join(t.TempDir(), "temporal"), Headless: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.temporal.Stop()) })
+	s.temporal = ownTemporal(t)
 	s.gateway = startGateway(t, config, "TEMPORAL_ADDRESS", s.temporal.Address())
 	s.worker = s.process(t, "worker", builtWorker(t))
 	s.worker.args = []string{"--gpu", "none", "--pools", "cogflow,describe"}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/child"
+	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
@@ -138,7 +139,9 @@ func newKillStack(t *testing.T, fullSize bool) *killStack {
 	if s.store = "file://" + s.dir + "/store"; fullSize {
 		s.store, s.storeEnv = s3test.Start(t)
 	}
-	s.temporal, s.client = temporal(t)
+	server := ownTemporal(t)
+	s.temporal, s.client = server.Address(), clientOf(t, server)
+	require.NoError(t, devserver.Register(t.Context(), s.client, client.DefaultNamespace))
 	worker := builtWorker(t)
 	model := "127.0.0.1:" + porttest.Free(t)
 	s.model = s.victim("model", os.Args[0], roleOf+"=scripted", scriptedAddress+"="+model, scriptedBill+"="+s.bill())

@@ -148,9 +148,9 @@ func (c *clients) stream(topic string) {
 	switch {
 	case !right:
 		c.wrong("stream %s: the text is another one: %s", topic, text)
-	case end == "done" && whole && err == nil:
+	case end == "done" && whole: // also if the connection is cut after it
 		c.count("stream: whole")
-	case end == "error" && err == nil:
+	case end == "error":
 		c.count("stream: ended with an error event")
 	case end == "" && err != nil:
 		c.count("stream: connection cut")

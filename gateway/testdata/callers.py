@@ -54,7 +54,7 @@ def vlm():
     said = post(url + "/v1/chat/completions", json=body)
     # The guide's client: the batch URL is made from that of one frame.
     one = url + "/generate-description"
-    assert requests.get(one, timeout=5).status_code != 404, (
+    assert requests.get(one, timeout=60).status_code != 404, (
         "the probe takes the service for deployed"
     )
     described = post(one, json={"frame_base64": frame})

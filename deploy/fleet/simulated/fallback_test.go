@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/cogniverse/cogflow/video"
@@ -87,13 +86,11 @@ func TestFallbackAndPins(t *testing.T) {
 	for _, w := range append(slices.Clone(here), waiting...) {
 		w.start(t, f)
 	}
-	f.requireRun(t, here, wanted.tried)
+	f.requireRun(t, here, false)
 
 	// A pin waits for its class although others are idle, and says so at once.
 	for _, w := range waiting {
-		for kind := range kinds {
-			f.awaitClass(t, w.id(kind), w.on)
-		}
+		f.awaitClass(t, w)
 		var p train.Progress
 		patiently(t, "progress", func() error {
 			said, err := f.client.QueryWorkflow(t.Context(), w.id("train"), "", workflows.QueryProgress)
@@ -105,7 +102,7 @@ func TestFallbackAndPins(t *testing.T) {
 		require.Equal(t, "a worker of queue train-"+w.on, p.Waiting)
 	}
 	f.serveClasses(absent...)
-	f.requireRun(t, waiting, func(w wanted) []string { return w.tried()[:1] })
+	f.requireRun(t, waiting, true)
 	for _, one := range f.taken {
 		require.Equal(t, "acme", one.priority.FairnessKey, one)
 		require.Equal(t, 2, one.priority.PriorityKey, one)
@@ -117,18 +114,23 @@ func realGPUs() []string {
 	return slices.DeleteFunc(video.GPUClasses(), func(class string) bool { return class == "cpu" })
 }
 
+// serveClasses starts the workers of classes. Those of the last stage come first: the others release jobs, which come to
+// the last stage while workers are still started.
 func (f *fleet) serveClasses(classes ...string) {
 	f.t.Helper()
-	for _, class := range classes {
-		for _, stem := range []string{workflows.StemTrain, workflows.StemDescribe, workflows.StemTranscribe, workflows.StemEmbed} {
+	for _, stem := range []string{workflows.StemEmbed, workflows.StemTrain, workflows.StemDescribe, workflows.StemTranscribe} {
+		for _, class := range classes {
 			f.serve(workflows.ClassQueue(stem, class), 4)
 		}
 	}
 }
 
-// requireRun waits for the jobs, and checks which classes each tried, and on which it ran. The last stage of an ingestion
-// begins when the others have ended, so it can find other classes.
-func (f *fleet) requireRun(t *testing.T, jobs []wanted, lastStage func(wanted) []string) {
+// lastStage is the activity of an ingestion that begins when the others have ended.
+const lastStage = "EmbedChunk"
+
+// requireRun waits for the jobs, and checks which classes each tried, and on which it ran. If classes got workers
+// meanwhile, the last stage can find one that the others did not.
+func (f *fleet) requireRun(t *testing.T, jobs []wanted, meanwhile bool) {
 	t.Helper()
 	for _, w := range jobs {
 		var trained train.Result
@@ -137,67 +139,94 @@ func (f *fleet) requireRun(t *testing.T, jobs []wanted, lastStage func(wanted) [
 		for kind, activities := range kinds {
 			f.awaitResult(t, w.id(kind), nil)
 			for stem, name := range activities {
-				tried := w.tried()
-				if name == "EmbedChunk" {
-					tried = lastStage(w)
+				queues := f.requireInOrder(t, w, kind, stem, name)
+				if !meanwhile || name != lastStage {
+					require.Len(t, queues, len(w.tried()), "%s of %s: %s", name, w.id(kind), queues)
 				}
-				f.requireRanOn(t, tried, w.id(kind), stem, name)
 			}
 		}
 	}
 }
 
-func (f *fleet) requireRanOn(t *testing.T, tried []string, id, stem, name string) {
+// requireInOrder checks that an activity was put on the queues of the classes in their order, on the next one only when
+// none of the one before took it in time, and that it ran once, on the last. It returns the queues.
+func (f *fleet) requireInOrder(t *testing.T, w wanted, kind, stem, name string) (queues []string) {
 	t.Helper()
+	id := w.id(kind)
 	var want, ran []string
-	for _, class := range tried {
+	for _, class := range w.tried() {
 		want = append(want, workflows.ClassQueue(stem, class))
 	}
-	require.Equal(t, want, f.queues(t, id, name), id)
+	puts := f.puts(t, id, name)
+	require.NotEmpty(t, puts, "%s of %s", name, id)
+	for i, p := range puts {
+		queues = append(queues, p.queue)
+		require.Equal(t, i < len(puts)-1, p.unserved, "%s of %s on %s: no worker took it in time", name, id, p.queue)
+	}
+	require.LessOrEqual(t, len(queues), len(want), "%s of %s: %s", name, id, queues)
+	require.Equal(t, want[:len(queues)], queues, "%s of %s", name, id)
 	for _, one := range f.tasks(name) {
 		if one.workflow == id {
 			ran = append(ran, one.queue)
 		}
 	}
-	require.Equal(t, want[len(want)-1:], ran, "%s of %s ran once", name, id)
+	require.Equal(t, queues[len(queues)-1:], ran, "%s of %s ran once", name, id)
+	return queues
 }
 
-// queues lists the queues on which a run put an activity.
-func (f *fleet) queues(t *testing.T, id, name string) (queues []string) {
+// put is an activity on a queue.
+type put struct {
+	queue    string
+	unserved bool // no worker took it in time
+}
+
+// puts lists where a run put an activity.
+func (f *fleet) puts(t *testing.T, id, name string) (puts []put) {
 	t.Helper()
 	patiently(t, "history of "+id, func() error {
-		queues = nil
+		puts = nil
+		at := map[int64]int{} // by event
 		all := f.client.GetWorkflowHistory(t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for all.HasNext() {
 			event, err := all.Next()
 			if err != nil {
 				return err
 			}
-			if a := scheduled(event); a.GetActivityType().GetName() == name {
-				queues = append(queues, a.GetTaskQueue().GetName())
+			if a := event.GetActivityTaskScheduledEventAttributes(); a.GetActivityType().GetName() == name {
+				at[event.GetEventId()] = len(puts)
+				puts = append(puts, put{queue: a.GetTaskQueue().GetName()})
+			}
+			out := event.GetActivityTaskTimedOutEventAttributes()
+			if i, ours := at[out.GetScheduledEventId()]; ours {
+				puts[i].unserved = out.GetFailure().GetTimeoutFailureInfo().GetTimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_START
 			}
 		}
 		return nil
 	})
-	return queues
+	return puts
 }
 
-func scheduled(event *history.HistoryEvent) *history.ActivityTaskScheduledEventAttributes {
-	return event.GetActivityTaskScheduledEventAttributes()
-}
-
-// awaitClass waits until a job waits for a worker of a class.
-func (f *fleet) awaitClass(t *testing.T, id, class string) {
+// awaitClass waits until all stages of a job that can begin wait for a worker of its class. Those of an ingestion begin at the
+// same time, but one can come to the class later than another.
+func (f *fleet) awaitClass(t *testing.T, w wanted) {
 	t.Helper()
-	await(t, id+" waits for "+class, func() bool {
-		d, err := f.client.DescribeWorkflow(t.Context(), id, "")
-		return err == nil && waitsFor(d, class)
-	})
+	for kind, activities := range kinds {
+		for stem, name := range activities {
+			if name == lastStage {
+				continue
+			}
+			queue := workflows.ClassQueue(stem, w.on)
+			await(t, name+" of "+w.id(kind)+" waits on "+queue, func() bool {
+				d, err := f.client.DescribeWorkflow(t.Context(), w.id(kind), "")
+				return err == nil && waitsOn(d, name, queue)
+			})
+		}
+	}
 }
 
-func waitsFor(d *client.WorkflowExecutionDescription, class string) bool {
+func waitsOn(d *client.WorkflowExecutionDescription, name, queue string) bool {
 	for _, a := range d.RawResponse.GetPendingActivities() {
-		if strings.HasSuffix(a.GetActivityOptions().GetTaskQueue().GetName(), "-"+class) {
+		if a.GetActivityType().GetName() == name && a.GetActivityOptions().GetTaskQueue().GetName() == queue {
 			return true
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/workflows"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
 // TestAttributesOfTheRun: search attributes that a caller presets are replaced by those of
@@ -28,7 +28,7 @@ func TestAttributesOfTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			env := (&testsuite.WorkflowTestSuite{}).NewTestWorkflowEnvironment()
+			env := flowtest.NewEnvironmentWith()
 			var values []temporal.SearchAttributeUpdate
 			for i, value := range preset {
 				values = append(values, temporal.NewSearchAttributeKeyKeyword(keys[i]).ValueSet(value))

@@ -3,7 +3,6 @@ package workflows
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +12,10 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
 // TestReasonIsWholeCharacters: a message that is cut within a character is not
@@ -80,9 +78,7 @@ func TestUnservedClassIsRemembered(t *testing.T) {
 		}
 		return errors.Join(chunk(StemEmbed, "h100"), chunk(StemEmbed, "h100"), chunk(StemDescribe, "h100"))
 	}
-	var suite testsuite.WorkflowTestSuite // without interceptors, which would see the timeout; the server reports it
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: math.MaxInt64})
+	env := flowtest.NewEnvironmentWith() // without interceptors, which would see the timeout; the server reports it
 	env.RegisterActivity(ask)
 	env.RegisterWorkflow(flow)
 	env.ExecuteWorkflow(flow)

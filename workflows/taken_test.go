@@ -48,8 +48,7 @@ func requireTaken(t *testing.T, out ingestflow.LibraryResult, id string) {
 // take starts a workflow on a queue without a worker, so that it stays open, under an id.
 func take(t *testing.T, c client.Client, id string) {
 	t.Helper()
-	_, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "unserved"}, "IngestVideo")
-	require.NoError(t, err)
+	begin(t, c, client.StartWorkflowOptions{ID: id, TaskQueue: "unserved"}, "IngestVideo")
 }
 
 // TestChildIDTakenLater: another workflow takes the id of a video after the library has checked
@@ -67,11 +66,10 @@ func TestChildIDTakenLater(t *testing.T) {
 		t.Cleanup(serve.Stop)
 	}
 	take(t, c, "lib/000000")
-	run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "lib", TaskQueue: workflows.QueueMain},
+	run := begin(t, c, client.StartWorkflowOptions{ID: "lib", TaskQueue: workflows.QueueMain},
 		"IngestLibrary", ingestflow.LibraryInput{Source: w.library()})
-	require.NoError(t, err)
 	var out ingestflow.LibraryResult
-	require.NoError(t, run.Get(t.Context(), &out))
+	require.NoError(t, end(t, run, &out))
 	requireTaken(t, out, "lib/000000")
 }
 
@@ -107,9 +105,9 @@ func TestSweepIDTaken(t *testing.T) {
 	train, err := json.Marshal(answers("a"))
 	require.NoError(t, err)
 	var out trainflow.SweepResult
-	require.NoError(t, l.start("TrainSweep", trainflow.SweepInput{
+	require.NoError(t, end(t, l.start("TrainSweep", trainflow.SweepInput{
 		Method: "sft", Train: train, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
-	}).Get(t.Context(), &out))
+	}), &out))
 	require.Equal(t, 1, out.Failed)
 	require.Equal(t, string(fault.Input), out.Runs[1].Failure.Class)
 	require.Contains(t, out.Runs[1].Failure.Reason, "job/001")

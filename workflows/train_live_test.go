@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -13,116 +12,14 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/activities/registry"
 	"github.com/cogniverse/cogflow/fault"
-	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/training"
 	"github.com/cogniverse/cogflow/workflows"
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
 )
-
-// live is a trainWorld on a real server, because only a real server waits for cancelled
-// activities and times out on queues without a worker.
-type live struct {
-	*trainWorld
-	client client.Client
-}
-
-// liveServer starts a server and connects to it.
-func liveServer(t *testing.T) client.Client {
-	t.Helper()
-	binary, err := devserver.Find("../bin")
-	require.NoError(t, err)
-	server, err := devserver.Start(t.Context(), devserver.Options{Binary: binary, Dir: t.TempDir(), Headless: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = server.Stop() })
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: server.Address()})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	return c
-}
-
-// newLive serves the workflows, and training on the given classes.
-func newLive(t *testing.T, classes ...string) *live {
-	t.Helper()
-	l := &live{trainWorld: newTrainWorld(t), client: liveServer(t)}
-	l.train.Runs = liveRuns{l.client}
-	queues := []string{workflows.QueueMain, workflows.QueueMedia}
-	for _, class := range classes {
-		queues = append(queues, workflows.ClassQueue(workflows.StemTrain, class))
-	}
-	for _, queue := range queues {
-		w := worker.New(l.client, queue, worker.Options{
-			Interceptors:                 activities.Interceptors(0, nil),
-			MaxHeartbeatThrottleInterval: time.Second,
-		})
-		w.RegisterActivity(l.train)
-		w.RegisterActivity(l.adapters())
-		w.RegisterActivity(l.spend())
-		register(w)
-		require.NoError(t, w.Start())
-		t.Cleanup(w.Stop)
-	}
-	return l
-}
-
-// liveRuns queries the server.
-type liveRuns struct{ client client.Client }
-
-func (r liveRuns) VideoTenant(context.Context, string, string) (tenant.ID, error) { return "", nil }
-
-func (r liveRuns) Running(ctx context.Context, workflowID, runID string) (bool, error) {
-	d, err := r.client.DescribeWorkflow(ctx, workflowID, runID)
-	if err != nil {
-		return false, err
-	}
-	return !workflows.Closed(d.Status), nil
-}
-
-func (r liveRuns) ChainRunning(ctx context.Context, workflowID, runID string) (bool, error) {
-	return r.Running(ctx, workflowID, runID)
-}
-
-func (r liveRuns) Signal(ctx context.Context, workflowID, runID, name string, payload any) error {
-	return r.client.SignalWorkflow(ctx, workflowID, runID, name, payload)
-}
-
-func (l *live) start(kind string, in any) client.WorkflowRun {
-	l.t.Helper()
-	run, err := l.client.ExecuteWorkflow(l.t.Context(), client.StartWorkflowOptions{ID: "job", TaskQueue: workflows.QueueMain}, kind, in)
-	require.NoError(l.t, err)
-	return run
-}
-
-func (l *live) signal(name string) {
-	if err := l.client.SignalWorkflow(l.t.Context(), "job", "", name, nil); err != nil {
-		l.t.Error(err)
-	}
-}
-
-func (l *live) result(run client.WorkflowRun) trainflow.Result {
-	l.t.Helper()
-	var out trainflow.Result
-	require.NoError(l.t, run.Get(l.t.Context(), &out))
-	return out
-}
-
-// until waits until the progress of the run satisfies a condition.
-func (l *live) until(what func(p trainflow.Progress) bool) {
-	l.t.Helper()
-	require.Eventually(l.t, func() bool {
-		value, err := l.client.QueryWorkflow(l.t.Context(), "job", "", workflows.QueryProgress)
-		if err != nil {
-			return false
-		}
-		var p trainflow.Progress
-		return value.Get(&p) == nil && what(p)
-	}, 30*time.Second, 50*time.Millisecond)
-}
 
 // during calls do once while the trainer computes a step, and makes the trainer wait at the
 // next step until it is stopped.
@@ -185,7 +82,7 @@ func TestTrainStopKeepsTheBest(t *testing.T) {
 func TestTrainTimeoutKeepsTheBest(t *testing.T) {
 	t.Parallel()
 	in := answers("a")
-	in.Timeout = "2s"
+	in.Timeout = "30s" // longer than the seven steps take; the trainer then waits for it
 	l := newLive(t, "cpu")
 	l.during(7, func() {})
 	out := l.result(l.start("TrainSFT", in))
@@ -197,11 +94,11 @@ func TestTrainCancelKeepsTheBest(t *testing.T) {
 	t.Parallel()
 	l := newLive(t, "cpu")
 	l.during(7, func() {
-		if err := l.client.CancelWorkflow(t.Context(), "job", ""); err != nil {
+		if err := l.cancel(); err != nil {
 			t.Error(err)
 		}
 	})
-	err := l.start("TrainSFT", answers("a")).Get(t.Context(), nil)
+	err := end(t, l.start("TrainSFT", answers("a")), nil)
 	var cancelled *temporal.CanceledError
 	require.ErrorAs(t, err, &cancelled)
 	found, err := l.adapters().ShowAdapter(t.Context(), registry.AdapterInput{Tenant: tenant.Default, Name: "routing"})
@@ -258,18 +155,6 @@ func TestTrainBudgetIsRaised(t *testing.T) {
 	require.Equal(t, 12, l.trainer.computed())
 }
 
-func (l *live) budget(usd float64) {
-	handle, err := l.client.UpdateWorkflow(l.t.Context(), client.UpdateWorkflowOptions{
-		WorkflowID: "job", UpdateName: workflows.UpdateBudget, Args: []any{usd}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err == nil {
-		err = handle.Get(l.t.Context(), nil)
-	}
-	if err != nil {
-		l.t.Error(err)
-	}
-}
-
 func TestTrainTwoStartsAreOneJob(t *testing.T) {
 	t.Parallel()
 	in := answers("a")
@@ -278,8 +163,7 @@ func TestTrainTwoStartsAreOneJob(t *testing.T) {
 	other.Name = "second"
 	l.trainer.step = func(int, <-chan struct{}) { <-time.After(20 * time.Millisecond) } // long enough to meet
 	first := l.start("TrainSFT", in)
-	second, err := l.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: "other", TaskQueue: workflows.QueueMain}, "TrainSFT", other)
-	require.NoError(t, err)
+	second := begin(t, l.client, client.StartWorkflowOptions{ID: "other", TaskQueue: workflows.QueueMain}, "TrainSFT", other)
 	require.ElementsMatch(t, []string{"trained", "unchanged"}, []string{l.result(first).Status, l.result(second).Status})
 	require.Equal(t, 12, l.trainer.computed())
 	require.Equal(t, l.weights("routing", 1), l.weights("second", 1))
@@ -298,7 +182,7 @@ func TestTrainSweep(t *testing.T) {
 		},
 	})
 	var out trainflow.SweepResult
-	require.NoError(t, run.Get(t.Context(), &out))
+	require.NoError(t, end(t, run, &out))
 	require.Len(t, out.Runs, 4)
 	require.Zero(t, out.Failed)
 	require.GreaterOrEqual(t, out.Best, 0)
@@ -324,7 +208,7 @@ func TestTrainSweepCost(t *testing.T) {
 				case step == 3 && job.Seed == 2:
 					return fault.New(fault.Input, "train", "", "a bad row")
 				case step == 3 && job.Seed == 3 && cancelled:
-					return l.client.CancelWorkflow(context.Background(), "job", "")
+					return l.cancel()
 				}
 				return nil
 			}
@@ -336,19 +220,16 @@ func TestTrainSweepCost(t *testing.T) {
 				Method: training.SFT, Train: data, Concurrency: 1, Grid: map[string][]json.RawMessage{"seed": {[]byte("1"), []byte("2"), []byte("3")}},
 			})
 			var out trainflow.SweepResult
-			err = run.Get(t.Context(), &out)
+			err = end(t, run, &out)
 			var ledger int64
 			for i := range 3 {
-				d, err := l.client.DescribeWorkflow(t.Context(), fmt.Sprintf("job/%03d", i), "")
-				require.NoError(t, err)
+				d := l.describe(fmt.Sprintf("job/%03d", i))
 				spent, err := l.train.Ledger.Spent(t.Context(), tenant.Default, d.WorkflowExecution.RunID, "")
 				require.NoError(t, err)
 				require.Positive(t, spent, "run %d was paid", i)
 				ledger += spent
 			}
-			d, describeErr := l.client.DescribeWorkflow(t.Context(), "job", "")
-			require.NoError(t, describeErr)
-			cost, _ := d.TypedSearchAttributes.GetFloat64(temporal.NewSearchAttributeKeyFloat64(workflows.AttrCost))
+			cost, _ := l.describe("job").TypedSearchAttributes.GetFloat64(temporal.NewSearchAttributeKeyFloat64(workflows.AttrCost))
 			require.InDelta(t, float64(ledger)/1e6, cost, 1e-9)
 			if cancelled {
 				require.Error(t, err)
@@ -368,7 +249,5 @@ func TestTrainReportsItsWait(t *testing.T) {
 	l := newLive(t)
 	l.start("TrainSFT", answers("a"))
 	l.until(func(p trainflow.Progress) bool { return p.Waiting == "a worker of queue train-cpu" })
-	d, err := l.client.DescribeWorkflow(t.Context(), "job", "")
-	require.NoError(t, err)
-	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, d.Status)
+	require.Equal(t, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, l.describe("job").Status)
 }

@@ -14,10 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/cogniverse/cogflow/activities"
@@ -25,6 +22,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/video"
+	"github.com/cogniverse/cogflow/workflows/flowtest"
 )
 
 const clip = "what the clip holds"
@@ -109,9 +107,7 @@ func (s stills) Extract(_ context.Context, _ *os.File, _ string, _ video.Samplin
 // before each attempt. The clock of the test's environment does not wait.
 func (b *builds) extract(force bool, before func(attempt int)) (out video.Extraction, attempts int) {
 	b.t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{&activities.Errors{}}})
+	env := flowtest.NewEnvironmentWith(&activities.Errors{})
 	env.RegisterActivity(b.run.Extract)
 	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) {
 		attempts++

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -137,9 +138,15 @@ func (h *Host) Dial(ctx context.Context, network, address string) (c net.Conn, e
 	return c, err
 }
 
+// killFor is how long killed processes may take to end. One that waits for a disk ends when the disk has answered.
+const killFor = time.Minute
+
 // Kill ends every process of the host at once, as a power failure does. Its disk stays.
 func (h *Host) Kill() {
-	for range 100 { // a process that is being killed can have started another one
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	// A process that is being killed can have started another one.
+	for deadline := time.Now().Add(killFor); time.Now().Before(deadline); <-tick.C {
 		processes := h.Processes()
 		if len(processes) == 0 {
 			return

@@ -3,6 +3,7 @@
 package hosttest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -42,7 +43,7 @@ func (h *Host) mount() error {
 	}
 	for name, content := range h.identity() {
 		own := filepath.Join(h.network.base, h.Name+strings.ReplaceAll(name, "/", "-"))
-		m.do("write", own, func() error { return os.WriteFile(own, []byte(content), 0o644) }) //nolint:gosec // public, as in /etc
+		m.do("write", own, func() error { return replace(own, content) })
 		m.give(own, name)
 	}
 	for _, shared := range []string{"/var/tmp", "/dev/shm", "/tmp"} { // /tmp last: the disks of hosts can be below it
@@ -63,6 +64,20 @@ func (h *Host) identity() map[string]string {
 		"/etc/passwd": fmt.Sprintf("root:x:0:0:root:/root:/bin/sh\n%s:x:%d:%d::%s:/bin/sh\n", h.Name, h.UID, h.UID, Disk),
 		"/etc/group":  fmt.Sprintf("root:x:0:\n%s:x:%d:\n", h.Name, h.UID),
 	}
+}
+
+// replace writes a public file anew. Programs that see the former one, which can be the same text, keep it whole.
+func replace(path, content string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(content)
+	err = firstError(errors.Join(err, file.Chmod(0o644), file.Close()), func() error { return os.Rename(file.Name(), path) })
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
 }
 
 // mounts stops at the first error.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities/activitytest"
@@ -271,5 +272,27 @@ func TestTallySignal(t *testing.T) {
 				require.NotEqual(t, l.signalLog[i-1].Report, s.Report, "no report is sent twice")
 			}
 		}
+	})
+}
+
+// TestPublishedCostIsFinal: an entry that no tally names, as of a process that was killed, is part of the cost that a
+// publication reports, although it is settled a little later.
+func TestPublishedCostIsFinal(t *testing.T) {
+	t.Parallel()
+	metered(t, time.Second, func(t *testing.T, j *trained, l *ledgerOf) {
+		out, err := j.run()
+		require.NoError(t, err)
+		left, err := l.Reserve(t.Context(), video.Call{
+			Tenant: "default", Job: "run", Workflow: "w", Kind: meterKind, Model: "m", CostMicroUSD: 10 * oneUSD, Fingerprint: "left", Attempt: 1,
+		}, 0)
+		require.NoError(t, err)
+		time.AfterFunc(2*time.Second, func() {
+			_, err := l.Settle(context.Background(), left.Key, money.Booking{Outcome: money.Answered, MicroUSD: 3 * oneUSD})
+			assert.NoError(t, err)
+		})
+		published, err := j.publish(func(in *PublishInput) { in.Ledger, in.Tally = "run", out.Tally })
+		require.NoError(t, err)
+		require.Equal(t, out.Tally.CostMicroUSD+3*oneUSD, *published.CostMicroUSD)
+		require.Equal(t, j.spent(l), *published.CostMicroUSD)
 	})
 }

@@ -57,6 +57,8 @@ type GPULedger interface {
 	Held(ctx context.Context, t tenant.ID, job, key string, row int64) (microUSD int64, begun time.Time, found bool, err error)
 	// Spent is the settled cost of a job; workflow "" = of all workflows.
 	Spent(ctx context.Context, t tenant.ID, job, workflow string) (microUSD int64, err error)
+	// Job sums up the entries of a job. Those of processes that are gone are settled first.
+	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
 }
 
 // Reports render pages about training.

@@ -65,19 +65,24 @@ func (a *Activities) PublishAdapter(ctx context.Context, in PublishInput) (Publi
 	return out, err
 }
 
-// settled asks the ledger for the cost of the run and writes it to the tally. A slice that
-// a dead worker left is settled first. A ledger that is a file on another host does not
-// have that slice: it is swept there, and the tally holds what that ledger reported last.
+// settled asks the ledger for the cost of the run and writes it to the tally. What a dead
+// worker left is settled first: the slice that the tally names, and any other. A ledger that is
+// a file on another host does not have them: they are swept there, and the tally holds what
+// that ledger reported last.
 func (a *Activities) settled(ctx context.Context, in *PublishInput) (*int64, error) {
 	if in.Ledger == "" {
 		return nil, nil //nolint:nilnil // of an older build, which did not ask
 	}
 	r := &attempt{a: a, in: RunInput{Tenant: in.Tenant, Job: in.Job, Ledger: in.Ledger}}
 	r.pulse.Tally = in.Tally
-	if err := errors.Join(r.settleLeft(ctx), r.readCost(ctx)); err != nil {
+	if err := r.settleLeft(ctx); err != nil {
 		return nil, err
 	}
-	in.Tally.CostMicroUSD = cmp.Or(r.pulse.Tally.CostMicroUSD, in.Tally.CostMicroUSD)
+	spend, err := activities.FinalSpend(ctx, a.Ledger, in.Tenant, in.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	in.Tally.CostMicroUSD = cmp.Or(spend.CostMicroUSD, in.Tally.CostMicroUSD)
 	return &in.Tally.CostMicroUSD, nil
 }
 

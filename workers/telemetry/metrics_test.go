@@ -95,7 +95,10 @@ func (gpuLedger) End(context.Context, int64, bool, int64) error { return nil }
 func (gpuLedger) Held(context.Context, tenant.ID, string, string, int64) (int64, time.Time, bool, error) {
 	return 0, time.Time{}, false, nil
 }
+
 func (gpuLedger) Spent(context.Context, tenant.ID, string, string) (int64, error) { return 0, nil }
+
+func (gpuLedger) Job(context.Context, tenant.ID, string) (s video.Spend, err error) { return s, nil }
 
 type table struct{}
 

@@ -56,7 +56,11 @@ func newFleet(t testing.TB) *fleet {
 // serve starts a worker with simulated activities.
 func (f *fleet) serve(queue string, slots int) {
 	f.t.Helper()
-	w, err := startWorker(f.client, queue, slots, f.activities(), func(err error) { f.t.Error(err) })
+	var w worker.Worker
+	err := persist(func() (err error) {
+		w, err = startWorker(f.client, queue, slots, f.activities(), func(err error) { f.t.Error(err) })
+		return err
+	})
 	require.NoError(f.t, err)
 	f.t.Cleanup(w.Stop)
 }
@@ -106,22 +110,28 @@ func (f *fleet) which(matches func(task) bool) (out []task) {
 	return out
 }
 
-// start starts a job as the command line does. It tries again while the server is restarted: a second start under the id of
-// a running job starts nothing.
-func (f *fleet) start(id, kind string, common workflows.Common, in any) (err error) {
+// persist repeats what the server must answer, which it does not while it is restarted.
+func persist(do func() error) (err error) {
 	pause := time.NewTicker(time.Second)
 	defer pause.Stop()
 	for range 60 {
-		_, err = f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
-			ID: id, TaskQueue: workflows.QueueMain,
-			Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
-		}, kind, in)
-		if err == nil {
+		if err = do(); err == nil {
 			break
 		}
 		<-pause.C
 	}
 	return err
+}
+
+// start starts a job as the command line does. A second start under the id of a running job starts nothing.
+func (f *fleet) start(id, kind string, common workflows.Common, in any) error {
+	return persist(func() error {
+		_, err := f.client.ExecuteWorkflow(f.t.Context(), client.StartWorkflowOptions{
+			ID: id, TaskQueue: workflows.QueueMain,
+			Priority: temporal.Priority{PriorityKey: common.Priority, FairnessKey: common.Tenant},
+		}, kind, in)
+		return err
+	})
 }
 
 // awaitResult waits for the result of a job, which must end well. out may be nil.

@@ -44,8 +44,12 @@ func runProcess(text string) error {
 		return err
 	}
 	ctx := context.Background()
-	c, err := client.DialContext(ctx, client.Options{
-		HostPort: p.Address, Namespace: p.Namespace, Logger: log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
+	var c client.Client
+	err := persist(func() (err error) {
+		c, err = client.DialContext(ctx, client.Options{
+			HostPort: p.Address, Namespace: p.Namespace, Logger: log.NewStructuredLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -56,7 +60,11 @@ func runProcess(text string) error {
 	}
 	fatal := make(chan error)
 	for _, queue := range p.Queues {
-		if _, err := startWorker(c, queue, p.Slots, named, func(err error) { fatal <- err }); err != nil {
+		err := persist(func() error {
+			_, err := startWorker(c, queue, p.Slots, named, func(err error) { fatal <- err })
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -241,10 +241,19 @@ func (f *fleet) cogflow(on string, args ...string) hosttest.Output {
 	return out
 }
 
-// result runs a command with --json, which must succeed.
+// result runs a command with --json, which must succeed. One that has reached no server, which a busy machine answers late,
+// has started nothing, and is run again.
 func result[T any](f *fleet, on string, args ...string) (out T) {
 	f.t.Helper()
-	done := f.cogflow(on, append(args, "--json")...)
+	server := f.temporal
+	if on == single {
+		server = f.workers[single]
+	}
+	var done hosttest.Output
+	f.eventually(func() bool {
+		done = f.cogflow(on, append(args, "--json")...)
+		return done.Code == 0 || !strings.Contains(done.Stderr, "no Temporal server answers")
+	}, server)
 	require.Zero(f.t, done.Code, done.Stderr)
 	require.NoError(f.t, json.Unmarshal([]byte(done.Stdout), &out), done.Stdout)
 	return out

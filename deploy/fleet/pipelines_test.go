@@ -26,7 +26,7 @@ func TestFleet(t *testing.T) {
 	compare := os.Getenv("COGFLOW_FLEET") != "faults"
 	if compare {
 		f.startSingle()
-		require.Zero(t, f.cogflow(control, "health").Code)
+		f.eventually(func() bool { return f.cogflow(control, "health").Code == 0 }, f.temporal)
 	}
 	modelMade()
 	if compare {

@@ -189,7 +189,7 @@ func (f *fleet) finish(limit time.Duration) {
 func (f *fleet) startCalm() {
 	f.t.Helper()
 	for _, s := range f.streams {
-		require.NoError(f.t, f.start(s, tenantOf(s.name, calm), 0))
+		f.eventually(func() bool { return f.start(s, tenantOf(s.name, calm), 0) == nil }, f.temporal)
 	}
 }
 

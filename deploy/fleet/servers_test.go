@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc"
@@ -214,7 +216,8 @@ func (f *fleet) connectTemporal() client.Client {
 		_, err := c.WorkflowService().RegisterNamespace(f.t.Context(), &workflowservice.RegisterNamespaceRequest{
 			Namespace: client.DefaultNamespace, WorkflowExecutionRetentionPeriod: durationpb.New(72 * time.Hour),
 		})
-		return err == nil
+		_, exists := errors.AsType[*serviceerror.NamespaceAlreadyExists](err) // a former request was late
+		return err == nil || exists
 	}, f.temporal)
 	return c
 }

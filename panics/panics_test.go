@@ -55,6 +55,8 @@ func TestNoBareGoroutine(t *testing.T) {
 	for _, root := range []string{"../internal", "../activities", "../training", "../prompt"} {
 		require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			switch {
+			case e != nil && errors.Is(err, fs.ErrNotExist): // other tests make and remove folders
+				return nil
 			case err != nil:
 				return err
 			case e.IsDir() && path == filepath.Join("..", "internal", "cli"): // a program of its own: it ends, no job does

@@ -153,13 +153,13 @@ def test_overload(encoder):
     stuck = threading.Event()
 
     def wait(kind, items):
-        assert stuck.wait(10)
+        assert stuck.wait(60)
         return encoder(kind, items)
 
     client = TestClient(create(encoder, "tiny", "1", Batcher(wait, size=1, wait=0, depth=1)))
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(client.post, "/pooling", json={"input": "x"}) for _ in range(4)]
-        done, _ = futures.wait(asked, timeout=5, return_when=futures.FIRST_COMPLETED)
+        done, _ = futures.wait(asked, timeout=60, return_when=futures.FIRST_COMPLETED)
         assert done
         stuck.set()
         answers = [a.result() for a in asked]

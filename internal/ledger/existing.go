@@ -29,7 +29,7 @@ func OpenExisting(place string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(db, process), nil
+	return start(db, process, beatEvery), nil
 }
 
 // CheckFile returns a fault with ErrAbsent if a ledger has no file.

@@ -70,15 +70,15 @@ func Open(place string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(db, process), nil
+	return start(db, process, beatEvery), nil
 }
 
-func start(db database, process string) *Ledger {
+func start(db database, process string, every time.Duration) *Ledger {
 	l := &Ledger{
 		db: db, process: process, open: map[string]struct{}{}, doubtful: map[string]struct{}{},
 		entries: make(chan *entry), closing: make(chan struct{}), settled: make(chan struct{}),
 	}
-	l.writer.Go(l.run)
+	l.writer.Go(func() error { return l.run(every) })
 	return l
 }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/ledger/ledgertest"
+	"github.com/cogniverse/cogflow/internal/postgres"
 	"github.com/cogniverse/cogflow/internal/postgres/postgrestest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/video"
@@ -28,7 +30,7 @@ import (
 func persist(ctx context.Context, do func() error) (err error) {
 	wait := time.NewTicker(20 * time.Millisecond)
 	defer wait.Stop()
-	for range 1500 {
+	for range 3000 {
 		err = do()
 		if class := fault.ClassOf(err); class != fault.Transport && class != fault.Overload {
 			return err
@@ -42,21 +44,31 @@ func persist(ctx context.Context, do func() error) (err error) {
 	return err
 }
 
+// cut ends all connections. Between two cuts there may be none for a moment.
+func cut(t *testing.T, server *postgrestest.Server) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); server.Cut(t) == 0; {
+		require.True(t, time.Now().Before(until), "there is no connection")
+	}
+}
+
 // TestOutages: calls of two processes while connections are cut and the server crashes. Each
 // call is booked once, nothing stays reserved, and the limit holds.
 func TestOutages(t *testing.T) {
 	t.Parallel()
-	const workers, calls, cost, paid = 6, 30, 10, 9
-	const limit = 2*workers*calls*paid + workers*2*cost
+	const workers, calls, cost, paid, limit = 6, 30, 10, 9, 1 << 40
 	server := postgrestest.New(t)
 	url := server.Database(t)
-	var done, ended atomic.Int64
+	var done atomic.Int64
+	var over atomic.Bool // the last cut was made
 	var all sync.WaitGroup
+	defer all.Wait() // also if an assertion fails
+	defer over.Store(true)
 	for process := range 2 {
 		l := open(t, url)
 		for worker := range workers {
 			all.Go(func() {
-				for i := range calls {
+				for i := 0; i < calls || !over.Load(); i++ {
 					c := call(fmt.Sprint(process, worker, i), cost)
 					var r money.Reservation
 					err := persist(t.Context(), func() (err error) { r, err = l.TryReserve(t.Context(), c, limit); return err })
@@ -68,33 +80,50 @@ func TestOutages(t *testing.T) {
 					}
 					if err != nil {
 						t.Errorf("call: %v", err)
+						return
 					}
 					done.Add(1)
 				}
-				ended.Add(1)
 			})
 		}
 	}
-	for part := int64(1); part < 6; part++ {
-		require.Eventually(t, func() bool { return done.Load() >= part*2*workers*calls/6 || ended.Load() == 2*workers },
-			time.Minute, time.Millisecond)
+	for part := 1; part < 6; part++ {
+		next := done.Load() + 2*workers*calls/6
+		require.Eventually(t, func() bool { return done.Load() >= next }, time.Minute, time.Millisecond)
 		if part == 3 {
 			server.Stop(t)
 			server.Start(t)
 			continue
 		}
-		require.Positive(t, server.Cut(t))
+		cut(t, server)
 	}
+	over.Store(true)
 	all.Wait()
+	total := int(done.Load())
 	l := open(t, url)
 	var s video.Spend
 	require.NoError(t, persist(t.Context(), func() (err error) { s, err = l.Job(t.Context(), "acme", "job"); return err }))
 	require.Equal(t, video.Spend{
-		Calls: 2 * workers * calls, Describe: 2 * workers * calls, Answered: 2 * workers * calls, CostMicroUSD: 2 * workers * calls * paid,
+		Calls: total, Describe: total, Answered: total, CostMicroUSD: int64(total) * paid,
 	}, s)
 	spent, err := l.Spent(t.Context(), "acme", "job", "job/video")
 	require.NoError(t, err)
 	require.Equal(t, s.CostMicroUSD, spent)
+	_, err = l.TryReserve(t.Context(), call("last", cost), spent+cost-1)
+	require.Equal(t, fault.Budget, fault.ClassOf(err), "%v", err)
+	_, err = l.TryReserve(t.Context(), call("last", cost), spent+cost)
+	require.NoError(t, err, "nothing else holds money")
+}
+
+// openQuiet opens a ledger that says and sweeps nothing between the steps of a test.
+func openQuiet(t *testing.T, url string) *Ledger {
+	t.Helper()
+	process := rand.Text()
+	db, err := openShared(t.Context(), url, process, postgres.Open)
+	require.NoError(t, err)
+	l := start(db, process, 1000*time.Hour)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
 }
 
 // TestLostCommit: the server commits, and its answer is lost. A reservation that its caller
@@ -102,8 +131,9 @@ func TestOutages(t *testing.T) {
 func TestLostCommit(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Shared(t).Database(t)
+	storeAt(url).Stop(t)
 	p := proxy(t, url)
-	l, witness := open(t, p.url), open(t, url)
+	l, witness := openQuiet(t, p.url), openQuiet(t, url)
 
 	p.lose.Store(true)
 	_, err := l.TryReserve(t.Context(), call("a", 10), 10)
@@ -148,13 +178,14 @@ func TestOthersWereCutOffToo(t *testing.T) {
 	t.Parallel()
 	server := postgrestest.New(t)
 	url := server.Database(t)
-	other, l, third := open(t, url), open(t, url), open(t, url)
+	s := storeAt(url)
+	s.Stop(t)
+	other, l, third := openQuiet(t, url), openQuiet(t, url), openQuiet(t, url)
 	for _, name := range []string{"a", "b"} {
 		_, err := other.TryReserve(t.Context(), call(name, 1), 0)
 		require.NoError(t, err)
 	}
 	kill(t, other) // it does not come back
-	s := storeAt(url)
 	s.Age(t, time.Minute)
 	l.db.(*shared).contact = s.Now(t).Add(-time.Minute) // l is idle
 	require.Positive(t, server.Cut(t))
@@ -164,7 +195,6 @@ func TestOthersWereCutOffToo(t *testing.T) {
 		require.Equal(t, 2, spend(t, process).Open)
 	}
 	s.Age(t, time.Minute)
-	l.db.(*shared).contact = s.Now(t).Add(time.Hour) // however long the next steps take here
 	require.Positive(t, server.Cut(t))
 	_, err := l.TryReserve(t.Context(), call("a", 1), 0)
 	require.NoError(t, err)
@@ -208,7 +238,8 @@ type lossy struct {
 
 func proxy(t *testing.T, url string) *lossy {
 	t.Helper()
-	_, to, _ := strings.Cut(url, "?host=")
+	_, query, _ := strings.Cut(url, "?host=")
+	to, _, _ := strings.Cut(query, "&")
 	dir := t.TempDir()
 	const socket = ".s.PGSQL.5432"
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", filepath.Join(dir, socket))

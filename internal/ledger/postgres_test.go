@@ -68,6 +68,16 @@ func storeAt(url string) ledgertest.Store {
 				})
 			})
 		},
+		Stop: func(t testing.TB) {
+			in(t, func(c *pgx.Conn) error {
+				_, err := c.Exec(t.Context(), `CREATE SCHEMA IF NOT EXISTS ahead;
+					DO $$ BEGIN
+						EXECUTE format('CREATE OR REPLACE FUNCTION ahead.clock_timestamp() RETURNS timestamptz VOLATILE LANGUAGE sql RETURN %L::timestamptz', clock_timestamp());
+						EXECUTE format('ALTER DATABASE %I SET search_path = ahead, pg_catalog', current_database());
+					END $$`)
+				return err
+			})
+		},
 		Now: func(t testing.TB) (now time.Time) {
 			in(t, func(c *pgx.Conn) error { return c.QueryRow(t.Context(), "SELECT clock_timestamp()").Scan(&now) })
 			return now

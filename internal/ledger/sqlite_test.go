@@ -25,8 +25,14 @@ func TestSQLite(t *testing.T) {
 
 func newFile(t testing.TB) ledgertest.Store {
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	var ahead atomic.Int64
-	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	var ahead, stopped atomic.Int64
+	now := func() time.Time {
+		at := time.Now()
+		if stopped.Load() != 0 {
+			at = time.Unix(0, stopped.Load())
+		}
+		return at.Add(time.Duration(ahead.Load()))
+	}
 	in := func(t testing.TB, do func(tx *sql.Tx) error) {
 		t.Helper()
 		s, err := openFile(t.Context(), path, "test")
@@ -40,10 +46,11 @@ func newFile(t testing.TB) ledgertest.Store {
 			file, err := openFile(t.Context(), path, process)
 			require.NoError(t, err)
 			file.now = now
-			l := start(file, process)
+			l := start(file, process, beatEvery)
 			t.Cleanup(func() { require.NoError(t, l.Close()) })
 			return l, func() { kill(t, l) }
 		},
+		Stop: func(testing.TB) { stopped.Store(time.Now().UnixNano()) },
 		Jump: func(_ testing.TB, by time.Duration) { ahead.Add(int64(by)) },
 		Age: func(t testing.TB, d time.Duration) {
 			in(t, func(tx *sql.Tx) error {

@@ -56,8 +56,9 @@ func (l *Ledger) enter(ctx context.Context, e *entry) error {
 
 // run writes entries until the ledger is closed. All entries that wait during one
 // transaction share the next, so the rate does not depend on the duration of a transaction.
-func (l *Ledger) run() error {
-	tick := time.NewTicker(beatEvery)
+// every is beatEvery.
+func (l *Ledger) run(every time.Duration) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -41,8 +41,19 @@ type Store struct {
 	Now func(t testing.TB) time.Time
 	// Seen is how long ago the last process was seen.
 	Seen func(t testing.TB) time.Duration
+	// Stop stops the clock of the database before the first Open, so that a lease lasts however
+	// long the test takes. Age works as before.
+	Stop func(t testing.TB)
 	// Jump moves the clock of the database; nil = it cannot be moved.
 	Jump func(t testing.TB, by time.Duration)
+}
+
+// stopped are the tests that assert what holds during a lease.
+func stopped(test func(*testing.T, Store)) func(*testing.T, Store) {
+	return func(t *testing.T, s Store) {
+		s.Stop(t)
+		test(t, s)
+	}
 }
 
 func (s Store) open(t testing.TB) Ledger {
@@ -57,10 +68,10 @@ func Run(t *testing.T, newStore func(t testing.TB) Store) {
 		"Spend":               testSpend,
 		"Repeated":            testRepeated,
 		"Budget":              testBudget,
-		"BudgetConcurrently":  testBudgetConcurrently,
-		"ReserveWaits":        testReserveWaits,
-		"Sweep":               testSweep,
-		"SweepTwice":          testSweepTwice,
+		"BudgetConcurrently":  stopped(testBudgetConcurrently),
+		"ReserveWaits":        stopped(testReserveWaits),
+		"Sweep":               stopped(testSweep),
+		"SweepTwice":          stopped(testSweepTwice),
 		"Close":               testClose,
 		"Closed":              testClosed,
 		"GiveUp":              testGiveUp,
@@ -68,12 +79,12 @@ func Run(t *testing.T, newStore func(t testing.TB) Store) {
 		"Absurd":              testAbsurd,
 		"Latency":             testLatency,
 		"Settle":              testSettle,
-		"SettleConcurrently":  testSettleConcurrently,
-		"TakeOver":            testTakeOver,
+		"SettleConcurrently":  stopped(testSettleConcurrently),
+		"TakeOver":            stopped(testTakeOver),
 		"BadCalls":            testBadCalls,
-		"SeenByOthers":        testSeenByOthers,
-		"Rival":               testRival,
-		"RivalsConcurrently":  testRivalsConcurrently,
+		"SeenByOthers":        stopped(testSeenByOthers),
+		"Rival":               stopped(testRival),
+		"RivalsConcurrently":  stopped(testRivalsConcurrently),
 		"OneProcessMayRepeat": testOneProcessMayRepeat,
 		"Beat":                testBeat,
 		"Held":                testHeld,

@@ -77,8 +77,10 @@ func (s *Server) Database(t testing.TB) (url string) {
 	return s.url(name)
 }
 
+// url gives the limits for locks and idle transactions that a client has by default a longer time,
+// as tests stop at any place on a busy machine.
 func (s *Server) url(database string) string {
-	return "postgres://" + superuser + "@/" + database + "?host=" + s.dir
+	return "postgres://" + superuser + "@/" + database + "?host=" + s.dir + "&lock_timeout=60000&idle_in_transaction_session_timeout=60000"
 }
 
 func (s *Server) connect(t testing.TB, database string) *pgx.Conn {

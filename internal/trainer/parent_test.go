@@ -39,7 +39,7 @@ func parentDies(t *testing.T, off string) {
 	require.DirExists(t, "/proc/"+trainer)
 	require.NoError(t, parent.Process.Kill())
 	require.Error(t, parent.Wait())
-	require.Eventually(t, func() bool { return !alive(trainer) }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return !alive(trainer) }, time.Minute, 10*time.Millisecond)
 }
 
 // beParent runs a trainer until the trainer is killed. Meanwhile goroutines, and their

@@ -4,6 +4,7 @@ protocol."""
 import json
 import os
 import resource
+import secrets
 import signal
 import subprocess
 import sys
@@ -40,9 +41,10 @@ def until_sigterm():
 
 
 def child(**options):
-    """Start a child that never ends; the event contains its process id."""
-    p = subprocess.Popen(["sleep", "86400"], pass_fds=(3,), **options)
-    say("device", device="cpu", versions={"child": str(p.pid)})
+    """Start a child that never ends; the event contains an argument by which it is found."""
+    mark = f"86400.{secrets.randbelow(10**15):015}"
+    subprocess.Popen(["sleep", mark], pass_fds=(3,), **options)
+    say("device", device="cpu", versions={"child": mark})
 
 
 def forever():

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/answer"
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/circuit"
 	"github.com/cogniverse/cogflow/money"
 )
@@ -156,7 +157,7 @@ func TestNotSent(t *testing.T) {
 	stuck, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stuck.Close() })
-	err = sentInTime(func(timeout time.Duration) error {
+	err = answertest.SentInTime(func(timeout time.Duration) error {
 		_, err := client(answer.Options{Timeout: timeout}).Ask(t.Context(), answer.Call{URL: "http://" + stuck.Addr().String(), Body: make([]byte, 64<<20)})
 		return err
 	})
@@ -187,21 +188,12 @@ func TestGivenUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, fault.ClassOf(err), "no failure")
 	require.EqualValues(t, reserved, charged(err))
-	err = sentInTime(func(timeout time.Duration) error {
+	err = answertest.SentInTime(func(timeout time.Duration) error {
 		_, err := client(answer.Options{Timeout: timeout}).Ask(t.Context(), answer.Call{URL: at, Body: []byte(`{}`)})
 		return err
 	})
 	require.ErrorIs(t, err, answer.ErrTimeout)
 	require.EqualValues(t, reserved, charged(err))
-}
-
-// sentInTime doubles the timeout of a call until the call is sent within it, which takes long on a busy machine.
-func sentInTime(call func(timeout time.Duration) error) error {
-	for timeout := 100 * time.Millisecond; ; timeout *= 2 {
-		if err := call(timeout); !money.Unsent(err) || timeout > time.Minute {
-			return err
-		}
-	}
 }
 
 // TestSentOnce: net/http resends a request with an Idempotency-Key when a reused connection

@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := asrtest.Start(t)
-			a := asr.New(asr.Options{URL: s.URL + "/v1", Timeout: 5 * time.Second})
+			a := asr.New(asr.Options{URL: s.URL + "/v1"})
 			s.Next(c.answer)
 			_, err := a.Transcribe(t.Context(), request(sound(6)))
 			require.Equal(t, c.class, fault.ClassOf(err), "%v", err)

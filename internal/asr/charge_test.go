@@ -2,7 +2,6 @@ package asr_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -58,7 +57,7 @@ func TestCharges(t *testing.T) {
 			t.Parallel()
 			s := asrtest.Start(t)
 			s.Next(c.answer)
-			_, err := asr.New(asr.Options{URL: s.URL + "/v1", Timeout: 5 * time.Second}).Transcribe(t.Context(), request(sound(6)))
+			_, err := asr.New(asr.Options{URL: s.URL + "/v1"}).Transcribe(t.Context(), request(sound(6)))
 			require.Error(t, err)
 			require.Equal(t, c.want, money.ChargeOf(err, 90), "%v", err)
 		})

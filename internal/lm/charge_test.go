@@ -67,8 +67,11 @@ func TestReserve(t *testing.T) {
 func TestCharges(t *testing.T) {
 	t.Parallel()
 	s := lmtest.Start(t)
-	m, impatient := priced(s, lm.Options{}), priced(s, lm.Options{Timeout: 2 * time.Second})
 	ask := lmtest.Ask("x")
+	complete := func(timeout time.Duration) error {
+		_, err := priced(s, lm.Options{Timeout: timeout}).Complete(t.Context(), ask)
+		return err
+	}
 	reserved := ask.Reserved(prompt.Price{Input: 1, Output: 10})
 	for name, c := range map[string]struct {
 		answer lmtest.Answer
@@ -88,11 +91,12 @@ func TestCharges(t *testing.T) {
 		"too long a prompt":    {answertest.Status(http.StatusBadRequest, `{"error":{"message":"prompt is too long"}}`), 0},
 	} {
 		s.Next(c.answer)
-		ends := m
+		var err error
 		if name == "hangs" || name == "drips" {
-			ends = impatient
+			err = answertest.SentInTime(complete)
+		} else {
+			err = complete(0)
 		}
-		_, err := ends.Complete(t.Context(), ask)
 		require.Error(t, err, name)
 		require.Equal(t, c.want, money.ChargeOf(err, reserved), "%s: %v", name, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/vlm"
 	"github.com/cogniverse/cogflow/internal/vlm/vlmtest"
 	"github.com/cogniverse/cogflow/money"
@@ -30,14 +31,19 @@ func TestCharges(t *testing.T) {
 	free := map[vlmtest.Fault]bool{vlmtest.TooMany: true, vlmtest.Down: true, vlmtest.Broken: true, vlmtest.Denied: true, vlmtest.BadRequest: true}
 	for protocol := range protocols(&vlmtest.Server{}, vlm.Options{}) {
 		s := vlmtest.Start(t)
-		d, impatient := protocols(s, vlm.Options{})[protocol], protocols(s, vlm.Options{Timeout: 2 * time.Second})[protocol]
 		for _, f := range append(vlmtest.Faults(), vlmtest.Denied, vlmtest.BadRequest, vlmtest.Drip) {
 			s.Next(f)
-			ends := d
-			if f == vlmtest.Drip {
-				ends = impatient
+			describe := func(timeout time.Duration) error {
+				d := protocols(s, vlm.Options{Timeout: timeout})[protocol]
+				_, err := d.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+				return err
 			}
-			_, err := ends.Describe(t.Context(), video.DescribeRequest{Stage: stage(), JPEG: vlmtest.Picture(t, 1)})
+			var err error
+			if f == vlmtest.Drip {
+				err = answertest.SentInTime(describe)
+			} else {
+				err = describe(0)
+			}
 			require.Error(t, err, f)
 			require.Equal(t, !free[f], money.ChargeOf(err, reserved) == reserved, "%s of %s: %v", f, protocol, err)
 		}

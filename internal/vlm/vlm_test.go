@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 			t.Run(protocol+"/"+string(f), func(t *testing.T) {
 				t.Parallel()
 				s := vlmtest.Start(t)
-				timeout := 5 * time.Second
+				var timeout time.Duration
 				if f == vlmtest.Drip {
 					timeout = 300 * time.Millisecond
 				}

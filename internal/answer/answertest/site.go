@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
 // Site is the address of a server that a test can stop and restart. The zero value does not
@@ -23,8 +25,8 @@ type Site struct {
 // Serve serves h until the test ends, and does not wait for open connections.
 func (s *Site) Serve(tb testing.TB, h http.Handler) {
 	tb.Helper()
-	s.tb, s.handler, s.server = tb, h, httptest.NewServer(h)
-	s.URL = s.server.URL
+	s.tb, s.handler, s.URL = tb, h, "http://127.0.0.1:"+porttest.Free(tb)
+	s.Start()
 	tb.Cleanup(func() {
 		if s.server != nil {
 			s.Stop()
@@ -40,7 +42,7 @@ func (s *Site) Stop() {
 	s.server = nil
 }
 
-// Start serves again, at the same address.
+// Start serves again, at the same address. No client of another test has the port meanwhile: see porttest.
 func (s *Site) Start() {
 	s.tb.Helper()
 	var listener net.Listener
@@ -48,7 +50,7 @@ func (s *Site) Start() {
 		var err error
 		listener, err = (&net.ListenConfig{}).Listen(s.tb.Context(), "tcp", s.Address())
 		return err == nil
-	}, 30*time.Second, 20*time.Millisecond, "%s is taken", s.URL)
+	}, time.Minute, 20*time.Millisecond, "%s is taken", s.URL)
 	s.server = httptest.NewUnstartedServer(s.handler)
 	_ = s.server.Listener.Close() // its default listener
 	s.server.Listener = listener

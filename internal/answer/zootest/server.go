@@ -83,12 +83,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text = s.Say(body)
 	}
 	b, ok := s.behaviour(in.Model, in.Messages[len(in.Messages)-1], body)
-	s.enter(r.Header.Get("X-Client-Request-Id"), in.Model, b)
-	if !ok {
+	number := s.enter(r.Header.Get("X-Client-Request-Id"), in.Model, b)
+	if ok {
+		b.Answer(text)(w)
+	} else {
 		plain(w, text)
-		return
 	}
-	b.Answer(text)(w)
+	if r.Context().Err() != nil {
+		s.gone(number)
+	}
 }
 
 // behaviour is the behaviour that the last message selects, if any.
@@ -120,8 +123,8 @@ func (s *Server) first(key string) bool {
 	return !seen
 }
 
-// enter records a request.
-func (s *Server) enter(entry, model string, b Behaviour) {
+// enter records a request and returns its index.
+func (s *Server) enter(entry, model string, b Behaviour) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := Request{Entry: entry, Model: model, Behaviour: b, Known: b.Bill == "" || b.Bill == Exact || b.Bill == Free}
@@ -133,6 +136,15 @@ func (s *Server) enter(entry, model string, b Behaviour) {
 		r.Billed = s.Price.Cost(Input, Output)
 	}
 	s.requests = append(s.requests, r)
+	return len(s.requests) - 1
+}
+
+// gone records that the caller disconnected before the answer of a request, so that it cannot know
+// the bill.
+func (s *Server) gone(number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests[number].Known = false
 }
 
 // IsUp reports whether a server answers with status 200.

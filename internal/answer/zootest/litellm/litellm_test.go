@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/answer/zootest"
 	"github.com/cogniverse/cogflow/internal/lm"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/money"
 	"github.com/cogniverse/cogflow/prompt"
 )
@@ -26,10 +26,13 @@ import (
 const key = "sk-of-this-test"
 
 // config has no retries and no cooldowns: one request of the test is one request to the endpoint.
+// Only behaviours that never end need the model with a short timeout.
 const config = `
 model_list:
   - model_name: served
-    litellm_params: {model: openai/served, api_base: %s/v1, api_key: sk-none, max_retries: 0, timeout: 3}
+    litellm_params: {model: openai/served, api_base: %[1]s/v1, api_key: sk-none, max_retries: 0, timeout: 60}
+  - model_name: impatient
+    litellm_params: {model: openai/served, api_base: %[1]s/v1, api_key: sk-none, max_retries: 0, timeout: 3}
 litellm_settings: {num_retries: 0, telemetry: false}
 router_settings: {num_retries: 0, disable_cooldowns: true}
 general_settings: {master_key: ` + key + `}
@@ -43,12 +46,8 @@ func proxy(t *testing.T, endpoint string) string {
 	require.FileExists(t, program, "run `make test-litellm`, which installs the proxy")
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, config, endpoint), 0o600))
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	port := porttest.Free(t)
+	address := "127.0.0.1:" + port
 	cmd := exec.CommandContext(t.Context(), program, "--config", file, "--host", "127.0.0.1", "--port", port)
 	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True", "NO_DOCS=True", "LITELLM_LOG=ERROR")
 	var log bytes.Buffer
@@ -100,9 +99,13 @@ func TestBehindLiteLLM(t *testing.T) {
 	s := zootest.Start(t)
 	base := proxy(t, s.URL) + "/v1"
 	for i, b := range zootest.All() {
-		m := lm.New(lm.Options{URL: base, Key: key, Timeout: time.Minute, Prices: map[string]prompt.Price{"served": s.Price}})
+		m := lm.New(lm.Options{URL: base, Key: key, Timeout: 90 * time.Second, Prices: map[string]prompt.Price{"served": s.Price, "impatient": s.Price}})
+		model := "served"
+		if b.Endless {
+			model = "impatient"
+		}
 		c := prompt.Completion{
-			Model: "served", Messages: []prompt.Message{{Role: prompt.User, Content: "What is it? " + zootest.Mark(i)}}, Temperature: new(0.7), MaxTokens: 100,
+			Model: model, Messages: []prompt.Message{{Role: prompt.User, Content: "What is it? " + zootest.Mark(i)}}, Temperature: new(0.7), MaxTokens: 100,
 		}
 		reserved, _ := m.Reserve(c)
 		before := len(s.Requests())

@@ -2,7 +2,6 @@ package servers_test
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/answer/zootest"
+	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
 // program is a program of the environment that `make test-servers` installs.
@@ -42,12 +42,8 @@ func models(t *testing.T) string {
 // replaced.
 func run(t *testing.T, command []string) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	port := porttest.Free(t)
+	address := "127.0.0.1:" + port
 	line := strings.Split(strings.ReplaceAll(strings.Join(command, "\x00"), "PORT", port), "\x00")
 	cmd := exec.CommandContext(t.Context(), program(t, line[0]), line[1:]...)
 	cmd.Dir = t.TempDir()

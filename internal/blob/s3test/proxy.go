@@ -61,20 +61,20 @@ func (p *Proxy) Hits() int {
 func (p *Proxy) apply(w http.ResponseWriter, r *http.Request, next func(func(*http.Response))) bool {
 	p.mu.Lock()
 	fault := p.fault
+	if fault != nil {
+		p.hits++ // before the client has its answer
+	}
 	p.mu.Unlock()
 	if fault == nil {
 		return false
 	}
-	passed := false
-	defer func() {
-		if !passed {
-			p.mu.Lock()
-			p.hits++
-			p.mu.Unlock()
-		}
-	}()
-	passed = !fault(w, r, next)
-	return !passed
+	answered := fault(w, r, next)
+	if !answered {
+		p.mu.Lock()
+		p.hits--
+		p.mu.Unlock()
+	}
+	return answered
 }
 
 func (p *Proxy) handler(backend *url.URL) http.Handler {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
 const (
@@ -30,10 +32,7 @@ func Start(tb testing.TB) (url string, env []string) {
 	require.NoError(tb, err, "run make tools")
 	dir := tb.TempDir()
 	require.NoError(tb, os.Mkdir(filepath.Join(dir, bucket), 0o700)) // a bucket is a directory
-	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	address := listener.Addr().String()
-	require.NoError(tb, listener.Close())
+	address := "127.0.0.1:" + porttest.Free(tb)
 	server := exec.Command(program, "--port", address, "--quiet", "posix", dir) //nolint:noctx // it outlives the test's context, for Cleanup
 	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+access, "ROOT_SECRET_KEY="+secret)
 	require.NoError(tb, server.Start())
@@ -47,7 +46,7 @@ func Start(tb testing.TB) (url string, env []string) {
 			_ = c.Close()
 		}
 		return err == nil
-	}, 20*time.Second, 20*time.Millisecond, "versitygw does not listen on %s", address)
+	}, time.Minute, 20*time.Millisecond, "versitygw does not listen on %s", address)
 	return "s3://" + bucket + "?region=us-east-1&path_style=true&endpoint=http%3A%2F%2F" + address,
 		[]string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,7 +27,7 @@ func single() video.Stage { return video.Stage{Model: "test/single", Of: video.O
 
 // pooling trusts the service, so that each call is one call.
 func pooling(s *embedtest.Server) *embed.Pooling {
-	return embed.NewPooling(embed.Options{URL: s.URL, Timeout: 5 * time.Second, NoCanary: true})
+	return embed.NewPooling(embed.Options{URL: s.URL, NoCanary: true})
 }
 
 func red() color.RGBA { return color.RGBA{220, 0, 0, 255} }

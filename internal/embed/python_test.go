@@ -6,18 +6,17 @@ import (
 	"encoding/json"
 	"image"
 	"image/jpeg"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/internal/embed"
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/video"
 )
 
@@ -41,12 +40,9 @@ func TestPythonEmbedder(t *testing.T) {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := free.Addr().(*net.TCPAddr).Port
-	require.NoError(t, free.Close())
+	port := porttest.Free(t)
 	server := exec.CommandContext(t.Context(), interpreter, "-m", "embedder",
-		"--model", dir, "--revision", "1", "--merged", "--name", "tiny", "--port", strconv.Itoa(port))
+		"--model", dir, "--revision", "1", "--merged", "--name", "tiny", "--port", port)
 	server.Env = build.Env
 	server.Dir = build.Dir
 	var log bytes.Buffer
@@ -55,7 +51,7 @@ func TestPythonEmbedder(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { _ = server.Wait(); close(ended) }() // it is killed when the test's context ends
 	t.Cleanup(func() { <-ended })
-	url := "http://127.0.0.1:" + strconv.Itoa(port)
+	url := "http://127.0.0.1:" + port
 	answers := func() bool {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/health", nil)
 		if err != nil {

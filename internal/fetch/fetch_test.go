@@ -168,7 +168,11 @@ func TestBodies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, at := start(t, c.serve, func(o *fetch.Options) { o.Stall = 200 * time.Millisecond })
+			client, at := start(t, c.serve, func(o *fetch.Options) {
+				if name == "slow" {
+					o.Stall = 200 * time.Millisecond
+				}
+			})
 			_, err := get(t, client, at)
 			require.Equal(t, c.class, fault.ClassOf(err), err)
 			require.ErrorContains(t, err, c.want)

@@ -209,7 +209,10 @@ func TestAbort(t *testing.T) {
 		left, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, left, "nothing is left behind")
-		require.Empty(t, children(t, dir))
+		for _, line := range children(t, dir) {
+			require.Contains(t, line, "\x00watcher\x00", "only the watcher of the sandbox may still have to end")
+		}
+		require.Eventually(t, func() bool { return len(children(t, dir)) == 0 }, time.Minute, 5*time.Millisecond)
 	}
 }
 
@@ -243,7 +246,7 @@ func TestWallLimit(t *testing.T) {
 	watch.left = 0
 	require.False(t, fired.Load())
 	watch.resume()
-	require.Eventually(t, fired.Load, 5*time.Second, time.Millisecond)
+	require.Eventually(t, fired.Load, time.Minute, time.Millisecond)
 }
 
 func TestFullDiskIsCapacity(t *testing.T) {

@@ -36,6 +36,15 @@ func started(t *testing.T, values map[string]string) *Traces {
 	return tr
 }
 
+// quiet sends only full batches, and the rest when it is closed.
+func quiet(t *testing.T, values map[string]string) *Traces {
+	t.Helper()
+	tr := started(t, values)
+	require.NoError(t, tr.queue.Shutdown(t.Context()))
+	tr.queue = newQueue(tr.exporter, slog.New(slog.DiscardHandler), queueSize, time.Hour)
+	return tr
+}
+
 // span exports a span of a tenant.
 func (t *Traces) span(who tenant.ID, name string, attributes ...attribute.KeyValue) {
 	_, s := t.of(who).Start(context.Background(), name, trace.WithAttributes(attributes...))
@@ -48,12 +57,12 @@ func total(c Counts) int64 { return c.Exported + c.Dropped + c.Failed + c.Reject
 func TestProjects(t *testing.T) {
 	t.Parallel()
 	c := tracestest.Start(t)
-	tr := started(t, map[string]string{
+	tr := quiet(t, map[string]string{
 		varEndpoint: c.URL, varHeaders: "authorization=Bearer%20s3cret,x-team=red", varResource: "deployment.environment.name=blue", varService: "mine",
 	})
 	tr.span("acme", "a")
 	tr.span("org:other", "b")
-	tr.Close(10 * time.Second)
+	tr.Close(time.Minute)
 	byName := map[string]tracestest.Span{}
 	for _, s := range c.Spans() {
 		byName[s.Name] = s
@@ -182,10 +191,10 @@ func TestComplaint46DropsAreCounted(t *testing.T) {
 func TestComplaint47LongValues(t *testing.T) {
 	t.Parallel()
 	c := tracestest.Start(t)
-	tr := started(t, map[string]string{varEndpoint: c.URL})
+	tr := quiet(t, map[string]string{varEndpoint: c.URL})
 	tr.span("acme", "large", attribute.String("x", strings.Repeat("ü", 1<<20)))
 	tr.span("acme", "small")
-	tr.Close(10 * time.Second)
+	tr.Close(time.Minute)
 	raw, _ := c.Raw()
 	require.Len(t, raw, 1)
 	require.Less(t, len(raw[0]), 4096)
@@ -217,7 +226,7 @@ func TestComplaint47OneBadSpan(t *testing.T) {
 		defer mu.Unlock()
 		taken = append(taken, names...)
 	})
-	tr := started(t, map[string]string{varEndpoint: c.URL})
+	tr := quiet(t, map[string]string{varEndpoint: c.URL})
 	for i := range batchSize {
 		name := "good"
 		if i == 77 {
@@ -225,7 +234,7 @@ func TestComplaint47OneBadSpan(t *testing.T) {
 		}
 		tr.span("acme", name)
 	}
-	tr.Close(30 * time.Second)
+	tr.Close(time.Minute)
 	require.Equal(t, Counts{Exported: batchSize - 1, Rejected: 1}, tr.Counts())
 	require.Len(t, taken, batchSize-1)
 	require.LessOrEqual(t, c.Requests(), 2+2*8+2)
@@ -245,11 +254,11 @@ func TestComplaint48Rejections(t *testing.T) {
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		_, _ = w.Write(body)
 	})
-	tr := started(t, map[string]string{varEndpoint: c.URL})
+	tr := quiet(t, map[string]string{varEndpoint: c.URL})
 	for range 5 {
 		tr.span("acme", "x")
 	}
-	tr.Close(10 * time.Second)
+	tr.Close(time.Minute)
 	require.Equal(t, Counts{Exported: 3, Rejected: 2}, tr.Counts())
 }
 

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/internal/traces/tracestest"
 )
 
@@ -31,7 +31,7 @@ func Start(t testing.TB, environment string) *Server {
 	program, err := filepath.Abs(filepath.Join(environment, "bin", "phoenix"))
 	require.NoError(t, err)
 	require.FileExists(t, program, "run `make test-telemetry`, which installs Phoenix")
-	port, grpc := freePort(t), freePort(t)
+	port, grpc := porttest.Free(t), porttest.Free(t)
 	cmd := exec.CommandContext(t.Context(), program, "serve")
 	cmd.Env = append(os.Environ(), "PHOENIX_WORKING_DIR="+t.TempDir(), "PHOENIX_HOST=127.0.0.1", "PHOENIX_PORT="+port, "PHOENIX_GRPC_PORT="+grpc,
 		"PHOENIX_TELEMETRY_ENABLED=false", "PHOENIX_ALLOW_EXTERNAL_RESOURCES=false", "PHOENIX_DISABLE_AGENT_ASSISTANT=true")
@@ -48,16 +48,6 @@ func Start(t testing.TB, environment string) *Server {
 	s := &Server{URL: "http://127.0.0.1:" + port}
 	require.Eventually(t, func() bool { return s.up(t) }, 15*time.Minute, 100*time.Millisecond, "Phoenix does not start")
 	return s
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return port
 }
 
 func (s *Server) up(t testing.TB) bool {

@@ -195,6 +195,12 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
+// dies waits for the end of a process that was killed: it ends when it is scheduled.
+func dies(t *testing.T, pid int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return !alive(pid) }, time.Minute, 5*time.Millisecond)
+}
+
 // work is a worker that uses a server until it is killed.
 func work(port, file string) {
 	m := modelserver.New(modelserver.Options{

@@ -2,6 +2,7 @@ package gpus
 
 import (
 	"context"
+	"crypto/rand"
 	"path/filepath"
 	"testing"
 
@@ -60,7 +61,9 @@ func TestClass(t *testing.T) {
 // again when it is well.
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	driver := gputest.New(gputest.Whole(0, "GPU-test-a", 40), gputest.Whole(1, "GPU-test-b", 40))
+	own := "GPU-test-" + rand.Text()
+	one, two := own+"-a", own+"-b"
+	driver := gputest.New(gputest.Whole(0, one, 40), gputest.Whole(1, two, 40))
 	g := New(t.Context(), Options{Class: "a100-40gb", Open: opened(driver)})
 	require.Empty(t, g.Checks(t.Context()), "nothing leases GPUs yet")
 	training, _, slots, err := g.Training()
@@ -72,25 +75,25 @@ func TestHealth(t *testing.T) {
 	require.NotNil(t, s.TryReserveSlot(nil))
 	require.Equal(t, 2, s.MaxSlots())
 
-	driver.Change("GPU-test-b", func(d *gpu.Device) { d.UsedBytes = 30 << 30 })
-	require.Contains(t, g.Checks(t.Context())[1].Detail, "(GPU-test-b) is held by processes that this worker cannot see: 30.0 GiB")
-	driver.Change("GPU-test-b", func(d *gpu.Device) { d.UsedBytes = 0 })
-	driver.Change("GPU-test-a", func(d *gpu.Device) { d.Uncorrected = 1 })
+	driver.Change(two, func(d *gpu.Device) { d.UsedBytes = 30 << 30 })
+	require.Contains(t, g.Checks(t.Context())[1].Detail, "("+two+") is held by processes that this worker cannot see: 30.0 GiB")
+	driver.Change(two, func(d *gpu.Device) { d.UsedBytes = 0 })
+	driver.Change(one, func(d *gpu.Device) { d.Uncorrected = 1 })
 	rows := g.Checks(t.Context())
 	require.Len(t, rows, 2)
 	require.Equal(t, "warn", rows[0].Status)
-	require.Contains(t, rows[0].Detail, "NVIDIA A100-SXM4-40GB, 0.0 GiB of 40.0 GiB used (GPU-test-a) is set aside: 1 memory errors")
+	require.Contains(t, rows[0].Detail, "NVIDIA A100-SXM4-40GB, 0.0 GiB of 40.0 GiB used ("+one+") is set aside: 1 memory errors")
 	require.Contains(t, rows[1].Detail, "is free")
 	require.Equal(t, 1, s.MaxSlots())
 	require.Nil(t, s.TryReserveSlot(nil), "one is taken, and one is left")
-	driver.Change("GPU-test-b", func(d *gpu.Device) { d.Trouble = "GPU is lost" })
+	driver.Change(two, func(d *gpu.Device) { d.Trouble = "GPU is lost" })
 	rows = g.Checks(t.Context())
 	require.Equal(t, "fail", rows[1].Status)
 	require.Negative(t, s.MaxSlots())
 	_, _, err = training.Lease(t.Context(), 1, func(string) {})
 	require.Equal(t, fault.Capacity, fault.ClassOf(err), "%v", err)
 
-	driver.Change("GPU-test-a", func(d *gpu.Device) { d.Uncorrected = 0 })
+	driver.Change(one, func(d *gpu.Device) { d.Uncorrected = 0 })
 	got := make(chan error, 1)
 	go func() { _, err := s.ReserveSlot(t.Context(), nil); got <- err }()
 	g.Checks(t.Context())
@@ -105,7 +108,7 @@ func TestHealth(t *testing.T) {
 	_, err = s.ReserveSlot(ended, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, g.Close())
-	left, err := filepath.Glob("/run/lock/cogflow-gpus/GPU-test-*.holder")
+	left, err := filepath.Glob("/run/lock/cogflow-gpus/" + own + "-*.holder")
 	require.NoError(t, err)
 	require.Empty(t, left)
 }

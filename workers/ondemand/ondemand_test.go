@@ -100,7 +100,9 @@ func TestLiar(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, options(t, c.serves, "qwen", "mini"))
+			o := options(t, c.serves, "qwen", "mini")
+			o.backoff = func(int) time.Duration { return time.Hour }
+			s := open(t, o)
 			_, err := s.warm(t.Context(), "m", func(string) {})
 			require.Equal(t, fault.Input, fault.ClassOf(err), "%v", err)
 			require.ErrorContains(t, err, c.text)

@@ -6,8 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,30 +81,6 @@ func runner(t testing.TB, o Options) *Runner {
 func job(t testing.TB, what string) training.Job {
 	t.Helper()
 	return training.Job{Version: training.ProtocolVersion, Job: what, Method: training.SFT, WorkDir: t.TempDir(), Device: "cpu"}
-}
-
-// marked finds the processes with a word in their command lines. The process ids that a trainer
-// knows are those of its namespace.
-func marked(t testing.TB, word string) (pids []int) {
-	t.Helper()
-	require.NotEmpty(t, word)
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(t, err)
-	for _, path := range paths {
-		line, err := os.ReadFile(path)
-		if err == nil && slices.Contains(strings.Split(string(line), "\x00"), word) {
-			pid, err := strconv.Atoi(strings.Split(path, "/")[2])
-			require.NoError(t, err)
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// end waits for the end of the processes with a word in their command lines.
-func end(t testing.TB, word string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return len(marked(t, word)) == 0 }, time.Minute, 5*time.Millisecond)
 }
 
 // alive reports whether a process runs; a zombie does not.

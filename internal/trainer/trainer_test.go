@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -269,42 +268,6 @@ func TestListenerFails(t *testing.T) {
 	})
 	require.Equal(t, error(full), err)
 	require.Equal(t, 1, told)
-}
-
-// TestNoChildIsLeft: the process group ends with its leader.
-func TestNoChildIsLeft(t *testing.T) {
-	t.Parallel()
-	var children []string
-	err := runner(t, Options{}).Run(t.Context(), job(t, "orphans"), "", nil, nil, func(e training.Event) error {
-		if child, ok := e.Versions["child"]; ok {
-			children = append(children, child)
-		}
-		return nil
-	})
-	require.NoError(t, err)
-	require.Len(t, children, 2)
-	for _, child := range children {
-		end(t, child)
-	}
-}
-
-// TestEscapedChild: Run does not wait for a child that left the group, even if it holds the pipes.
-func TestEscapedChild(t *testing.T) {
-	t.Parallel()
-	off, err := sandbox.New(t.Context(), sandbox.Config{Off: true})
-	require.NoError(t, err)
-	for _, box := range []*sandbox.Sandbox{nil, off} {
-		var child string
-		err := runner(t, Options{Sandbox: box}).Run(t.Context(), job(t, "escaped"), "", nil, nil, func(e training.Event) error {
-			child += e.Versions["child"]
-			return nil
-		})
-		require.NoError(t, err)
-		for _, pid := range marked(t, child) { // without bubblewrap the runner cannot kill it, so the test does
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
-		}
-		end(t, child)
-	}
 }
 
 // TestSlowListener: all events are reported, even if the callback is slow and the process has ended.

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
 
 	"github.com/cogniverse/cogflow/internal/answer/answertest"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
@@ -170,15 +169,16 @@ func TestUpgradeIngestionAtOnce(t *testing.T) {
 	}
 }
 
-// workflowWorkers lists the workers that completed workflow tasks of a library's videos.
+// workflowWorkers lists the workers that completed workflow tasks of a library and its videos. Each run begins with either.
 func (d *describeStack) workflowWorkers(videos int) map[string]bool {
 	d.t.Helper()
 	out := map[string]bool{}
+	runs := d.chain("library")
 	for i := range videos {
-		events := d.client.GetWorkflowHistory(d.t.Context(), fmt.Sprintf("library/%06d", i), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for events.HasNext() {
-			e, err := events.Next()
-			require.NoError(d.t, err)
+		runs = append(runs, d.chain(fmt.Sprintf("library/%06d", i))...)
+	}
+	for _, events := range runs {
+		for _, e := range events {
 			if done := e.GetWorkflowTaskCompletedEventAttributes(); done != nil {
 				out[done.GetIdentity()] = true
 			}

@@ -75,13 +75,13 @@ type accountant struct {
 // pictures. Chat models have prices per token, other models have prices per call.
 const accountConfig = `{"cogflow": {
 	"endpoints": {
-		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": "10s",
+		"chat": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/vlm"], "max_in_flight": 4, "timeout": %[2]q,
 			"input_usd_per_mtok": 0.5, "output_usd_per_mtok": 5.5},
-		"lms": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/student", "bill/teacher"], "max_in_flight": 8, "timeout": "10s",
+		"lms": {"kind": "openai", "url": "%[1]s/v1", "models": ["bill/student", "bill/teacher"], "max_in_flight": 8, "timeout": %[2]q,
 			"input_usd_per_mtok": 1.1, "output_usd_per_mtok": 4.3},
-		"texts": {"kind": "embeddings", "url": "%[1]s/v1", "models": ["bill/texts"], "max_in_flight": 4, "timeout": "10s"},
-		"pictures": {"kind": "pooling", "url": "%[1]s", "models": ["bill/pictures"], "max_in_flight": 4, "timeout": "10s"},
-		"speech": {"kind": "transcriptions", "url": "%[1]s/v1", "models": ["bill/asr"], "max_in_flight": 2, "timeout": "10s"}
+		"texts": {"kind": "embeddings", "url": "%[1]s/v1", "models": ["bill/texts"], "max_in_flight": 4, "timeout": %[2]q},
+		"pictures": {"kind": "pooling", "url": "%[1]s", "models": ["bill/pictures"], "max_in_flight": 4, "timeout": %[2]q},
+		"speech": {"kind": "transcriptions", "url": "%[1]s/v1", "models": ["bill/asr"], "max_in_flight": 2, "timeout": %[2]q}
 	},
 	"optimize": {"student": {"model": "bill/student", "max_tokens": 200}, "teacher": {"model": "bill/teacher", "max_tokens": 300}},
 	"profiles": {
@@ -101,14 +101,18 @@ func newAccountant(t *testing.T, seed uint64) *accountant {
 		seed = n
 	}
 	t.Logf("COGFLOW_ACCOUNT_SEED=%d", seed)
-	a := accountFor(newStack(t, nil), accountConfig, talkingVideos(t, accountVideos, 5))
+	a := accountFor(newStack(t, nil), callTimeout, talkingVideos(t, accountVideos, 5))
 	a.seed, a.random = seed, rand.New(rand.NewPCG(seed, 0))
 	a.endpoint.Latency = func() time.Duration { return rand.N(200 * time.Millisecond) }
 	return a
 }
 
+// callTimeout ends the calls of billtest.Slow. It is longer than a busy machine stops a process, after which an answer that
+// was sent in time is not read any more.
+const callTimeout = 10 * time.Second
+
 // accountFor lets the workers of a stack call an endpoint that records its bill. It has no random faults.
-func accountFor(s *stack, config, dir string) *accountant {
+func accountFor(s *stack, timeout time.Duration, dir string) *accountant {
 	s.t.Helper()
 	a := &accountant{stack: s, endpoint: billtest.Start(s.t), dir: dir}
 	e := a.endpoint
@@ -120,7 +124,7 @@ func accountFor(s *stack, config, dir string) *accountant {
 	e.LM.Models, e.LM.Say = []string{"bill/student", "bill/teacher"}, answerTopics
 	e.Embed.Models = map[string]embedtest.Model{"bill/texts": {Dim: 64}, "bill/pictures": {Dim: 64}}
 	file := filepath.Join(a.stack.dir, "config.json")
-	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, config, e.URL), 0o600))
+	require.NoError(s.t, os.WriteFile(file, fmt.Appendf(nil, accountConfig, e.URL, timeout.String()), 0o600))
 	a.env = append(a.env, "COGNIVERSE_CONFIG="+file)
 	return a
 }

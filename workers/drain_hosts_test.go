@@ -30,7 +30,7 @@ func TestDrainHosts(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t)
 	s.env = append(s.env, "COGFLOW_DRAIN_CALLS_SECONDS=300") // until the test releases the calls in flight
-	a := accountFor(s.stack, strings.ReplaceAll(accountConfig, "1500ms", "10m"), talkingVideos(t, 1, 12))
+	a := accountFor(s.stack, 10*time.Minute, talkingVideos(t, 1, 12))
 	var holding atomic.Bool
 	released := make(chan struct{})
 	release := sync.OnceFunc(func() { close(released) })

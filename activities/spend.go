@@ -15,15 +15,15 @@ const (
 	settlePoll   = 200 * time.Millisecond
 )
 
-// summer sums up the calls of a job, as a Ledger does.
-type summer interface {
+// spendReader is the part of a Ledger that sums up the calls of a job.
+type spendReader interface {
 	Job(ctx context.Context, t tenant.ID, job string) (video.Spend, error)
 }
 
 // FinalSpend is what a job has spent that makes no more calls. An answer is stored before its
 // cost is settled, and another worker can end the job in between, for example after an outage
 // of the ledger. So it waits for open entries, but not long: one may be of a call that hangs.
-func FinalSpend(ctx context.Context, l summer, t tenant.ID, job string) (video.Spend, error) {
+func FinalSpend(ctx context.Context, l spendReader, t tenant.ID, job string) (video.Spend, error) {
 	late := time.NewTimer(settleWithin)
 	defer late.Stop()
 	poll := time.NewTicker(settlePoll)

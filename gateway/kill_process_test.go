@@ -16,7 +16,6 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/blob/s3test"
 	"github.com/cogniverse/cogflow/internal/child"
-	"github.com/cogniverse/cogflow/internal/devserver"
 	"github.com/cogniverse/cogflow/internal/porttest"
 )
 
@@ -141,7 +140,6 @@ func newKillStack(t *testing.T, fullSize bool) *killStack {
 	}
 	server := ownTemporal(t)
 	s.temporal, s.client = server.Address(), clientOf(t, server)
-	require.NoError(t, devserver.Register(t.Context(), s.client, client.DefaultNamespace))
 	worker := builtWorker(t)
 	model := "127.0.0.1:" + porttest.Free(t)
 	s.model = s.victim("model", os.Args[0], roleOf+"=scripted", scriptedAddress+"="+model, scriptedBill+"="+s.bill())

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devserver/devservertest"
 )
 
 // temporalServer is a real server for all tests. They tell their workflows apart by their types.
@@ -46,9 +47,21 @@ func temporal(t *testing.T) (string, client.Client) {
 	t.Helper()
 	s, err := temporalServer()
 	require.NoError(t, err)
-	c, err := client.DialContext(t.Context(), client.Options{HostPort: s.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute}, WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	return s.Address(), clientOf(t, s)
+}
+
+// ownTemporal is a server for one test: that of all tests hands a task of any test to the worker of another
+// one, and a worker that is killed answers none of those that it has.
+func ownTemporal(t *testing.T) *devserver.Kept {
+	t.Helper()
+	return devservertest.Start(t, "../bin")
+}
+
+func clientOf(t *testing.T, s *devserver.Kept) client.Client {
+	t.Helper()
+	c := devservertest.Dial(t, client.Options{
+		HostPort: s.Address(), WorkerHeartbeatInterval: time.Second, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
-	return s.Address(), c
+	return c
 }

@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/lm/lmtest"
+	"github.com/cogniverse/cogflow/workflows"
 )
 
 // TestHealthAsks: on demand, the check of the workers asks each chat model once, and the ledger has
@@ -30,4 +32,23 @@ func TestHealthAsks(t *testing.T) {
 	}
 	require.Len(t, endpoint.Calls(), 1)
 	require.Equal(t, []string{"complete | answered | 1"}, s.rows("ledger.db", "SELECT kind, outcome, cost > 0 FROM call WHERE tenant='default' AND job='health'"))
+}
+
+// health asks the workers until what they say is enough: each pool has three seconds for its answer.
+func (s *stack) health(ask bool, enough func([]activities.HealthCheck) bool) (checks []activities.HealthCheck) {
+	s.t.Helper()
+	s.poll(func() bool {
+		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{Ask: ask})
+		require.NoError(s.t, err)
+		checks = out.Checks
+		return enough(checks)
+	})
+	return checks
+}
+
+// answered reports whether each pool has answered.
+func answered(checks []activities.HealthCheck) bool {
+	return !slices.ContainsFunc(checks, func(c activities.HealthCheck) bool {
+		return strings.HasPrefix(c.Part, "pool ") && c.Status == statusFail
+	})
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
-	"github.com/cogniverse/cogflow/activities"
 	"github.com/cogniverse/cogflow/internal/clips"
 	"github.com/cogniverse/cogflow/video"
 	"github.com/cogniverse/cogflow/workflows"
@@ -48,25 +45,6 @@ func execute[Out any](s *stack, id, kind string, in any) (Out, error) {
 	require.NoError(s.t, err)
 	err = run.Get(ctx, &out)
 	return out, err
-}
-
-// health asks the workers until what they say is enough: each pool has three seconds for its answer.
-func (s *stack) health(ask bool, enough func([]activities.HealthCheck) bool) (checks []activities.HealthCheck) {
-	s.t.Helper()
-	s.poll(func() bool {
-		out, err := execute[workflows.CheckHealthResult](s, "health", "CheckHealth", workflows.CheckHealthInput{Ask: ask})
-		require.NoError(s.t, err)
-		checks = out.Checks
-		return enough(checks)
-	})
-	return checks
-}
-
-// answered reports whether each pool has answered.
-func answered(checks []activities.HealthCheck) bool {
-	return !slices.ContainsFunc(checks, func(c activities.HealthCheck) bool {
-		return strings.HasPrefix(c.Part, "pool ") && c.Status == statusFail
-	})
 }
 
 func search(s *stack, query string) ingest.SearchResult {

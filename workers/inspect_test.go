@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cogniverse/cogflow/internal/child/childtest"
 )
 
 // rows runs a query on a database of the stack and returns one string per row.
@@ -103,8 +105,8 @@ func (s *stack) temporary() (out []string) {
 	return out
 }
 
-// children lists the child processes of this stack's workers. It omits the descendants of the
-// given workers.
+// children lists the child processes of this stack's workers that have not ended. It omits the
+// descendants of the given workers.
 func (s *stack) children(but ...*workerProcess) (out []string) {
 	s.t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -115,7 +117,7 @@ func (s *stack) children(but ...*workerProcess) (out []string) {
 			continue // ended, or of another stack
 		}
 		pid := filepath.Base(filepath.Dir(path))
-		if !descends(pid, but) {
+		if !descends(pid, but) && !childtest.Ended(atoi(s.t, pid)) {
 			out = append(out, pid+" "+strings.ReplaceAll(string(text), "\x00", " "))
 		}
 	}
@@ -147,9 +149,16 @@ func parentOf(pid string) string {
 	return fields[1]
 }
 
-// noOrphans waits until every child process belongs to one of the workers: a killed process ends when it is scheduled.
-func (s *stack) noOrphans(workers ...*workerProcess) {
+// noOrphans looks for so many seconds, 50 times in each, until every child process belongs to one of the workers. It
+// counts looks and not the time, as those who must kill the children wait for the CPU as the test does.
+func (s *stack) noOrphans(seconds int, workers ...*workerProcess) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return len(s.children(workers...)) == 0 }, soon, 20*time.Millisecond,
-		"orphaned child processes: %v", s.children(workers...))
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	left := s.children(workers...)
+	for looks := 50 * seconds; len(left) > 0 && looks > 0; looks-- {
+		<-tick.C
+		left = s.children(workers...)
+	}
+	require.Empty(s.t, left, "orphaned child processes")
 }

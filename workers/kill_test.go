@@ -155,7 +155,7 @@ func (k *killer) killWorker() {
 	k.workers[victim].kill()
 	k.kills++
 	survivors := slices.Delete(slices.Clone(k.workers), victim, victim+1)
-	k.noOrphans(survivors...)
+	k.noOrphans(2, survivors...)
 	k.workers[victim] = k.worker(k.pools[victim])
 }
 
@@ -174,7 +174,7 @@ func (k *killer) killAll() {
 		w.kill()
 		k.kills++
 	}
-	k.noOrphans()
+	k.noOrphans(2)
 	k.start()
 	for i, flags := range k.pools {
 		k.workers[i] = k.worker(flags)
@@ -209,7 +209,7 @@ func (k *killer) check(want outcome, result ingest.LibraryResult) {
 	require.Equal(k.t, want.objects, got.objects)
 	require.Zero(k.t, k.hidden())
 	require.Empty(k.t, k.temporary())
-	k.noOrphans()
+	require.Empty(k.t, k.children())
 
 	require.Empty(k.t, k.rows("ledger.db", "SELECT fingerprint FROM call WHERE answered GROUP BY fingerprint HAVING count(*) > 1"),
 		"a stored answer was paid for again")

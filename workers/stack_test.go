@@ -20,6 +20,7 @@ import (
 
 	"github.com/cogniverse/cogflow/internal/child"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devserver/devservertest"
 	"github.com/cogniverse/cogflow/internal/modelserver"
 	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/workflows"
@@ -95,11 +96,7 @@ func newStack(t testing.TB, dynamic map[string]string) *stack {
 	}
 	s.start()
 	t.Cleanup(func() { _ = s.server.Stop() })
-	s.client, err = client.DialContext(t.Context(), client.Options{
-		HostPort: s.server.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
-	})
-	require.NoError(t, err)
-	t.Cleanup(s.client.Close)
+	s.client = devservertest.Dial(t, client.Options{HostPort: s.server.Address()})
 	return s
 }
 

@@ -215,7 +215,7 @@ func TestTrainKill(t *testing.T) {
 			for _, moment := range moments {
 				moment(s)
 				w.kill()
-				s.noOrphans()
+				s.noOrphans(2)
 				w = s.worker(nil)
 			}
 			out := await[train.Result](s, run, 5*time.Minute)
@@ -229,7 +229,7 @@ func TestTrainKill(t *testing.T) {
 			s.bookedAs(own, run, out, len(moments))
 			w.drain()
 			require.Empty(t, s.temporary())
-			s.noOrphans()
+			require.Empty(t, s.children())
 		})
 	}
 }
@@ -269,7 +269,7 @@ func TestTrainCancel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.Error(t, run.Get(ctx, nil))
-	s.noOrphans(w)
+	s.noOrphans(10, w)
 	require.Empty(t, s.matchingFiles("store/default/training/*/claim.json"))
 	require.NotEmpty(t, s.matchingFiles("store/default/adapters/support/1/manifest.json"), "the best so far")
 	s.bookedAs(own, run, train.Result{}, 0)

@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/cogniverse/cogflow/activities"
-	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devserver/devservertest"
 	"github.com/cogniverse/cogflow/tenant"
 	"github.com/cogniverse/cogflow/workflows"
 	trainflow "github.com/cogniverse/cogflow/workflows/train"
@@ -28,17 +28,7 @@ type live struct {
 // liveServer starts a server and connects to it.
 func liveServer(t *testing.T) client.Client {
 	t.Helper()
-	binary, err := devserver.Find("../bin")
-	require.NoError(t, err)
-	server, err := devserver.Keep(t.Context(), devserver.Options{Binary: binary, Dir: t.TempDir(), Headless: true})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = server.Stop() })
-	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: server.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
-	})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	return c
+	return devservertest.Dial(t, client.Options{HostPort: devservertest.Start(t, "../bin").Address()})
 }
 
 // patiently repeats a request until the server answers it, which it does not while it is restarted. A job that failed is an

@@ -35,8 +35,8 @@ type Process struct {
 	Patience time.Duration
 }
 
-// limit is the time limit of a wait, which is d for an impatient user.
-func (p Process) limit(d time.Duration) time.Duration { return max(d, p.Patience) }
+// Limit is how long a command waits for what takes d at most if its user has no patience.
+func (p Process) Limit(d time.Duration) time.Duration { return max(d, p.Patience) }
 
 // App is one invocation of the program.
 type App struct {

@@ -30,7 +30,7 @@ type Lookup func(ctx context.Context, args []string) ([]string, error)
 func (a *App) Complete(find Lookup) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		a.Quiet, a.Err = true, io.Discard
-		ctx, cancel := context.WithTimeout(cmd.Context(), a.limit(completeTimeout))
+		ctx, cancel := context.WithTimeout(cmd.Context(), a.Limit(completeTimeout))
 		defer cancel()
 		if a.resolve() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp

@@ -49,7 +49,7 @@ func (a *App) Connect(ctx context.Context) (client.Client, error) {
 		return nil, err
 	}
 	options.Interceptors = append(options.Interceptors, a.traces.Interceptors()...)
-	dial, cancel := context.WithTimeout(ctx, a.limit(dialTimeout))
+	dial, cancel := context.WithTimeout(ctx, a.Limit(dialTimeout))
 	defer cancel()
 	a.conn, err = client.DialContext(dial, options)
 	if err != nil {

@@ -21,7 +21,7 @@ func (a *App) Forget(ctx context.Context, c client.Client, kind string, run clie
 	if t, known := catalog.TypeOf(kind); !known || !t.Lookup {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.limit(forgetTimeout))
+	ctx, cancel := context.WithTimeout(ctx, a.Limit(forgetTimeout))
 	defer cancel()
 	_, err := c.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace:         a.Where.Namespace,

@@ -24,6 +24,7 @@ import (
 
 	"github.com/cogniverse/cogflow/fault"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devserver/devservertest"
 )
 
 // binary is the real CLI. Without it these tests would say nothing, so they fail.
@@ -48,12 +49,9 @@ func start(t *testing.T, o devserver.Options) *devserver.Server {
 
 func dial(t *testing.T, s *devserver.Server) client.Client {
 	t.Helper()
-	c, err := client.Dial(client.Options{
+	return devservertest.Dial(t, client.Options{
 		HostPort: s.Address(), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	return c
 }
 
 func port(t *testing.T, address string) int {

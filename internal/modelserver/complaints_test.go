@@ -27,7 +27,7 @@ func withGPU(t *testing.T, mode string) (*fake, *lease.Table) {
 func (f *fake) gone(all *lease.Table) {
 	f.t.Helper()
 	for _, pid := range f.pids() {
-		dies(f.t, pid)
+		require.False(f.t, alive(pid))
 	}
 	require.Equal(f.t, 1, all.Free())
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cogniverse/cogflow/internal/child/childtest"
 	"github.com/cogniverse/cogflow/internal/gpu"
 	"github.com/cogniverse/cogflow/internal/lease"
 	"github.com/cogniverse/cogflow/internal/modelserver"
@@ -185,21 +186,8 @@ func (f *fake) pids() (out []int) {
 	return out
 }
 
-// alive reports whether a process runs. One that nobody has waited for does not run.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return syscall.Kill(pid, 0) == nil && !os.IsNotExist(err)
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z")
-}
-
-// dies waits for the end of a process that was killed: it ends when it is scheduled.
-func dies(t *testing.T, pid int) {
-	t.Helper()
-	require.Eventually(t, func() bool { return !alive(pid) }, time.Minute, 5*time.Millisecond)
-}
+// alive reports whether a process runs.
+func alive(pid int) bool { return !childtest.Ended(pid) }
 
 // work is a worker that uses a server until it is killed.
 func work(port, file string) {

@@ -60,7 +60,7 @@ func TestColdStart(t *testing.T) {
 	f.pass(1)
 	f.look()
 	f.await(modelserver.Stopped)
-	dies(t, f.pids()[0])
+	require.False(t, alive(f.pids()[0]))
 
 	release := f.use()
 	defer release()
@@ -125,7 +125,7 @@ func TestFailedStarts(t *testing.T) {
 			require.Equal(t, c.class, fault.ClassOf(err))
 			require.Equal(t, modelserver.Failed, f.Status("m").State)
 			for _, pid := range f.pids() {
-				dies(t, pid)
+				require.False(t, alive(pid))
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func TestClose(t *testing.T) {
 	f := newFake(t, "ok", nil)
 	f.use()()
 	require.NoError(t, f.Close())
-	dies(t, f.pids()[0])
+	require.False(t, alive(f.pids()[0]))
 	_, err := f.Use(t.Context(), "m", func(string) {})
 	require.Equal(t, fault.Preempted, fault.ClassOf(err))
 }
@@ -177,6 +177,6 @@ func TestComplaint17KilledWorker(t *testing.T) {
 	require.NoError(t, worker.Process.Kill())
 	require.Error(t, worker.Wait())
 	for _, pid := range f.pids() {
-		dies(t, pid)
+		require.Eventually(t, func() bool { return !alive(pid) }, time.Minute, 5*time.Millisecond)
 	}
 }

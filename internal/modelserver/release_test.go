@@ -44,7 +44,7 @@ func TestRelease(t *testing.T) {
 	inProgress()
 	require.NoError(t, group.Wait())
 	require.Len(t, f.notes("start"), 2)
-	dies(t, f.pids()[0])
+	require.False(t, alive(f.pids()[0]))
 	require.Equal(t, modelserver.Ready, f.Status("m").State)
 
 	// A request that does not end is cut.
@@ -58,7 +58,7 @@ func TestRelease(t *testing.T) {
 	f.pass(patience)
 	require.NoError(t, group.Wait())
 	require.Equal(t, modelserver.Stopped, f.Status("m").State)
-	dies(t, f.pids()[1])
+	require.False(t, alive(f.pids()[1]))
 }
 
 // TestReleaseWhileStarting: a start for requests is not stopped; one that nothing waits for is.
@@ -83,7 +83,7 @@ func TestReleaseWhileStarting(t *testing.T) {
 	_, err = f.Release("m", patience)
 	require.NoError(t, err)
 	require.Equal(t, modelserver.Stopped, f.Status("m").State)
-	dies(t, f.pids()[0])
+	require.Eventually(t, func() bool { return !alive(f.pids()[0]) }, time.Minute, 5*time.Millisecond)
 }
 
 // TestUsage: the times to boot and without requests are counted, and those of requests are not.
@@ -145,6 +145,6 @@ func TestCheck(t *testing.T) {
 	require.Equal(t, fault.Input, fault.ClassOf(err))
 	require.ErrorContains(t, err, "it serves other models")
 	for _, pid := range f.pids() {
-		dies(t, pid)
+		require.False(t, alive(pid))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cogniverse/cogflow/fault"
+	"github.com/cogniverse/cogflow/internal/child/childtest"
 )
 
 // protections runs a test with and without bubblewrap.
@@ -50,7 +51,7 @@ func shell(t *testing.T, script string, args ...string) Command {
 	return Command{Path: look(t, "sh"), Args: append([]string{"-c", script, "sh"}, args...)}
 }
 
-// groupProcesses lists the processes of a group, without zombies.
+// groupProcesses lists the processes of a group, without those that have ended.
 func groupProcesses(t *testing.T, group int) []string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -65,25 +66,19 @@ func groupProcesses(t *testing.T, group int) []string {
 			continue // it ended meanwhile
 		}
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
+		if fields[2] == strconv.Itoa(group) && !childtest.Ended(pidOf(t, path)) {
 			found = append(found, string(stat))
 		}
 	}
 	return found
 }
 
-// groupEnds requires that a process group is gone. Only the watcher, whose files nothing waits for,
-// may still have to end.
-func groupEnds(t *testing.T, group int) {
+// pidOf is the process whose file in /proc this is.
+func pidOf(t *testing.T, path string) int {
 	t.Helper()
-	for _, stat := range groupProcesses(t, group) {
-		pid, _, _ := strings.Cut(stat, " ")
-		line, err := os.ReadFile("/proc/" + pid + "/cmdline")
-		if err == nil && len(line) > 0 { // it is not ending
-			require.Contains(t, string(line), "\x00watcher\x00")
-		}
-	}
-	require.Eventually(t, func() bool { return len(groupProcesses(t, group)) == 0 }, time.Minute, 5*time.Millisecond)
+	pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+	require.NoError(t, err)
+	return pid
 }
 
 func TestRunGivesOutputAndDescriptors(t *testing.T) {
@@ -180,7 +175,7 @@ func TestCancelKillsTheGroup(t *testing.T) {
 		require.GreaterOrEqual(t, len(groupProcesses(t, pid)), 4, "the watcher, the shell and what it started: the program is in the group, so that Kill also reaches it before bubblewrap has set a parent-death signal")
 		cancel()
 		require.ErrorIs(t, p.Wait(), context.Canceled)
-		groupEnds(t, pid)
+		require.Empty(t, groupProcesses(t, pid), "the process group is gone")
 	})
 }
 
@@ -192,7 +187,7 @@ func TestExitKillsDescendants(t *testing.T) {
 		require.NoError(t, err)
 		pid := p.cmd.Process.Pid
 		require.NoError(t, p.Wait())
-		groupEnds(t, pid)
+		require.Empty(t, groupProcesses(t, pid))
 	})
 }
 

@@ -43,8 +43,8 @@ func TestSources(t *testing.T) {
 
 // Bounds of a call: the timeout of its endpoint, and an allowance for a loaded machine.
 const (
-	patient = time.Minute
-	grace   = time.Minute
+	patient = 30 * time.Second
+	grace   = 30 * time.Second
 )
 
 // ended calls a server, and requires that the call ends. If only the timeout ends it, that is short,

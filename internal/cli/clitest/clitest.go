@@ -28,6 +28,7 @@ import (
 	"github.com/cogniverse/cogflow/internal/blob"
 	"github.com/cogniverse/cogflow/internal/cli"
 	"github.com/cogniverse/cogflow/internal/devserver"
+	"github.com/cogniverse/cogflow/internal/devserver/devservertest"
 	"github.com/cogniverse/cogflow/internal/porttest"
 	"github.com/cogniverse/cogflow/internal/workerlist"
 	"github.com/cogniverse/cogflow/workflows"
@@ -73,11 +74,7 @@ func New(t *testing.T, p Main) *Bench {
 	server, err := devserver.Keep(t.Context(), options)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: server.Address(), ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: time.Minute},
-	})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
+	c := devservertest.Dial(t, client.Options{HostPort: server.Address()})
 	require.NoError(t, devserver.Register(t.Context(), c, client.DefaultNamespace))
 	return &Bench{t: t, address: server.Address(), Dir: dir, Client: c, program: p, patient: time.Minute, server: &server, options: options}
 }

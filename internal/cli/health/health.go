@@ -227,9 +227,9 @@ const (
 // askWorker runs the workflow CheckHealth on a worker and adds its checks.
 func (a app) askWorker(ctx context.Context, c client.Client, all *checks, queues []string, ask bool) error {
 	in := workflows.CheckHealthInput{Common: workflows.Common{Priority: 1}, Queues: queues, Ask: ask}
-	timeout := max(answerTimeout, a.Patience)
+	timeout := a.Limit(answerTimeout)
 	if ask {
-		timeout = max(questionTimeout, a.Patience)
+		timeout = a.Limit(questionTimeout)
 	}
 	if err := cli.Normalize(&in.Common); err != nil {
 		return err
